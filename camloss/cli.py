@@ -1,0 +1,58 @@
+"""What the command lines in `scripts/` share: flags made from a dataclass, one-line errors, tables."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_origin
+
+from camloss.errors import CamlossError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; a problem that the user can solve becomes one line on stderr and an exit code, not a traceback."""
+    try:
+        main()
+    except CamlossError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def add_flags(parser: argparse.ArgumentParser, config: Any) -> None:
+    """Add one flag for each field of a dataclass instance, which gives the defaults.
+
+    A field's metadata may hold "help" and "choices". Flags that are not given leave no trace in the parsed namespace,
+    so that `dataclasses.replace(config, **vars(namespace))` changes just what was asked for.
+    """
+    for field in dataclasses.fields(config):
+        default = getattr(config, field.name)
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        options: dict[str, Any] = {"help": f"{field.metadata['help']} (default: {shown})"}
+        kind = field.type
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            options["choices"] = field.metadata.get("choices")
+            if get_origin(kind) is tuple:
+                options["nargs"], kind = "+", get_args(kind)[0]
+            options["type"] = kind
+            options["metavar"] = None if options["choices"] else field.name.upper()
+        parser.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns, the first to the left and the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        + " |"
+        for line in [lines[0], rule, *lines[1:]]
+    )

@@ -1,0 +1,179 @@
+"""MNIST as tensors in memory, split three ways, and augmentation of whole batches.
+
+>>> data = load_mnist("data")  # doctest: +SKIP
+>>> data.train.images.shape, data.validation.images.shape, data.test.images.shape  # doctest: +SKIP
+(torch.Size([55000, 1, 28, 28]), torch.Size([5000, 1, 28, 28]), torch.Size([10000, 1, 28, 28]))
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camloss.errors import CamlossError
+
+VALIDATION_SIZE = 5_000
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, 1, 28, 28) uint8 and their labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: str | torch.device) -> "Split":
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller."""
+        order = torch.arange(len(self)) if order is None else order
+        for batch in torch.split(order.to(self.images.device), batch_size):
+            yield self.images[batch].float() / 255, self.labels[batch]
+
+
+@dataclass(frozen=True)
+class MNISTData:
+    """The three splits: learn on `train`, choose on `validation`, report on `test` once."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+def default_data_dir() -> Path:
+    """The folder of `$CAMLOSS_DATA_DIR`, else `data`."""
+    return Path(os.environ.get("CAMLOSS_DATA_DIR", "data"))
+
+
+def load_mnist(data_dir: str | Path | None = None, validation_size: int | None = None) -> MNISTData:
+    """Read MNIST from `data_dir/mnist` in torchvision's layout; download it there when the folder has none.
+
+    The validation images are drawn from the 60,000 training images, always the same ones.
+
+    Args:
+        data_dir: the folder that holds `mnist`; by default `default_data_dir()`.
+        validation_size: how many images to set aside; by default 5,000, or a twelfth of a smaller data set.
+
+    Raises:
+        CamlossError: a file is damaged, or there is none and the download failed.
+    """
+    root = _mnist_root(Path(data_dir) if data_dir is not None else default_data_dir())
+    train, test = _read(root, train=True), _read(root, train=False)
+    if validation_size is None:
+        validation_size = min(VALIDATION_SIZE, len(train) // 12)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    held_out, kept = order[:validation_size], order[validation_size:]
+    return MNISTData(
+        train=Split(train.images[kept], train.labels[kept]),
+        validation=Split(train.images[held_out], train.labels[held_out]),
+        test=test,
+    )
+
+
+def _mnist_root(data_dir: Path) -> Path:
+    """The folder that torchvision calls root: `data_dir` itself where it holds `MNIST`, else `data_dir/mnist`."""
+    return data_dir if (data_dir / "MNIST").is_dir() else data_dir / "mnist"
+
+
+def _read(root: Path, *, train: bool) -> Split:
+    from torchvision.datasets import MNIST  # takes 1.6 s, and only training and evaluation need it
+
+    try:
+        dataset = MNIST(root, train=train, download=not _is_complete(root))
+    except (AssertionError, RuntimeError, ValueError, EOFError) as error:
+        if not _is_complete(root):
+            raise CamlossError(
+                f"cannot download MNIST to {root} ({_first_line(error)}); connect to a network, or copy the four "
+                f"*-ubyte files of MNIST to {root / 'MNIST' / 'raw'} and run again"
+            ) from error
+        raise _damaged(root, _first_line(error)) from error
+    except OSError as error:
+        raise CamlossError(f"cannot read or write {root}: {_first_line(error)}; name another folder") from error
+    images, labels = dataset.data, dataset.targets
+    if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(labels) == 0:
+        raise _damaged(root, f"{len(labels)} labels for images of shape {tuple(images.shape)}")
+    if int(labels.max()) > 9 or int(labels.min()) < 0:
+        raise _damaged(root, f"a label of {int(labels.max())}")
+    return Split(images.unsqueeze(1), labels.long())
+
+
+def _is_complete(root: Path) -> bool:
+    from torchvision.datasets import MNIST
+
+    raw = root / "MNIST" / "raw"
+    return all((raw / Path(name).stem).is_file() for name, _ in MNIST.resources)
+
+
+def _damaged(root: Path, why: str) -> CamlossError:
+    return CamlossError(
+        f"the MNIST files in {root / 'MNIST' / 'raw'} are damaged ({why}); delete that folder and retry"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far one batch of digits is varied; each image draws its own amounts, uniformly.
+
+    Made for *drawn* digits as much as for MNIST: size, slant, rotation, place, wobble of the hand, stroke width.
+    """
+
+    rotation: float = 15.0  # degrees, either way
+    shear: float = 0.3  # horizontal shift per unit of height: slant, either way
+    scale: float = 0.15  # relative size and aspect, either way
+    shift: float = 2.5  # pixels, either way
+    wobble: float = 1.0  # pixels: smooth random displacement, standard deviation
+    stroke: float = 0.7  # blend towards a stroke one pixel wider (or, half as far, thinner) on each side
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """(N, 1, H, W) in [0, 1] -> the same, varied; `generator` lives on the images' device."""
+        return self._vary_stroke(self._warp(images, generator), generator)
+
+    def _warp(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        count, height = len(images), images.shape[-1]
+
+        def uniform(amount: float) -> Tensor:
+            return (torch.rand(count, generator=generator, device=images.device) * 2 - 1) * amount
+
+        angle = uniform(torch.pi * self.rotation / 180)
+        shear, shift_x, shift_y = (
+            uniform(self.shear),
+            uniform(2 * self.shift / height),
+            uniform(2 * self.shift / height),
+        )
+        scale_x, scale_y = 1 + uniform(self.scale), 1 + uniform(self.scale)
+        cos, sin = angle.cos(), angle.sin()
+        # rows of the map from output to input coordinates: rotation @ shear @ scale, then a shift
+        theta = torch.stack(
+            [
+                torch.stack([cos * scale_x, (cos * shear - sin) * scale_y, shift_x], -1),
+                torch.stack([sin * scale_x, (sin * shear + cos) * scale_y, shift_y], -1),
+            ],
+            dim=1,
+        )  # (N, 2, 3)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)  # (N, H, W, 2)
+        if self.wobble > 0:
+            coarse = torch.randn(count, 2, 4, 4, generator=generator, device=images.device) * (2 * self.wobble / height)
+            grid = grid + F.interpolate(coarse, images.shape[-2:], mode="bilinear").permute(0, 2, 3, 1)
+        return F.grid_sample(images, grid, align_corners=False)
+
+    def _vary_stroke(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        amount = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) * 2 - 1
+        wider = F.max_pool2d(images, 3, stride=1, padding=1)
+        thinner = -F.max_pool2d(-images, 3, stride=1, padding=1)
+        return (
+            images
+            + (wider - images) * (self.stroke * amount.clamp_min(0))
+            + (thinner - images) * (self.stroke / 2 * (-amount).clamp_min(0))
+        )

@@ -1,0 +1,97 @@
+"""Class activation maps as pure tensor functions.
+
+Shapes: N images, C feature channels, K classes, an H x W map of features.
+
+    >>> features = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])  # (1, 2, 2, 2)
+    >>> weight = torch.tensor([[1.0, -1.0], [0.0, 3.0]])  # two classes
+    >>> cam(features, weight, torch.tensor([1]))
+    tensor([[[0., 0.],
+             [0., 6.]]])
+    >>> caam(features)
+    tensor([[[1., 0.],
+             [0., 2.]]])
+"""
+
+import torch
+from torch import Tensor
+
+from camloss.errors import CamlossError
+
+
+def cam(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
+    """Class activation map: where in the image the evidence for one class lies.
+
+    `CAM_k(h, w) = sum_c weight[k, c] * features[c, h, w]` (Zhou et al., CVPR 2016, equation 2; Wang et al.,
+    ICCV 2021, equation 2). With global average pooling, its mean plus the bias is the logit of class k.
+
+    Args:
+        features: (N, C, H, W), what the head pools.
+        weight: (K, C), the weight of the linear head.
+        class_idx: (N,) int64, one class per image, each in [0, K).
+
+    Returns:
+        (N, H, W), in units of the logits; unbounded, negative where a place speaks against the class.
+    """
+    return _weighted_sum(features, weight[class_idx])
+
+
+def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_idx: Tensor) -> Tensor:
+    """Evidence for one class *rather than* another: the CAM of the difference of their weights.
+
+    Its mean is the difference of the two logits, less the difference of the biases, under average pooling.
+
+    Args:
+        features: (N, C, H, W).
+        weight: (K, C).
+        class_idx: (N,) int64, the class asked for.
+        other_idx: (N,) int64, the class it is held against.
+
+    Returns:
+        (N, H, W): positive where a place speaks for `class_idx`, negative where it speaks for `other_idx`.
+    """
+    return _weighted_sum(features, weight[class_idx] - weight[other_idx])
+
+
+def caam(features: Tensor) -> Tensor:
+    """Class-agnostic activation map: `sum_c features[c, h, w]` (Wang et al., ICCV 2021, equation 3).
+
+    Args:
+        features: (N, C, H, W).
+
+    Returns:
+        (N, H, W): everything the backbone reacts to, whatever the class.
+    """
+    return features.sum(dim=1)
+
+
+def min_max_normalize(maps: Tensor) -> Tensor:
+    """Stretch each map to [0, 1]: `(map - min) / (max - min)` (Wang et al., ICCV 2021, equation 4).
+
+    Works on a copy and is differentiable, through the minimum and maximum too. A map that is constant (up to the
+    resolution of its number type) becomes zeros, and its gradient stays finite.
+
+    Args:
+        maps: (..., H, W), floating point, with at least two cells.
+
+    Returns:
+        The same shape, in [0, 1].
+
+    Raises:
+        CamlossError: the maps are 1x1, so that there is no place to tell from another.
+    """
+    height, width = maps.shape[-2:]
+    if height * width < 2:
+        raise CamlossError(
+            f"a {height}x{width} map has no places to compare: the network shrinks its input too far; "
+            "give it a larger image or a stem with less stride"
+        )
+    low = maps.amin(dim=(-2, -1), keepdim=True)
+    span = maps.amax(dim=(-2, -1), keepdim=True) - low
+    number = torch.finfo(maps.dtype)
+    resolution = (maps.detach().abs().amax(dim=(-2, -1), keepdim=True) * number.eps).clamp_min(number.tiny)
+    return (maps - low) / torch.where(span > resolution, span, 1)
+
+
+def _weighted_sum(features: Tensor, channel_weight: Tensor) -> Tensor:
+    """(N, C, H, W) and (N, C) -> (N, H, W)."""
+    return torch.einsum("nchw,nc->nhw", features, channel_weight)

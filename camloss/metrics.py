@@ -1,0 +1,135 @@
+"""Numbers that say how well a model answers and how well its maps point.
+
+Every function takes tensors and returns one value per image; `evaluate` averages them over a data set.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camloss.losses import cam_distance
+from camloss.maps import cam, min_max_normalize
+from camloss.models import MapClassifier
+
+INK = 0.5  # a pixel at least half covered counts as stroke
+
+
+def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
+    """The share of a map's sum that lies on the strokes, the map stretched bilinearly over the image.
+
+    The "energy-based pointing game" of Score-CAM (Wang et al., CVPR-W 2020) with the ink in place of a box.
+
+    Args:
+        maps: (N, H, W), in [0, 1].
+        images: (N, 1, H0, W0), pixels in [0, 1].
+
+    Returns:
+        (N,), in [0, 1]; 0 for a map without energy.
+    """
+    energy, ink = _over_image(maps, images), images[:, 0] >= INK
+    return (energy * ink).sum((-2, -1)) / energy.sum((-2, -1)).clamp_min(torch.finfo(energy.dtype).tiny)
+
+
+def pointing_game(maps: Tensor, images: Tensor) -> Tensor:
+    """Whether the map's highest point lies on a stroke (Zhang et al., ECCV 2016).
+
+    Args:
+        maps: (N, H, W).
+        images: (N, 1, H0, W0), pixels in [0, 1].
+
+    Returns:
+        (N,), 1.0 for a hit and 0.0 for a miss.
+    """
+    peak = _over_image(maps, images).flatten(1).argmax(1, keepdim=True)
+    return images.flatten(1).gather(1, peak).squeeze(1).ge(INK).float()
+
+
+def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Expected calibration error: |confidence - accuracy| averaged over bins of confidence (Guo et al., ICML 2017).
+
+    Args:
+        probs: (N, K).
+        targets: (N,) int64.
+        bins: how many equal bins [0, 1] is cut into.
+
+    Returns:
+        In [0, 1]; 0 where the model is right as often as it says.
+    """
+    confidence, predicted = probs.max(1)
+    gap = confidence - (predicted == targets).float()
+    bin_idx = (confidence * bins).long().clamp(max=bins - 1)
+    return float(torch.zeros(bins, dtype=gap.dtype).index_add(0, bin_idx, gap).abs().sum() / len(gap))
+
+
+@torch.no_grad()
+def deletion_insertion(
+    model: MapClassifier, images: Tensor, maps: Tensor, class_idx: Tensor, steps: int = 14
+) -> tuple[Tensor, Tensor]:
+    """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on black.
+
+    Areas under the two curves (Petsiuk et al., BMVC 2018). A map that points at what decides has a low deletion and
+    a high insertion.
+
+    Args:
+        model: returns (logits, features).
+        images: (N, 1, H0, W0), pixels in [0, 1].
+        maps: (N, H, W), the heat that orders the pixels.
+        class_idx: (N,) int64.
+        steps: how many equal portions the pixels are taken in.
+
+    Returns:
+        deletion (N,) and insertion (N,), each in [0, 1].
+    """
+    rank = _over_image(maps, images).flatten(1).argsort(1, descending=True).argsort(1)  # 0 is the hottest pixel
+    rank = rank.view_as(images)
+
+    def probability(kept: Tensor) -> Tensor:
+        probs = model(images * kept)[0].softmax(1)
+        return probs.gather(1, class_idx[:, None]).squeeze(1)
+
+    deletion = insertion = images.new_zeros(len(images))
+    for step in range(steps + 1):
+        hottest = rank < images[0].numel() * step / steps
+        share = 0.5 / steps if step in (0, steps) else 1 / steps  # the trapezoid rule
+        deletion = deletion + share * probability(~hottest)
+        insertion = insertion + share * probability(hottest)
+    return deletion, insertion
+
+
+@torch.no_grad()
+def evaluate(model: MapClassifier, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """Measure a model in eval mode on batches of (images, labels); its CAMs are those of the true labels.
+
+    Returns:
+        accuracy, loss (cross-entropy), calibration_error, cam_distance, ink_energy, pointing_game: all means.
+    """
+    model.eval()
+    logits, targets, per_image = [], [], []
+    for images, labels in batches:
+        batch_logits, features = model(images)
+        weight = model.head.weight
+        maps = min_max_normalize(cam(features, weight, labels))
+        per_image.append(
+            torch.stack(
+                [cam_distance(features, weight, labels), ink_energy(maps, images), pointing_game(maps, images)], dim=1
+            ).cpu()
+        )
+        logits.append(batch_logits.float().cpu())
+        targets.append(labels.cpu())
+    all_logits, all_targets = torch.cat(logits), torch.cat(targets)
+    distance, energy, pointing = torch.cat(per_image).mean(0).tolist()
+    return {
+        "accuracy": (all_logits.argmax(1) == all_targets).double().mean().item(),
+        "loss": F.cross_entropy(all_logits, all_targets).item(),
+        "calibration_error": calibration_error(all_logits.softmax(1), all_targets),
+        "cam_distance": distance,
+        "ink_energy": energy,
+        "pointing_game": pointing,
+    }
+
+
+def _over_image(maps: Tensor, images: Tensor) -> Tensor:
+    """(N, H, W) -> (N, H0, W0)."""
+    return F.interpolate(maps[:, None].float(), images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]

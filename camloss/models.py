@@ -1,0 +1,141 @@
+"""CNNs whose `forward` returns `(logits, features)`, ready for class activation maps.
+
+>>> import torch
+>>> model = build_model("sketch_cnn")
+>>> logits, features = model(torch.rand(2, 1, 28, 28))
+>>> logits.shape, features.shape
+(torch.Size([2, 10]), torch.Size([2, 96, 14, 14]))
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor, nn
+
+from camloss.errors import CamlossError
+
+Pooling = Literal["avg", "max"]
+
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training images' pixels
+
+
+class MapClassifier(nn.Module):
+    """A backbone, global pooling and one linear head: all that a class activation map needs.
+
+    Args:
+        features: the backbone, (N, 1, H0, W0) -> (N, C, H, W).
+        channels: C.
+        num_classes: K.
+        pooling: "avg", with which `logits == cam(every class).mean((-2, -1)) + bias` holds exactly, or "max".
+    """
+
+    def __init__(self, features: nn.Module, channels: int, num_classes: int, pooling: Pooling = "avg") -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear(channels, num_classes)
+        self.pooling: Pooling = pooling
+        self.arch: str | None = None  # set by build_model, needed to save a checkpoint
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify images.
+
+        Args:
+            x: (N, 1, 28, 28), pixels in [0, 1], white ink on black.
+
+        Returns:
+            logits (N, K) and the features (N, C, H, W) that they were pooled from.
+        """
+        features = self.features((x - MNIST_MEAN) / MNIST_STD)  # (N, C, H, W)
+        pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
+        return self.head(pooled), features
+
+
+def conv_block(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    """Convolution, batch norm, ReLU; not in place, since a map is read from the output."""
+    return [
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    ]
+
+
+def sketch_cnn(num_classes: int) -> MapClassifier:
+    """The default: 14x14 maps with a local receptive field, made to be trained in minutes on two CPU cores."""
+    features = nn.Sequential(
+        *conv_block(1, 32, kernel=5, stride=2),  # (N, 32, 14, 14)
+        *conv_block(32, 64),  # (N, 64, 14, 14)
+        *conv_block(64, 64),
+        *conv_block(64, 64),
+        *conv_block(64, 96),  # (N, 96, 14, 14), each cell sees 21x21 pixels
+    )
+    return MapClassifier(features, 96, num_classes)
+
+
+def plain_cnn(num_classes: int) -> MapClassifier:
+    """The network of the original article: 64-128-256 channels at full resolution, global *max* pooling."""
+    features = nn.Sequential(
+        *conv_block(1, 64),  # (N, 64, 28, 28)
+        *conv_block(64, 128),  # (N, 128, 28, 28)
+        *conv_block(128, 256),  # (N, 256, 28, 28)
+    )
+    return MapClassifier(features, 256, num_classes, pooling="max")
+
+
+def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
+    """torchvision's ResNet-18 with a stem for small images: one channel in, no stride, 4x4 maps at 28x28.
+
+    Args:
+        num_classes: K.
+        pretrained: start from ImageNet weights, all but the stem's convolution and the head, which are new.
+
+    Raises:
+        CamlossError: the weights are neither cached nor can be downloaded.
+    """
+    from torchvision.models import resnet18 as torchvision_resnet18  # takes 1.6 s to import
+
+    try:
+        net = torchvision_resnet18(weights="DEFAULT" if pretrained else None)
+    except (OSError, RuntimeError) as error:  # no network, or a download whose hash is wrong
+        raise CamlossError(
+            f"cannot get ResNet-18's ImageNet weights ({error}); connect to a network or go on without --pretrained"
+        ) from error
+    features = nn.Sequential(
+        nn.Conv2d(1, 64, kernel_size=3, padding=1, bias=False),  # (N, 64, 28, 28)
+        net.bn1,
+        nn.ReLU(),
+        net.layer1,  # (N, 64, 28, 28)
+        net.layer2,  # (N, 128, 14, 14)
+        net.layer3,  # (N, 256, 7, 7)
+        net.layer4,  # (N, 512, 4, 4)
+    )
+    return MapClassifier(features, 512, num_classes)
+
+
+ARCHS: dict[str, Callable[..., MapClassifier]] = {
+    "sketch_cnn": sketch_cnn,
+    "plain_cnn": plain_cnn,
+    "resnet18": resnet18,
+}
+
+
+def build_model(arch: str, num_classes: int = 10, **kwargs: bool) -> MapClassifier:
+    """Build a network by name, with fresh weights from torch's global generator.
+
+    Args:
+        arch: one of `ARCHS`.
+        num_classes: K.
+        kwargs: options of that network, such as `pretrained=True` for the ResNet.
+
+    Raises:
+        CamlossError: the arch is unknown, or does not take an option.
+    """
+    if arch not in ARCHS:
+        raise CamlossError(f"unknown arch {arch!r}; expected one of {', '.join(ARCHS)}")
+    try:
+        model = ARCHS[arch](num_classes, **kwargs)
+    except TypeError as error:
+        raise CamlossError(
+            f"arch {arch!r} does not take {', '.join(kwargs)}; only resnet18 takes pretrained"
+        ) from error
+    model.arch = arch
+    return model
