@@ -1,0 +1,343 @@
+"""Any drawing or photo of a digit -> the (1, 1, 28, 28) float32 a model expects.
+
+MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and were all written with much the same pen.
+A drawing brings its own size, place, colours and brush. So the ink is found and thinned to the path of the pen, and
+the path is drawn again at MNIST's size, in MNIST's place, with MNIST's pen.
+
+    >>> import PIL.Image, PIL.ImageDraw
+    >>> canvas = PIL.Image.new("RGBA", (280, 280))
+    >>> preprocess_sketch(canvas) is None
+    True
+    >>> PIL.ImageDraw.Draw(canvas).line([(60, 40), (60, 150)], fill="navy", width=9)
+    >>> sketch = prepare_sketch(canvas)
+    >>> sketch.pixels.shape
+    torch.Size([1, 1, 28, 28])
+    >>> [round(x) for x in sketch.to_drawing(14.0, 14.0)]  # the middle of the digit, in the canvas's own pixels
+    [61, 95]
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camloss.errors import CamlossError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+FIELD = 28  # side of a model's input
+BOX = 20  # longer side of the digit in it
+PEN = 2.4  # width of MNIST's pen: mean ink over mean path length of its training images, measured with `_thin`
+LOOK = 320  # longest side of the picture in which ink is looked for
+WORK = 80  # longest side of the digit while it is thinned
+MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
+MIN_SIGNAL_TO_NOISE = 6.0
+MIN_SHARE = 0.05  # of the largest stroke's ink; marks with less are specks
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A drawn digit as a model sees it, and the way back.
+
+    Coordinates are continuous: pixel i covers [i, i + 1). A place (x, y) in the 28 x 28 pixels is
+    `(scale * x + left, scale * y + top)` in the drawing (upright, where a photo says which side is up).
+    """
+
+    pixels: Tensor  # (1, 1, 28, 28) float32 in [0, 1], white ink on black
+    scale: float  # pixels of the drawing per pixel of the 28
+    left: float  # where the 28 x 28 field begins in the drawing, in its pixels; may lie outside it
+    top: float
+
+    def to_drawing(self, x: float, y: float) -> tuple[float, float]:
+        return self.scale * x + self.left, self.scale * y + self.top
+
+
+def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
+    """A drawing or photo of a digit -> (1, 1, 28, 28) float32 in [0, 1], white ink on black; None when it is blank.
+
+    The digit's longer side is 20 pixels, its centre of mass lies in the middle, its strokes have MNIST's width.
+
+    Args:
+        image: a PIL image of any mode, or an array (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA, of uint8,
+            uint16, bool, or float in [0, 1] or [0, 255]. Dark ink on light paper or light on dark, in any colours, on
+            even or uneven paper, or on a transparent canvas. 1 x 1 pixel to 6000 x 6000 and beyond.
+
+    Raises:
+        CamlossError: `image` is not such a picture.
+    """
+    sketch = prepare_sketch(image)
+    return None if sketch is None else sketch.pixels
+
+
+def prepare_sketch(image: "Image | np.ndarray[Any, Any]") -> Sketch | None:
+    """`preprocess_sketch` with the geometry that leads from the 28 x 28 pixels back to the drawing."""
+    picture = _open(image)
+    found = _find_ink(picture)
+    if found is None:
+        return None
+    ink, factor, left, top = found
+    path, extent = _path(ink)
+    # the pen's width is the drawing's own business: the path, not the ink, decides the size
+    scale = max(float((path.amax(0) - path.amin(0)).max()) / (BOX - PEN), extent / 2 / BOX)
+    path = path / scale
+    path_offset = FIELD / 2 - (path.amin(0) + path.amax(0)) / 2
+    mass_offset = path_offset + FIELD / 2 - _centre_of_mass(_draw(path + path_offset))
+    margin = (FIELD - BOX) / 2  # a lopsided digit may not leave the field
+    offset = torch.minimum(torch.maximum(mass_offset, path_offset - margin), path_offset + margin)
+    pixels = _draw(path + offset)
+    off_x, off_y = offset.tolist()
+    return Sketch(
+        pixels=pixels[None, None],
+        scale=scale * factor,
+        left=left - off_x * scale * factor,
+        top=top - off_y * scale * factor,
+    )
+
+
+def _open(image: Any) -> Tensor:
+    """The picture as (H, W, C) uint8, or float32 in [0, 1]; C is 1 to 4 as in PIL's L, LA, RGB and RGBA."""
+    if hasattr(image, "getexif"):
+        return _open_pil(image)
+    if hasattr(image, "__array_interface__"):
+        return _open_array(image)
+    raise CamlossError(f"cannot read a digit from {type(image).__name__}; give a PIL image or a numpy array")
+
+
+def _open_pil(image: "Image") -> Tensor:
+    if min(image.size) == 0:
+        raise CamlossError(f"the picture is {image.width} x {image.height} pixels; give one with at least one pixel")
+    if image.getexif().get(0x0112, 1) != 1:
+        from PIL.ImageOps import exif_transpose
+
+        image = exif_transpose(image)
+    if image.mode[0] in "IF":
+        import numpy
+
+        return _open_array(numpy.asarray(image))
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, -1)
+
+
+def _open_array(array: "np.ndarray[Any, Any]") -> Tensor:
+    shape = array.shape
+    if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] > 4):
+        raise CamlossError(f"the picture has shape {shape}; give (H, W) or (H, W, C) with C from 1 to 4, none of them 0")
+    if array.dtype == "uint8":
+        picture = torch.from_numpy(array.copy())
+    elif array.dtype.kind in "buif":
+        picture = torch.from_numpy(array.astype("float32"))
+        low, high = float(picture.min()), float(picture.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise CamlossError("the picture holds NaN or infinite values; replace them first")
+        limit = next((limit for limit in (1, 255, 65535) if high <= limit), None)
+        if low < 0 or limit is None:
+            raise CamlossError(f"the picture's values run from {low:g} to {high:g}; scale them to [0, 1] or [0, 255]")
+        picture /= 65535 if array.dtype == "uint16" else limit
+    else:
+        raise CamlossError(f"the picture's values are {array.dtype}; give uint8, or float in [0, 1]")
+    return picture.view(shape[0], shape[1], -1)
+
+
+def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
+    """Where the ink is: ((h, w) in [0, 1], picture pixels per ink pixel, left, top), cropped to the ink; or None."""
+    height, width, channels = picture.shape
+    factor = math.ceil(max(height, width) / LOOK)
+    planes = _reduce(picture, factor)
+    # A browser's canvas is transparent where nothing is drawn: there alpha is the ink, whatever its colour.
+    on_glass = channels in (2, 4) and float(planes[-1].mean()) < 0.5
+    ink = _ink(planes, on_glass)
+    box = None if ink is None else _bounding_box(ink)
+    if ink is None or box is None:
+        return None
+    x0, y0, x1, y1 = box
+    if factor > 1 and max(x1 - x0, y1 - y0) < LOOK / 4:  # small in a large picture: look again from near by
+        margin = max(x1 - x0, y1 - y0)
+        left, top = max(0, x0 - margin) * factor, max(0, y0 - margin) * factor
+        closer = picture[top : (y1 + margin) * factor, left : (x1 + margin) * factor]
+        near_factor = math.ceil(max(closer.shape[:2]) / LOOK)
+        near_ink = _ink(_reduce(closer, near_factor), on_glass)
+        near_box = None if near_ink is None else _bounding_box(near_ink)
+        if near_ink is not None and near_box is not None:
+            x0, y0, x1, y1 = near_box
+            return near_ink[y0:y1, x0:x1], near_factor, left + x0 * near_factor, top + y0 * near_factor
+    return ink[y0:y1, x0:x1], factor, x0 * factor, y0 * factor
+
+
+def _reduce(picture: Tensor, factor: int) -> Tensor:
+    """(H, W, C) -> (C, h, w) float in [0, 1], the mean of each factor x factor square, without a full-size copy."""
+    unit = 255 if picture.dtype == torch.uint8 else 1
+    if min(picture.shape[:2]) < factor:  # a ribbon: repeat it until it is one square wide
+        repeats = [math.ceil(factor / side) if side < factor else 1 for side in picture.shape[:2]]
+        picture = picture.repeat(*repeats, 1)
+    height, width = picture.shape[0] // factor, picture.shape[1] // factor
+    whole = picture[: height * factor, : width * factor]
+    total = torch.zeros(height, width, picture.shape[2])
+    for row in range(factor):
+        total += whole[row::factor].unflatten(1, (width, factor)).sum(2, dtype=torch.float32)
+    return total.div_(unit * factor * factor).permute(2, 0, 1).contiguous()
+
+
+def _ink(planes: Tensor, on_glass: bool) -> Tensor | None:
+    """(C, h, w) -> (h, w) in [0, 1], at least 0.5 where there is ink; None when there is none."""
+    if on_glass:
+        peak = float(planes[-1].max())
+        return planes[-1] / peak if peak >= MIN_CONTRAST else None
+    grey = _blur(_grey(planes))
+    # Seen on a coarse grid, paper is what is left when every mark narrower than `window` is taken away.
+    coarse = F.interpolate(grey[None, None], size=_fit(grey.shape, 64), mode="area")
+    window = max(coarse.shape) // 4 * 2 + 1
+    detail = coarse - _box_mean(coarse, window)
+    if float((detail**3).sum()) < 0:  # rare and strong is ink: dark ink on light paper
+        grey, coarse = -grey, -coarse
+    paper = _pool(-_pool(-coarse, window), window)
+    contrast = grey - F.interpolate(paper, size=grey.shape, mode="bilinear")[0, 0]
+    flat = contrast.flatten()
+    middle = flat.median()
+    noise = 1.5 * float((flat - middle).abs().median())
+    peak = float(flat.topk(max(1, len(flat) // 500)).values.mean() - middle)
+    if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
+        return None
+    return ((contrast - middle) / peak).clamp(0, 1)
+
+
+def _grey(planes: Tensor) -> Tensor:
+    """(C, h, w) -> (h, w): the mixture of the colours that differs most over the picture, so any two colours will do."""
+    if len(planes) in (2, 4):  # a picture with holes: fill them with its mean colour
+        alpha = planes[-1]
+        colours = planes[:-1]
+        mean = (colours * alpha).sum((1, 2)) / alpha.sum()
+        planes = colours * alpha + mean[:, None, None] * (1 - alpha)
+    if len(planes) == 1:
+        return planes[0]
+    colours = planes.flatten(1)
+    axis = torch.linalg.eigh(torch.cov(colours))[1][:, -1]
+    return (axis / axis.abs().sum() @ colours).view(planes.shape[1:])
+
+
+def _fit(shape: torch.Size, longest: int) -> tuple[int, int]:
+    """The (height, width) of a picture scaled so that its longer side is `longest`."""
+    return max(1, round(shape[0] * longest / max(shape))), max(1, round(shape[1] * longest / max(shape)))
+
+
+def _blur(grey: Tensor) -> Tensor:
+    """3 x 3 mean."""
+    return F.avg_pool2d(F.pad(grey[None, None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
+
+
+def _box_mean(planes: Tensor, window: int) -> Tensor:
+    half = window // 2
+    rows = F.avg_pool2d(planes, (window, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, window), 1, (0, half), count_include_pad=False)
+
+
+def _pool(planes: Tensor, window: int) -> Tensor:
+    """Maximum over window x window squares."""
+    half = window // 2
+    return F.max_pool2d(F.max_pool2d(planes, (window, 1), 1, (half, 0)), (1, window), 1, (0, half))
+
+
+def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
+    """(x0, y0, x1, y1) around the strokes, half open. Specks, on the way, are erased from `ink`."""
+    strokes = _strokes(ink >= 0.5)
+    ink *= F.interpolate(strokes[None, None], size=ink.shape, mode="nearest-exact")[0, 0]
+    mask = ink >= 0.5
+    columns, rows = mask.any(0).nonzero(), mask.any(1).nonzero()
+    if len(rows) == 0:
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _strokes(mask: Tensor) -> Tensor:
+    """(h, w) bool -> a coarse grid with 1 where there are strokes and 0 where there is nothing, or a speck."""
+    height, width = _fit(mask.shape, min(64, max(mask.shape)))
+    mass = F.adaptive_avg_pool2d(mask.float()[None], (height, width))[0]
+    strokes = _connected({(row, column) for row, column in mass.nonzero().tolist()})
+    if len(strokes) < 2:
+        return torch.ones(height, width)
+    masses = [float(sum(mass[place] for place in stroke)) for stroke in strokes]
+    grid = torch.zeros(height, width)
+    for stroke, stroke_mass in zip(strokes, masses, strict=True):
+        if stroke_mass >= MIN_SHARE * max(masses):
+            rows, columns = zip(*stroke, strict=True)
+            grid[list(rows), list(columns)] = 1
+    return grid
+
+
+def _connected(places: set[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """The places sorted into 8-connected groups."""
+    groups = []
+    while places:
+        group = [places.pop()]
+        for row, column in group:  # grows while it is walked
+            for neighbour in [(row + dy, column + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]:
+                if neighbour in places:
+                    places.remove(neighbour)
+                    group.append(neighbour)
+        groups.append(group)
+    return groups
+
+
+def _path(ink: Tensor) -> tuple[Tensor, float]:
+    """Where the pen went: (N, 2) points (x, y) in pixels of `ink`, less than two apart; and the ink's longer side."""
+    height, width = _fit(ink.shape, WORK)
+    resize = {"size": (height, width), "mode": "bilinear", "antialias": True}
+    mask = F.interpolate(ink[None, None], **resize) >= 0.5
+    points = _thin(F.pad(mask, (1, 1, 1, 1)))[0, 0, 1:-1, 1:-1].nonzero().flip(1) + 0.5
+    return points * torch.tensor([ink.shape[1] / width, ink.shape[0] / height]), float(max(ink.shape))
+
+
+def _thin(mask: Tensor) -> Tensor:
+    """(1, 1, H, W) bool with an empty border -> its skeleton: one pixel wide, with the same parts, loops and ends."""
+    bits = torch.tensor([[[[1.0, 2.0, 4.0], [128.0, 0.0, 8.0], [64.0, 32.0, 16.0]]]])
+    tables = _removable()
+    idle, step = 0, 0
+    while idle < 2:
+        neighbours = F.conv2d(mask.float(), bits, padding=1).long()
+        removed = mask & tables[step % 2][neighbours]
+        idle = 0 if bool(removed.any()) else idle + 1
+        mask = mask & ~removed
+        step += 1
+    return mask
+
+
+@cache
+def _removable() -> tuple[Tensor, Tensor]:
+    """For each ring of eight neighbours, clockwise from the upper left in bits 0 to 7: may its middle go?
+
+    Guo and Hall, "Parallel thinning with two-subiteration algorithms", CACM 32(3), 1989, algorithm A1; one table for
+    each of the two alternating passes.
+    """
+    first, second = [], []
+    for ring in range(256):
+        p2, p3, p4, p5, p6, p7, p8, p9 = (ring >> bit & 1 for bit in (1, 2, 3, 4, 5, 6, 7, 0))
+        branches = (1 - p2 & (p3 | p4)) + (1 - p4 & (p5 | p6)) + (1 - p6 & (p7 | p8)) + (1 - p8 & (p9 | p2))
+        in_pairs = min((p9 | p2) + (p3 | p4) + (p5 | p6) + (p7 | p8), (p2 | p3) + (p4 | p5) + (p6 | p7) + (p8 | p9))
+        border = branches == 1 and 2 <= in_pairs <= 3
+        first.append(border and not (p2 | p3 | 1 - p5) & p4)
+        second.append(border and not (p6 | p7 | 1 - p9) & p8)
+    return torch.tensor(first), torch.tensor(second)
+
+
+def _draw(path: Tensor) -> Tensor:
+    """(N, 2) points in 28 x 28 coordinates -> (28, 28) float in [0, 1]: the path under MNIST's pen, antialiased."""
+    distance = torch.cdist(_pixel_centres(), path).amin(1)
+    return (PEN / 2 + 0.5 - distance).clamp(0, 1).view(FIELD, FIELD)
+
+
+@cache
+def _pixel_centres() -> Tensor:
+    """(784, 2): x and y of each pixel's centre, row by row."""
+    y, x = torch.meshgrid(torch.arange(FIELD), torch.arange(FIELD), indexing="ij")
+    return torch.stack([x, y], -1).view(-1, 2) + 0.5
+
+
+def _centre_of_mass(pixels: Tensor) -> Tensor:
+    """(28, 28) -> (x, y)."""
+    return pixels.flatten() @ _pixel_centres() / pixels.sum()
