@@ -37,10 +37,15 @@ def add_flags(parser: argparse.ArgumentParser, config: Any) -> None:
         else:
             options["choices"] = field.metadata.get("choices")
             if get_origin(kind) is tuple:
-                options["nargs"], kind = "+", get_args(kind)[0]
+                options["nargs"], options["action"], kind = "+", _StoreTuple, get_args(kind)[0]
             options["type"] = kind
             options["metavar"] = None if options["choices"] else field.name.upper()
         parser.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
+
+
+class _StoreTuple(argparse.Action):
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _flag: str | None = None) -> None:
+        setattr(namespace, self.dest, tuple(values))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

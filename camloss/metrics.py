@@ -13,7 +13,7 @@ from camloss.losses import cam_distance
 from camloss.maps import cam, min_max_normalize
 from camloss.models import MapClassifier
 
-INK = 0.5  # a pixel at least half covered counts as stroke
+INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included
 
 
 def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def deletion_insertion(
     rank = rank.view_as(images)
 
     def probability(kept: Tensor) -> Tensor:
-        probs = model(images * kept)[0].softmax(1)
+        probs: Tensor = model(images * kept)[0].softmax(1)
         return probs.gather(1, class_idx[:, None]).squeeze(1)
 
     deletion = insertion = images.new_zeros(len(images))

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from torch import nn
+
+from camloss import CamlossError, build_model, explain
+from camloss.models import MapClassifier
+
+
+def hand_weighted() -> MapClassifier:
+    """Features are the image and its negative; class 0 wants ink, class 1 wants none, class 2 does not care."""
+    conv = nn.Conv2d(1, 2, 1, bias=False)
+    model = MapClassifier(conv, 2, 3)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
+        model.head.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+        model.head.bias.zero_()
+    return model.eval()
+
+
+INK = torch.tensor([[[[0.0, 1.0], [0.5, 0.25]]]])
+
+
+def test_by_hand() -> None:
+    answer = explain(hand_weighted(), INK, class_idx=0)
+    torch.testing.assert_close(answer.cam, INK[0])
+    assert answer.caam.abs().max() == 0  # the two channels cancel everywhere
+    assert answer.distance.item() == pytest.approx(1.75 / 4)
+    assert answer.ink_energy.item() == 1.0
+    torch.testing.assert_close(explain(hand_weighted(), INK, class_idx=1).cam, 1 - INK[0])
+
+
+def test_the_most_probable_class_is_explained_unless_one_is_asked_for() -> None:
+    model, x = build_model("sketch_cnn").eval(), torch.rand(4, 1, 28, 28)
+    answer = explain(model, x)
+    assert torch.equal(answer.class_idx, answer.probs.argmax(1))
+    torch.testing.assert_close(answer.cam, explain(model, x, class_idx=answer.class_idx).cam)
+    assert explain(model, x, class_idx=3).class_idx.tolist() == [3, 3, 3, 3]
+
+
+def test_ranges() -> None:
+    answer = explain(build_model("sketch_cnn").eval(), torch.rand(4, 1, 28, 28), class_idx=1, other_idx=7)
+    torch.testing.assert_close(answer.probs.sum(1), torch.ones(4))
+    for maps in (answer.cam, answer.caam):
+        assert torch.equal(maps.amin((-2, -1)), torch.zeros(4))
+        assert torch.equal(maps.amax((-2, -1)), torch.ones(4))
+    assert answer.contrast is not None
+    assert torch.equal(answer.contrast.abs().amax((-2, -1)), torch.ones(4))
+
+
+def test_contrast_is_centred_at_zero_and_antisymmetric() -> None:
+    model = hand_weighted()
+    a_not_b, b_not_a = explain(model, INK, 0, other_idx=1).contrast, explain(model, INK, 1, other_idx=0).contrast
+    assert a_not_b is not None
+    assert b_not_a is not None
+    torch.testing.assert_close(a_not_b, -b_not_a)
+    nothing = explain(model, INK, 2, other_idx=2).contrast
+    assert nothing is not None
+    assert torch.equal(nothing, torch.zeros(1, 2, 2))
+
+
+def test_no_contrast_unless_asked() -> None:
+    answer = explain(hand_weighted(), INK)
+    assert answer.contrast is None
+    assert answer.other_idx is None
+
+
+@pytest.mark.parametrize("class_idx", [-1, 3])
+def test_a_class_the_model_lacks_is_refused(class_idx: int) -> None:
+    with pytest.raises(CamlossError, match="expected 0 to 2"):
+        explain(hand_weighted(), INK, class_idx=class_idx)
+    with pytest.raises(CamlossError, match="expected 0 to 2"):
+        explain(hand_weighted(), INK, other_idx=class_idx)

@@ -1,0 +1,126 @@
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camloss import CAMLoss, CamlossError, caam, cam, min_max_normalize
+from camloss.losses import cam_distance
+
+FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
+WEIGHT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+
+
+def backbone() -> nn.Sequential:
+    """A network small enough for exact comparisons: (N, 1, 6, 6) -> (N, 3, 4, 4)."""
+    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.Softplus())
+
+
+def terms_of(features_net: nn.Module, head: nn.Linear, alpha: float, x: Tensor, targets: Tensor) -> Tensor:
+    features = features_net(x)
+    return CAMLoss(alpha)(head(features.mean((-2, -1))), features, head.weight, targets).total
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    found = [parameter.grad for parameter in module.parameters()]
+    return [gradient.clone() for gradient in found if gradient is not None]
+
+
+def test_by_hand() -> None:
+    # CAAM is [[1, 0], [0, 2]], normalised [[.5, 0], [0, 1]]. The CAM of class 0 is [[1, 0], [0, 0]]: apart by
+    # (.5 + 1) / 4. That of class 1 is [[0, 0], [0, 2]], normalised [[0, 0], [0, 1]]: apart by .5 / 4.
+    logits = torch.tensor([[0.0, 0.0]])
+    for target, distance in ((0, 0.375), (1, 0.125)):
+        terms = CAMLoss(alpha=2.0)(logits, FEATURES, WEIGHT, torch.tensor([target]))
+        assert terms.cam.item() == distance
+        assert terms.ce.item() == pytest.approx(0.6931472)  # log 2
+        assert terms.total.item() == pytest.approx(0.6931472 + 2 * distance)
+
+
+def test_distance_is_one_value_per_image() -> None:
+    both = cam_distance(FEATURES.repeat(2, 1, 1, 1), WEIGHT, torch.tensor([0, 1]))
+    assert both.tolist() == [0.375, 0.125]
+
+
+def test_alpha_zero_is_plain_cross_entropy() -> None:
+    x, targets = torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 1, 0])
+    net, head = backbone(), nn.Linear(3, 2)
+    terms_of(net, head, 0.0, x, targets).backward()
+    with_loss = gradients(net) + gradients(head)
+    net.zero_grad()
+    head.zero_grad()
+    F.cross_entropy(head(net(x).mean((-2, -1))), targets).backward()
+    for ours, plain in zip(with_loss, gradients(net) + gradients(head), strict=True):
+        assert torch.equal(ours, plain)
+
+
+def test_alpha_moves_the_backbone_and_never_the_head() -> None:
+    x, targets = torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 1, 0])
+    net, head = backbone(), nn.Linear(3, 2)
+    found = {}
+    for alpha in (0.0, 5.0):
+        net.zero_grad()
+        head.zero_grad()
+        terms_of(net, head, alpha, x, targets).backward()
+        found[alpha] = gradients(net), gradients(head)
+    for without, with_alpha in zip(found[0.0][1], found[5.0][1], strict=True):
+        assert torch.equal(without, with_alpha)
+    assert any(not torch.allclose(a, b, rtol=1e-2) for a, b in zip(found[0.0][0], found[5.0][0], strict=True))
+
+
+def test_one_pass_equals_algorithm_1_done_literally() -> None:
+    """Two backward passes and two optimizers: the head steps on L_ce, the backbone on L_ce + alpha L_cam."""
+    alpha, steps = 3.0, 6
+    torch.manual_seed(0)
+    ours = backbone().double(), nn.Linear(3, 2).double()
+    literal = copy.deepcopy(ours)
+    x, targets = torch.rand(8, 1, 6, 6).double(), torch.randint(2, (8,))
+
+    optimizer = torch.optim.SGD([*ours[0].parameters(), *ours[1].parameters()], lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        terms_of(*ours, alpha, x, targets).backward()
+        optimizer.step()
+
+    net, head = literal
+    of_net = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    of_head = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        features = net(x)
+        ce = F.cross_entropy(head(features.mean((-2, -1))), targets)
+        apart = min_max_normalize(caam(features)) - min_max_normalize(cam(features, head.weight, targets))
+        of_head.zero_grad()
+        ce.backward(retain_graph=True)
+        head_gradients = [parameter.grad.clone() for parameter in head.parameters() if parameter.grad is not None]
+        of_net.zero_grad()
+        (ce + alpha * apart.abs().mean()).backward()
+        of_net.step()
+        for parameter, gradient in zip(head.parameters(), head_gradients, strict=True):
+            parameter.grad = gradient
+        of_head.step()
+
+    for our_module, literal_module in zip(ours, literal, strict=True):
+        for a, b in zip(our_module.parameters(), literal_module.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dead_features_give_a_finite_loss_and_gradient(dtype: torch.dtype) -> None:
+    features = torch.zeros(2, 3, 4, 4, dtype=dtype, requires_grad=True)
+    terms = CAMLoss(1.0)(torch.zeros(2, 5), features, torch.randn(5, 3), torch.tensor([0, 4]))
+    terms.total.backward()
+    assert terms.cam.item() == 0
+    assert features.grad is not None
+    assert features.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan"), float("inf")])
+def test_a_bad_alpha_is_refused(alpha: float) -> None:
+    with pytest.raises(CamlossError, match="alpha is"):
+        CAMLoss(alpha)
+
+
+def test_a_1x1_map_is_refused() -> None:
+    with pytest.raises(CamlossError, match="1x1 map"):
+        CAMLoss(1.0)(torch.zeros(2, 5), torch.zeros(2, 3, 1, 1), torch.zeros(5, 3), torch.tensor([0, 4]))

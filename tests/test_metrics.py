@@ -1,0 +1,80 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from camloss.metrics import calibration_error, deletion_insertion, evaluate, ink_energy, pointing_game
+from camloss.models import MapClassifier
+
+
+def half_inked() -> Tensor:
+    """(1, 1, 4, 4): ink in the left half."""
+    image = torch.zeros(1, 1, 4, 4)
+    image[..., :2] = 1
+    return image
+
+
+@pytest.mark.parametrize(
+    ("heat", "share"),
+    [([[1.0, 0.0], [1.0, 0.0]], 0.875), ([[1.0, 1.0], [1.0, 1.0]], 0.5), ([[0.0, 1.0], [0.0, 1.0]], 0.125)],
+)
+def test_ink_energy_by_hand(heat: list[list[float]], share: float) -> None:
+    # stretched bilinearly from two columns to four, a step from 1 to 0 becomes 1, 3/4, 1/4, 0
+    assert ink_energy(torch.tensor([heat]), half_inked()).item() == pytest.approx(share)
+
+
+def test_ink_energy_of_a_map_without_energy_is_zero() -> None:
+    assert ink_energy(torch.zeros(1, 2, 2), half_inked()).item() == 0
+
+
+def test_the_antialiased_edge_of_a_stroke_is_ink() -> None:
+    image = half_inked() * 0.2
+    assert ink_energy(torch.ones(1, 4, 4), image).item() == 0.5
+
+
+def test_pointing_game_by_hand() -> None:
+    maps = torch.zeros(2, 4, 4)
+    maps[0, 3, 1] = maps[1, 0, 2] = 1
+    assert pointing_game(maps, half_inked().repeat(2, 1, 1, 1)).tolist() == [1.0, 0.0]
+
+
+def test_calibration_error_by_hand() -> None:
+    # two bins: confidences .7 and .9 both in the upper one, mean .8, half of them right
+    probs = torch.tensor([[0.7, 0.3], [0.1, 0.9]])
+    assert calibration_error(probs, torch.tensor([0, 0]), bins=2) == pytest.approx(0.3)
+    assert calibration_error(torch.tensor([[1.0, 0.0]]), torch.tensor([0])) == 0.0
+
+
+class LeftMinusRight(nn.Module):
+    """Logit of class 0 is the mean of the left half, of class 1 that of the right, times ten."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return 10 * torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1), x
+
+
+def test_deletion_and_insertion_tell_a_map_that_points_at_the_evidence() -> None:
+    right_place = half_inked()[:, 0]
+    images, class_idx = half_inked(), torch.tensor([0])
+    deletion, insertion = deletion_insertion(LeftMinusRight(), images, right_place, class_idx, steps=4)
+    wrong_deletion, wrong_insertion = deletion_insertion(LeftMinusRight(), images, 1 - right_place, class_idx, steps=4)
+    assert deletion.item() < wrong_deletion.item()
+    assert insertion.item() > wrong_insertion.item()
+    # probabilities after erasing 0, 1/4, .. of the pixels: s(10), s(5), s(0), s(0), s(0), s the logistic function
+    s10, s5 = torch.sigmoid(torch.tensor([10.0, 5.0])).tolist()
+    assert deletion.item() == pytest.approx((s10 / 2 + s5 + 0.5 + 0.5 + 0.5 / 2) / 4, abs=1e-5)
+
+
+def test_evaluate_averages_over_batches_of_any_size() -> None:
+    model = MapClassifier(nn.Conv2d(1, 4, 3), 4, 10)
+    images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
+    whole = evaluate(model, [(images, labels)])
+    parts = evaluate(model, [(images[:3], labels[:3]), (images[3:], labels[3:])])
+    assert whole == pytest.approx(parts, abs=1e-6)
+    predicted = model(images)[0].argmax(1)
+    assert whole["accuracy"] == pytest.approx((predicted == labels).double().mean().item())
+    assert set(whole) == {"accuracy", "loss", "calibration_error", "cam_distance", "ink_energy", "pointing_game"}
+
+
+def test_evaluate_measures_in_eval_mode() -> None:
+    model = MapClassifier(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(0.9)), 4, 10).train()
+    images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
+    assert evaluate(model, [(images, labels)]) == evaluate(model, [(images, labels)])

@@ -1,0 +1,105 @@
+import urllib.error
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from camloss import CamlossError, build_model, cam
+from camloss.models import ARCHS, MapClassifier
+
+MAPS = {"sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_shapes(arch: str) -> None:
+    model = build_model(arch, num_classes=7).eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(2, 1, 28, 28))
+    assert logits.shape == (2, 7)
+    assert features.shape == (2, *MAPS[arch])
+    assert isinstance(model.head, nn.Linear)
+    assert model.arch == arch
+
+
+@pytest.mark.parametrize("arch", ["sketch_cnn", "resnet18"])
+def test_logits_are_the_mean_of_the_cams_plus_the_bias(arch: str) -> None:
+    model = build_model(arch).eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(3, 1, 28, 28))
+        for class_idx in range(10):
+            maps = cam(features, model.head.weight, torch.full((3,), class_idx))
+            torch.testing.assert_close(maps.mean((-2, -1)) + model.head.bias[class_idx], logits[:, class_idx])
+
+
+def test_plain_cnn_pools_with_a_maximum() -> None:
+    model = build_model("plain_cnn").eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(2, 1, 28, 28))
+        torch.testing.assert_close(logits, model.head(features.amax((-2, -1))))
+
+
+def test_sketch_cnn_is_small() -> None:
+    assert sum(parameter.numel() for parameter in build_model("sketch_cnn").parameters()) <= 300_000
+
+
+def test_sketch_cnn_sees_locally() -> None:
+    """What happens in one corner must not reach the cell in the opposite one."""
+    model = build_model("sketch_cnn").eval()
+    image = torch.rand(1, 1, 28, 28)
+    changed = image.clone()
+    changed[..., :4, :4] = 1 - changed[..., :4, :4]
+    with torch.no_grad():
+        difference = (model(image)[1] - model(changed)[1]).abs().sum(1)[0]  # (14, 14)
+    assert difference[0, 0] > 0
+    assert difference[-1, -1] == 0
+
+
+def test_no_activation_works_in_place() -> None:
+    """A map is read from the features; an in-place activation would write over them."""
+    for arch in ARCHS:
+        last = list(build_model(arch).features.children())[-1]
+        assert not (isinstance(last, nn.ReLU) and last.inplace)
+
+
+def test_normalisation_is_the_models_own_first_step() -> None:
+    model = MapClassifier(nn.Identity(), 1, 2)
+    _, features = model(torch.full((1, 1, 2, 2), 0.1307))
+    assert torch.equal(features, torch.zeros(1, 1, 2, 2))
+
+
+def test_an_unknown_arch_is_refused_by_name() -> None:
+    with pytest.raises(CamlossError, match="'lenet'; expected one of sketch_cnn, plain_cnn, resnet18"):
+        build_model("lenet")
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(CamlossError, match="'sketch_cnn' does not take pretrained"):
+        build_model("sketch_cnn", pretrained=True)
+
+
+def test_pretrained_takes_all_but_the_replaced_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    donor = resnet18(weights=None).state_dict()
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", lambda *_args, **_kwargs: donor)
+    ours = build_model("resnet18", pretrained=True).features.state_dict()
+    places = {"1": "bn1", "3": "layer1", "4": "layer2", "5": "layer3", "6": "layer4"}
+    for name, tensor in ours.items():
+        place, _, rest = name.partition(".")
+        if place in places:
+            assert torch.equal(tensor, donor[f"{places[place]}.{rest}"]), name
+        else:
+            assert name == "0.weight"
+            assert tensor.shape == (64, 1, 3, 3)
+
+
+def test_pretrained_without_a_network_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet18_Weights
+
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)
+    with pytest.raises(CamlossError, match=r"^cannot get ResNet-18's ImageNet weights .* go on without --pretrained$"):
+        build_model("resnet18", pretrained=True)
