@@ -173,9 +173,9 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
         model.train()
         batches = train_split.batches(config.batch_size, order[: steps_per_epoch * config.batch_size])
         bar = tqdm(batches, f"{variant} {epoch + 1}/{config.epochs}", steps_per_epoch, leave=False, dynamic_ncols=True)
-        for step, (images, targets) in enumerate(bar, start=epoch * steps_per_epoch):  # (B, 1, 28, 28), (B,)
+        for step, (images, targets) in enumerate(bar):  # (B, 1, 28, 28), (B,)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate_at(step / total_steps)
+                group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
             x = augmentation(images, image_generator) if config.augment else images
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -186,9 +186,8 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
             optimizer.step()
 
             sums += torch.stack([terms.ce, terms.cam]).detach()
-            if bar.n % 20 == 0:
-                seen = (bar.n + 1) * len(targets)
-                rate = seen / (time.perf_counter() - started)
+            if step % 20 == 0:
+                rate = (step + 1) * config.batch_size / (time.perf_counter() - started)
                 bar.set_postfix_str(f"L_ce {terms.ce:.4f}, L_cam {terms.cam:.4f}, {rate:.0f} images/s", refresh=False)
                 refuse_divergence(terms.total, variant, epoch)
         refuse_divergence(sums.sum(), variant, epoch)
@@ -247,9 +246,10 @@ def accuracy(model: MapClassifier, split: Split) -> float:
 
 
 def refuse_divergence(loss: Tensor, variant: str, epoch: int) -> None:
-    if not math.isfinite(float(loss)):
+    value = loss.item()
+    if not math.isfinite(value):
         raise DivergedError(
-            f"the loss of the {variant} twin became {float(loss)} in epoch {epoch + 1}; "
+            f"the loss of the {variant} twin became {value} in epoch {epoch + 1}; "
             "no checkpoint was written; try a lower --learning-rate or --alpha"
         )
 
@@ -322,11 +322,12 @@ class TrainingState:
                 "repeat its flags, or run without --resume to start over"
             )
         slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind == "optimizer":
-                idx, _, slot = rest.partition(".")
-                slots.setdefault(int(idx), {})[slot] = tensor
+        for idx, parameter in enumerate(model.parameters()):
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimizer.{idx}."):
+                    # fused AdamW walks parameter and slots side by side in memory, so their strides must agree
+                    laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor
+                    slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
         model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
         return list(facts["history"]["epochs"])
