@@ -50,10 +50,10 @@ class MapClassifier(nn.Module):
         return self.head(pooled), features
 
 
-def conv_block(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
-    """Convolution, batch norm, ReLU; not in place, since a map is read from the output."""
+def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.Module]:
+    """A 3x3 convolution, batch norm, ReLU; not in place, since a map is read from the output."""
     return [
-        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     ]
@@ -62,8 +62,9 @@ def conv_block(in_channels: int, out_channels: int, kernel: int = 3, stride: int
 def sketch_cnn(num_classes: int) -> MapClassifier:
     """The default: 14x14 maps with a local receptive field, made to be trained in minutes on two CPU cores."""
     features = nn.Sequential(
-        *conv_block(1, 32, kernel=5, stride=2),  # (N, 32, 14, 14)
-        *conv_block(32, 64),  # (N, 64, 14, 14)
+        *conv_block(1, 16),  # (N, 16, 28, 28)
+        *conv_block(16, 48, stride=2),  # (N, 48, 14, 14)
+        *conv_block(48, 64),  # (N, 64, 14, 14)
         *conv_block(64, 64),
         *conv_block(64, 64),
         *conv_block(64, 96),  # (N, 96, 14, 14), each cell sees 21x21 pixels

@@ -58,7 +58,7 @@ class TrainConfig:
     batch_size: int = option(128, "images a step")
     optimizer: str = option("adamw", "AdamW, or Adam as in the original article", ("adamw", "adam"))
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
-    learning_rate: float = option(5e-3, "the highest learning rate of the run")
+    learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
     alpha: float = option(1.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")

@@ -9,19 +9,36 @@ A checkpoint is written when its twin is done, in one step; until then the previ
 
 import argparse
 import dataclasses
+from typing import Any
 
 import _checkout  # noqa: F401
 
 from camloss import cli
 from camloss.checkpoint import save_checkpoint
-from camloss.data import load_mnist
+from camloss.data import MNISTData, load_mnist
 from camloss.metrics import evaluate
 from camloss.training import RECIPES, TrainConfig, TrainingState, train
 
 
 def main() -> None:
-    config, push_to = parse_flags()
-    data = load_mnist(config.data_dir)
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish USER/NAME-ce and USER/NAME-cam")
+    add_train_flags(parser)
+    flags = vars(parser.parse_args())
+    push_to = flags.pop("push_to_hub")
+    config = chosen_config(flags)
+
+    measured = train_and_save(config, load_mnist(config.data_dir))
+    metrics = next(iter(measured.values()))
+    print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
+    if push_to is not None:
+        from camloss.hub import push_pair
+
+        push_pair(push_to, config.output_dir, dry_run=config.dry_run)
+
+
+def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+    """Train the config's twins and write their checkpoints; returns what each measures on the test set."""
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
         twin = train(config, variant, data)
@@ -37,22 +54,18 @@ def main() -> None:
             save_checkpoint(twin.model, config.output_dir / variant, record)
     for variant in config.variants:
         TrainingState(config, variant).discard()  # only now: until both are done, --resume needs the first one too
-    metrics = next(iter(measured.values()))
-    print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
-    if push_to is not None:
-        from camloss.hub import push_pair
-
-        push_pair(push_to, config.output_dir, dry_run=config.dry_run)
+    return measured
 
 
-def parse_flags() -> tuple[TrainConfig, str | None]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", choices=RECIPES, default="default", help="where the other flags' defaults are from")
-    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish USER/NAME-ce and USER/NAME-cam")
     cli.add_flags(parser, TrainConfig())
-    flags = vars(parser.parse_args())
-    recipe, push_to = RECIPES[flags.pop("recipe")], flags.pop("push_to_hub")
-    return dataclasses.replace(recipe, **flags), push_to
+
+
+def chosen_config(flags: dict[str, Any]) -> TrainConfig:
+    """The recipe with the flags that were given."""
+    recipe = RECIPES[flags.pop("recipe")]
+    return dataclasses.replace(recipe, **flags)
 
 
 if __name__ == "__main__":

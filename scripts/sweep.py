@@ -1,0 +1,65 @@
+"""Train the twins with several seeds and print mean ± standard deviation of everything measured.
+
+    python scripts/sweep.py --seeds 0 1 2 --output-dir runs/seeds
+
+Takes every flag of train.py. Checkpoints go to OUTPUT_DIR/seed-N/VARIANT; seeds that are complete there are not
+trained again, so that an interrupted sweep continues with --resume.
+"""
+
+import dataclasses
+import statistics
+
+import _checkout  # noqa: F401
+from evaluate import PEN_FILE
+from train import add_train_flags, chosen_config, train_and_save
+
+from camloss import cli
+from camloss.checkpoint import WEIGHTS, load_checkpoint, load_training
+from camloss.data import load_mnist
+from camloss.evaluation import draw_pen_digits, measure
+from camloss.training import TrainConfig, environment, pick_device
+
+
+def main() -> None:
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="default: 0 1 2")
+    add_train_flags(parser)
+    flags = vars(parser.parse_args())
+    seeds = flags.pop("seeds")
+    config = chosen_config(flags)
+
+    data = load_mnist(config.data_dir)
+    pen_file = config.data_dir / PEN_FILE
+    pen_digits = draw_pen_digits(pen_file) if pen_file.is_file() else None
+    measured: dict[str, list[dict[str, float]]] = {variant: [] for variant in config.variants}
+    for seed in seeds:
+        run = dataclasses.replace(config, seed=seed, output_dir=config.output_dir / f"seed-{seed}")
+        if not is_complete(run):
+            train_and_save(run, data)
+        for variant in config.variants:
+            model = load_checkpoint(run.output_dir / variant)
+            seconds = sum(entry["seconds"] for entry in load_training(run.output_dir / variant)["history"])
+            measured[variant].append({**measure(model, data.test, pen_digits), "training_seconds": seconds})
+
+    rows = [
+        [name, *(mean_and_deviation([numbers[name] for numbers in measured[variant]]) for variant in config.variants)]
+        for name in next(iter(measured.values()))[0]
+    ]
+    where = environment(pick_device(config.device))
+    print(cli.table([f"mean ± std of {len(seeds)} seeds", *config.variants], rows))
+    print(f"\nseeds {' '.join(map(str, seeds))}; {where['device']}, torch {where['torch']}")
+
+
+def is_complete(run: TrainConfig) -> bool:
+    """Whether the folder holds every twin, trained with just this config."""
+    folders = [run.output_dir / variant for variant in run.variants]
+    return all((folder / WEIGHTS).is_file() and load_training(folder)["config"] == run.record() for folder in folders)
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
