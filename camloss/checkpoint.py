@@ -3,7 +3,7 @@
     model.safetensors   the weights; config and training record lie in its header, so that one file is the checkpoint
     config.json         which network it is
     training.json       how it was trained, epoch by epoch, and what it measured
-    README.md           the model card
+    README.md           the model card, and its pictures
 
 Readers open the first file alone, and it is replaced in one step: they see the old checkpoint or the new one.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
+from camloss.card import model_card
 from camloss.errors import CamlossError
 from camloss.models import MapClassifier, build_model
 
@@ -24,13 +25,19 @@ FORMAT = 1
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 
 
-def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mapping[str, Any] | None = None) -> Path:
+def save_checkpoint(
+    model: MapClassifier,
+    directory: str | Path,
+    training: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+) -> Path:
     """Write a checkpoint; whatever stops it, the directory's weight file is the old one or the new one, whole.
 
     Args:
         model: made by `build_model`.
         directory: where to; created if needed.
         training: the training record, any JSON; see `camloss.training`.
+        pictures: PNG files for the model card, by name; see `camloss.viz.card_pictures`.
 
     Returns:
         The directory.
@@ -44,9 +51,29 @@ def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mappi
     config = {"format": FORMAT, "arch": model.arch, "num_classes": model.head.out_features}
     training = dict(training or {})
     write_atomically(directory / WEIGHTS, pack(model.state_dict(), config=config, training=training))
-    write_atomically(directory / CONFIG, _json(config))
-    write_atomically(directory / TRAINING, _json(training))
+    source = "/".join(directory.parts[-2:])
+    for name, content in companions(config, training, source, pictures=pictures or {}).items():
+        write_atomically(directory / name, content)
     return directory
+
+
+def companions(
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+    source: str,
+    twin: str | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
+    """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
+
+    Args:
+        config, training: from the header of the weight file.
+        source, twin: for the card, see `model_card`.
+        pictures: PNG files by name.
+    """
+    pictures = pictures or {}
+    card = model_card(config, training, source, twin, pictures)
+    return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
 
 
 def load_checkpoint(source: str | Path, revision: str | None = None) -> MapClassifier:
@@ -54,26 +81,41 @@ def load_checkpoint(source: str | Path, revision: str | None = None) -> MapClass
 
     Args:
         source: a directory, or a repo id such as "user/camloss-mnist-cam".
-        revision: on the Hub: a branch, tag or commit.
+        revision: on the Hub: a branch, tag or commit. A commit that is in the Hub client's cache costs no request.
 
     Raises:
         CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an
-            unknown arch, or was written by a newer camloss.
+            unknown arch, or was written by a newer camloss; or the Hub cannot be reached or refuses.
     """
-    path = Path(source) / WEIGHTS
-    tensors, facts = unpack(path)
+    if revision is None and _is_local(source):
+        return load_weights(Path(source) / WEIGHTS)
+    from camloss.hub import load_published
+
+    return load_published(str(source), revision)
+
+
+def _is_local(source: str | Path) -> bool:
+    """Whether a source is meant as a folder: "checkpoints/cam" is one wherever there is a folder "checkpoints"."""
+    path = Path(source)
+    return not isinstance(source, str) or path.is_absolute() or len(path.parts) != 2 or path.parent.is_dir()
+
+
+def load_weights(path: Path, name: str | None = None) -> MapClassifier:
+    """Build the model that a weight file describes, in eval mode; errors call the file `name`."""
+    name = name or str(path)
+    tensors, facts = unpack(path, name)
     config = facts.get("config", {})
     if config.get("format") != FORMAT:
         raise CamlossError(
-            f"{path} has checkpoint format {config.get('format')}, this camloss reads {FORMAT}; "
+            f"{name} has checkpoint format {config.get('format')}, this camloss reads {FORMAT}; "
             "upgrade camloss or take a checkpoint that it wrote"
         )
-    model = build_model(config["arch"], config["num_classes"])
+    model = build_model(str(config.get("arch")), int(config.get("num_classes", 0)))
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
         reasons = " ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise CamlossError(f"{path} does not fit arch {config['arch']!r}: {reasons}") from error
+        raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {reasons}") from error
     return model.eval()
 
 
@@ -90,8 +132,8 @@ def pack(tensors: Mapping[str, Tensor], **facts: Mapping[str, Any]) -> bytes:
     return save(contiguous, {key: json.dumps(value) for key, value in facts.items()})
 
 
-def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `pack` made.
+def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `pack` made; errors call the file `name`.
 
     Raises:
         CamlossError: the file is missing or damaged.
@@ -105,7 +147,7 @@ def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except FileNotFoundError as error:
         raise CamlossError(f"no checkpoint in {path.parent}: {path.name} is missing; train one first") from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise CamlossError(f"{path} is damaged ({error}); fetch or train it again") from error
+        raise CamlossError(f"{name or path} is damaged ({error}); fetch or train it again") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -131,5 +173,5 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise CamlossError(f"cannot write {path}: {error.strerror}; free space or name another folder") from error
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
+def to_json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=False) + "\n").encode()

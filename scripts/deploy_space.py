@@ -1,0 +1,163 @@
+"""Deploy the page as a Space on the Hugging Face Hub: exactly the files it needs, in one commit.
+
+    hf auth login                                                 once, or set HF_TOKEN
+    python scripts/deploy_space.py USER/camloss --dry-run         what would be sent
+    python scripts/deploy_space.py USER/camloss --weights USER/camloss-mnist --hardware zero-a10g
+
+With --weights the page asks the Hub for those twins when it starts; without, or when the Hub fails, it shows the ones
+that lie in checkpoints/.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import _checkout
+
+from camloss import cli
+from camloss.card import check_space_card, metadata
+from camloss.errors import CamlossError
+from camloss.hub import TWINS, Pin, check_repo_id, commit_files, explained, pinned
+
+ALLOWED = (
+    "app.py",
+    "requirements.txt",
+    "LICENSE",
+    "camloss/**/*.py",
+    "camloss/web/**/*",
+    "checkpoints/**/model.safetensors",
+    "checkpoints/**/config.json",
+    "checkpoints/hub.json",
+)
+README = "README.md"
+
+
+def main() -> None:
+    flags = parse_flags()
+    check_repo_id(flags.space)
+    pins: Mapping[str, Pin] = {}
+    if flags.weights:
+        check_repo_id(flags.weights)
+        pins = {
+            twin: pin
+            for twin, pin in pinned(flags.root / "checkpoints").items()
+            if pin.repo_id == f"{flags.weights}-{twin}"
+        }
+    files = space_files(flags.root, flags.space, flags.weights, pins)
+    if flags.dry_run:
+        print(f"{flags.space} would get:")
+        for name, content in files.items():
+            print(f"  {name:40} {len(content):>10,} bytes")
+        return
+    deploy(flags, files)
+
+
+def parse_flags() -> argparse.Namespace:
+    from huggingface_hub import SpaceHardware
+
+    parser = cli.Parser(__doc__)
+    parser.add_argument("space", metavar="USER/NAME", help="such as USER/camloss")
+    parser.add_argument("--weights", metavar="USER/NAME", help="what push_to_hub.py was given; sets CAMLOSS_HUB_REPO")
+    parser.add_argument(
+        "--hardware", choices=[str(flavor.value) for flavor in SpaceHardware], help="default: what the Hub gives"
+    )
+    parser.add_argument("--private", action="store_true", help="create a private Space")
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="copy an environment variable to the Space's secrets, such as HF_TOKEN for private weights; repeatable",
+    )
+    parser.add_argument("--root", type=Path, default=_checkout.ROOT, help=argparse.SUPPRESS)
+    parser.add_argument("--dry-run", action="store_true", help="list what would be sent, send nothing")
+    return parser.parse_args()
+
+
+def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, Pin]) -> dict[str, bytes]:
+    """What the Space holds, by path: the allowed files, the pictures that README.md shows, README.md as a Space card.
+
+    Raises:
+        CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
+    """
+    paths = sorted({path for pattern in ALLOWED for path in root.glob(pattern) if path.is_file()})
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+    needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in TWINS)]
+    readme = (root / README).read_text() if (root / README).is_file() else ""
+    pictures = pictures_in(readme)
+    for name in pictures:
+        if (root / name).is_file():
+            files[name] = (root / name).read_bytes()
+    if missing := [name for name in [*needed, *pictures] if name not in files]:
+        raise CamlossError(f"{root} lacks {', '.join(missing)}; the Space cannot do without")
+    files[README] = space_card(readme, space, weights, pins).encode()
+    return files
+
+
+def pictures_in(readme: str) -> list[str]:
+    """The pictures of this repository that a README shows, and its thumbnail."""
+    shown = re.findall(r"!\[[^\]]*\]\(([^)\s]+)", readme) + re.findall(r'<img[^>]+src="([^"]+)"', readme)
+    thumbnail = metadata(readme).get("thumbnail")
+    return [name for name in dict.fromkeys([*shown, *([thumbnail] if thumbnail else [])]) if "://" not in name]
+
+
+def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, Pin]) -> str:
+    """README.md with what only the deployment knows: where the picture is, which models are used, what to preload.
+
+    Raises:
+        CamlossError: the Hub would refuse the card.
+    """
+    from huggingface_hub import SpaceCard, constants
+
+    check_space_card(readme)
+    card = SpaceCard(readme)
+    thumbnail = card.data.get("thumbnail", "")
+    if thumbnail and "://" not in thumbnail:
+        card.data["thumbnail"] = f"{constants.ENDPOINT}/spaces/{space}/resolve/main/{thumbnail}"
+    if weights:
+        card.data["models"] = [f"{weights}-{twin}" for twin in TWINS]
+    if pins:
+        card.data["preload_from_hub"] = [f"{pin.repo_id} model.safetensors {pin.revision}" for pin in pins.values()]
+    check_space_card(str(card))
+    return str(card)
+
+
+def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
+    """Create the Space if needed, set what it is told, upload; files of an earlier deployment that are gone, go."""
+    from huggingface_hub import HfApi
+
+    secrets = {name: secret(name) for name in flags.secret}
+    api, space = HfApi(), flags.space
+    with explained(f"create the Space {space}"):
+        exists = api.repo_exists(space, repo_type="space")
+        if not exists:
+            api.create_repo(
+                space,
+                repo_type="space",
+                space_sdk="gradio",
+                space_hardware=flags.hardware,
+                private=flags.private or None,
+            )
+    with explained(f"configure the Space {space}"):
+        if flags.weights:
+            api.add_space_variable(space, "CAMLOSS_HUB_REPO", flags.weights)
+        for name, value in secrets.items():
+            api.add_space_secret(space, name, value)
+        if exists and flags.hardware:
+            api.request_space_hardware(space, flags.hardware)
+    with explained(f"upload to the Space {space}"):
+        stale = set(api.list_repo_files(space, repo_type="space")) - set(files) - {".gitattributes"}
+        commit, url = commit_files(api, space, files, delete=tuple(sorted(stale)), repo_type="space")
+    print(f"{space} is at {commit[:7]}: {url}")
+
+
+def secret(name: str) -> str:
+    if not os.environ.get(name):
+        raise CamlossError(f"the environment variable {name} is not set; set it, or leave out --secret {name}")
+    return os.environ[name]
+
+
+if __name__ == "__main__":
+    cli.run(main)

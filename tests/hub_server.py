@@ -1,0 +1,392 @@
+"""A Hugging Face Hub on the loopback interface, for the real client: repositories in memory, over the Hub's HTTP API.
+
+    hub = Hub().start()          # hub.endpoint is what HF_ENDPOINT takes
+    hub.fail("GET", "/resolve/", 503)
+
+`python tests/hub_server.py` serves one until Ctrl-C.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TOKENS = {"hf_write": "write", "hf_read": "read"}
+Fault = int | Literal["hang", "reset", "truncate", "cut", "corrupt"]
+Handle = Callable[..., None]
+
+
+def sha1(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def git_blob_id(content: bytes) -> str:
+    return sha1(b"blob %d\0" % len(content) + content)
+
+
+@dataclass
+class Repo:
+    private: bool = False
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)  # by sha, in order: files by path
+    refs: dict[str, str] = field(default_factory=dict)  # branches, tags and pull requests
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    hardware: str = "cpu-basic"
+
+    def commit(self, files: dict[str, bytes], ref: str = "main") -> str:
+        sha = sha1(repr((len(self.commits), sorted(files))).encode())
+        self.commits[sha] = files
+        self.refs[ref] = sha
+        return sha
+
+    def resolve(self, revision: str) -> str | None:
+        return revision if revision in self.commits else self.refs.get(revision)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What main holds."""
+        return self.commits[self.refs["main"]]
+
+
+class Hub:
+    """The state of the Hub, the faults to inject, and the server in front of them.
+
+    Args:
+        lfs: answer preupload with "lfs" for weights, as the Hub does; else everything is a regular file. A client with
+            Xet on takes "lfs" as a call for Xet, which this Hub does not speak.
+    """
+
+    def __init__(self, lfs: bool = False, port: int = 0) -> None:
+        self.lfs = lfs
+        self.repos: dict[tuple[str, str], Repo] = {}
+        self.blobs: dict[str, bytes] = {}  # LFS, by sha256
+        self.requests: list[str] = []
+        self.faults: list[tuple[str, str, Fault]] = []
+        self.released = threading.Event()  # ends every "hang"
+        self.connections: set[socket.socket] = set()
+        handler = type("Handler", (_Handler,), {"hub": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def start(self) -> "Hub":
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Go down as a machine does: nobody listens, and connections that are kept alive are gone too."""
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):  # it may be closing by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def fail(self, method: str, path: str, fault: Fault) -> None:
+        """From now on, answer requests of that method whose path contains `path` (a regular expression) with a fault.
+
+        A number is an HTTP status. "hang" never answers, "reset" breaks the connection in the middle of the body, "cut"
+        closes it there once, "truncate" sends half a body as if it were whole, "corrupt" one of the right length.
+        """
+        self.faults.append((method, path, fault))
+
+    def fault_of(self, method: str, path: str) -> Fault | None:
+        for at, (its_method, its_path, fault) in enumerate(self.faults):
+            if method == its_method and re.search(its_path, path):
+                if fault == "cut":
+                    del self.faults[at]
+                return fault
+        return None
+
+    def model(self, repo_id: str) -> Repo:
+        return self.repos["model", repo_id]
+
+    def space(self, repo_id: str) -> Repo:
+        return self.repos["space", repo_id]
+
+
+ROUTES: list[tuple[str, str, Handle]] = []
+
+
+def route(method: str, pattern: str) -> Callable[[Handle], Handle]:
+    """Register a handler; {kind}, {repo} and {rev} stand for the parts of the Hub's addresses."""
+    pattern = pattern.replace("{kind}", "(?P<kind>model|space|dataset)").replace("{rev}", "(?P<rev>[^/]+)")
+    pattern = pattern.replace("{repo}", "(?P<repo>[^/]+/[^/]+?)")
+
+    def register(handle: Handle) -> Handle:
+        ROUTES.append((method, pattern, handle))
+        return handle
+
+    return register
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"  # keeps connections alive
+
+    def setup(self) -> None:
+        super().setup()
+        self.hub.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.hub.connections.discard(self.connection)
+        super().finish()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.dispatch()
+
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+
+    def dispatch(self) -> None:
+        parts = urlsplit(self.path)
+        path = unquote(parts.path)
+        self.query = parse_qs(parts.query)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.hub.requests.append(f"{self.command} {path}")
+        self.fault = self.hub.fault_of(self.command, path)
+        if isinstance(self.fault, int):
+            return self.error(self.fault, f"fault {self.fault}")
+        if self.fault == "hang":
+            self.hub.released.wait(60)
+            self.close_connection = True
+            return None
+        if self.command in ("POST", "PUT") and not path.startswith("/lfs/") and not self.may_write():
+            return None
+        for method, pattern, handle in ROUTES:
+            if method == self.command and (match := re.fullmatch(pattern, path)):
+                return handle(self, **match.groupdict())
+        return self.error(404, f"no such page: {path}")
+
+    @property
+    def role(self) -> str | None:
+        return TOKENS.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
+
+    def may_write(self) -> bool:
+        if self.role is None:
+            self.error(401, "Invalid credentials in Authorization header")
+        elif self.role == "read":
+            self.error(403, "the token has no right to write")
+        return self.role == "write"
+
+    def repo_at(self, kind: str, repo: str, rev: str | None = None) -> tuple[Repo, str] | None:
+        found = self.hub.repos.get((kind, repo))
+        if found is None or (found.private and self.role is None):
+            self.error(404, "Repository not found", "RepoNotFound")
+            return None
+        sha = found.resolve(rev or "main")
+        if sha is None:
+            self.error(404, f"Invalid rev id: {rev}", "RevisionNotFound")
+            return None
+        return found, sha
+
+    def json(self, value: Any, status: int = 200) -> None:
+        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def error(self, status: int, message: str, code: str = "") -> None:
+        headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
+        self.send(status, json.dumps({"error": message, "url": ""}).encode(), headers)
+
+    def send(self, status: int, body: bytes, headers: dict[str, str], length: int | None = None) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@route("GET", "/api/whoami-v2")
+def whoami(request: _Handler) -> None:
+    if request.role is None:
+        request.error(401, "Invalid credentials in Authorization header")
+    else:
+        request.json({"name": "user", "type": "user", "auth": {"accessToken": {"role": request.role}}})
+
+
+@route("POST", "/api/repos/create")
+def create_repo(request: _Handler) -> None:
+    wish = json.loads(request.body)
+    kind, repo_id = wish.get("type", "model"), f"{wish['organization']}/{wish['name']}"
+    url = f"{request.hub.endpoint}/{'' if kind == 'model' else kind + 's/'}{repo_id}"
+    if (kind, repo_id) in request.hub.repos:
+        return request.json({"error": "You already created this repo", "url": url}, 409)
+    repo = Repo(private=wish.get("visibility") == "private", hardware=wish.get("hardware", "cpu-basic"))
+    repo.commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
+    request.hub.repos[kind, repo_id] = repo
+    return request.json({"url": url})
+
+
+@route("POST", "/api/validate-yaml")
+def validate_yaml(request: _Handler) -> None:
+    request.json({"errors": [], "warnings": []})
+
+
+@route("POST", "/api/{kind}s/{repo}/preupload/{rev}")
+def preupload(request: _Handler, kind: str, repo: str, rev: str) -> None:
+    if (found := request.repo_at(kind, repo, rev)) is None:
+        return None
+    files = found[0].commits[found[1]]
+    answer = []
+    for file in json.loads(request.body)["files"]:
+        path = file["path"]
+        is_lfs = request.hub.lfs and path.endswith(".safetensors")
+        oid = (
+            (hashlib.sha256(files[path]).hexdigest() if is_lfs else git_blob_id(files[path])) if path in files else None
+        )
+        answer.append({"path": path, "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False, "oid": oid})
+    return request.json({"files": answer})
+
+
+@route("POST", "/(?:spaces/)?[^/]+/[^/]+\\.git/info/lfs/objects/batch")
+def lfs_batch(request: _Handler) -> None:
+    def action(wanted: dict[str, Any]) -> dict[str, Any]:
+        if wanted["oid"] in request.hub.blobs:
+            return wanted
+        return {**wanted, "actions": {"upload": {"href": f"{request.hub.endpoint}/lfs/{wanted['oid']}"}}}
+
+    request.json({"transfer": "basic", "objects": [action(wanted) for wanted in json.loads(request.body)["objects"]]})
+
+
+@route("PUT", "/lfs/(?P<oid>[0-9a-f]{64})")
+def lfs_upload(request: _Handler, oid: str) -> None:
+    if sha256(request.body) != oid:
+        return request.error(400, "the content does not have that hash")
+    request.hub.blobs[oid] = request.body
+    return request.json({})
+
+
+@route("POST", "/api/{kind}s/{repo}/commit/{rev}")
+def commit(request: _Handler, kind: str, repo: str, rev: str) -> None:
+    if (found := request.repo_at(kind, repo, rev)) is None:
+        return None
+    files = dict(found[0].commits[found[1]])
+    for line in map(json.loads, request.body.splitlines()):
+        value = line["value"]
+        if line["key"] == "file":
+            files[value["path"]] = base64.b64decode(value["content"])
+        elif line["key"] == "lfsFile":
+            files[value["path"]] = request.hub.blobs[value["oid"]]
+        elif line["key"] == "deletedFile":
+            del files[value["path"]]
+    number = len(found[0].refs)
+    is_pr = "create_pr" in request.query
+    sha = found[0].commit(files, f"refs/pr/{number}" if is_pr else rev)
+    base = f"{request.hub.endpoint}/{'' if kind == 'model' else kind + 's/'}{repo}"
+    return request.json(
+        {"commitUrl": f"{base}/commit/{sha}", "commitOid": sha, "pullRequestUrl": f"{base}/discussions/{number}"}
+    )
+
+
+@route("POST", "/api/{kind}s/{repo}/tag/{rev}")
+def tag(request: _Handler, kind: str, repo: str, rev: str) -> None:
+    if (found := request.repo_at(kind, repo, rev)) is None:
+        return None
+    name = json.loads(request.body)["tag"]
+    if name in found[0].refs:
+        return request.error(409, "Tag reference exists already")
+    found[0].refs[name] = found[1]
+    return request.json({})
+
+
+@route("GET", "/api/{kind}s/{repo}(?:/revision/(?P<rev>.+))?")
+def info(request: _Handler, kind: str, repo: str, rev: str | None) -> None:
+    if found := request.repo_at(kind, repo, rev):
+        siblings = [{"rfilename": path} for path in found[0].commits[found[1]]]
+        request.json({"id": repo, "sha": found[1], "private": found[0].private, "siblings": siblings})
+
+
+@route("GET", "/api/{kind}s/{repo}/tree/{rev}")
+def tree(request: _Handler, kind: str, repo: str, rev: str) -> None:
+    if found := request.repo_at(kind, repo, rev):
+        files = found[0].commits[found[1]]
+        request.json(
+            [
+                {"type": "file", "path": path, "size": len(content), "oid": git_blob_id(content)}
+                for path, content in files.items()
+            ]
+        )
+
+
+@route("POST", "/api/spaces/{repo}/(?P<what>variables|secrets)")
+def space_setting(request: _Handler, repo: str, what: str) -> None:
+    if found := request.repo_at("space", repo):
+        setting = json.loads(request.body)
+        settings: dict[str, str] = getattr(found[0], what)
+        settings[setting["key"]] = setting["value"]
+        request.json({key: {"value": value} for key, value in settings.items()} if what == "variables" else {})
+
+
+@route("POST", "/api/spaces/{repo}/hardware")
+def space_hardware(request: _Handler, repo: str) -> None:
+    if found := request.repo_at("space", repo):
+        found[0].hardware = json.loads(request.body)["flavor"]
+        hardware = {"current": None, "requested": found[0].hardware}
+        request.json({"stage": "BUILDING", "hardware": hardware, "storage": None, "gcTimeout": None})
+
+
+@route("HEAD", "/(?:(?P<kind>space|dataset)s/)?{repo}/resolve/{rev}/(?P<path>.+)")
+@route("GET", "/(?:(?P<kind>space|dataset)s/)?{repo}/resolve/{rev}/(?P<path>.+)")
+def resolve(request: _Handler, kind: str | None, repo: str, rev: str, path: str) -> None:
+    if (found := request.repo_at(kind or "model", repo, rev)) is None:
+        return None
+    content = found[0].commits[found[1]].get(path)
+    if content is None:
+        return request.error(404, "Entry not found", "EntryNotFound")
+    is_lfs = request.hub.lfs and path.endswith(".safetensors")
+    headers = {
+        "X-Repo-Commit": found[1],
+        "ETag": f'"{sha256(content) if is_lfs else git_blob_id(content)}"',
+        "Accept-Ranges": "bytes",
+    }
+    start = int(re.sub(r"\D", "", request.headers.get("Range", "0")))
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    body = content[start:]
+    match request.fault:
+        case "truncate":
+            body = body[: len(body) // 2]
+        case "corrupt":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        case "reset" | "cut":
+            request.send(200, body[: len(body) // 2], headers, length=len(body))
+            request.wfile.flush()
+            if request.fault == "reset":  # a linger of 0 makes the close a reset
+                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.connection.close()
+            request.close_connection = True
+            return None
+    return request.send(206 if start else 200, body, headers)
+
+
+def serve(port: int) -> Iterator[str]:
+    hub = Hub(port=port)
+    yield f"HF_ENDPOINT={hub.endpoint} HF_TOKEN=hf_write HF_HUB_DISABLE_TELEMETRY=1"
+    hub.server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    try:
+        for line in serve(parser.parse_args().port):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        pass
