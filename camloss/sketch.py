@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
 FIELD = 28  # side of a model's input
 BOX = 20  # longer side of the digit in it
-PEN = 2.4  # width of MNIST's pen: mean ink over mean path length of its training images, measured with `_thin`
+PEN = 2.6  # width of MNIST's pen: mean of what `_path` finds in its training images
 LOOK = 320  # longest side of the picture in which ink is looked for
 WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
+INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
 MIN_SHARE = 0.05  # of the largest stroke's ink; marks with less are specks
 
 
@@ -82,9 +83,9 @@ def prepare_sketch(image: "Image | np.ndarray[Any, Any]") -> Sketch | None:
     if found is None:
         return None
     ink, factor, left, top = found
-    path, extent = _path(ink)
-    # the pen's width is the drawing's own business: the path, not the ink, decides the size
-    scale = max(float((path.amax(0) - path.amin(0)).max()) / (BOX - PEN), extent / 2 / BOX)
+    path, width = _path(ink)
+    reach = float((path.amax(0) - path.amin(0)).max())
+    scale = max(reach, (reach + width) / 2) / (BOX - PEN)
     path = path / scale
     path_offset = FIELD / 2 - (path.amin(0) + path.amax(0)) / 2
     mass_offset = path_offset + FIELD / 2 - _centre_of_mass(_draw(path + path_offset))
@@ -128,7 +129,7 @@ def _open_pil(image: "Image") -> Tensor:
 def _open_array(array: "np.ndarray[Any, Any]") -> Tensor:
     shape = array.shape
     if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] > 4):
-        raise CamlossError(f"the picture has shape {shape}; give (H, W) or (H, W, C) with C from 1 to 4, none of them 0")
+        raise CamlossError(f"the picture has shape {shape}; give (H, W) or (H, W, C), C from 1 to 4, no side 0")
     if array.dtype == "uint8":
         picture = torch.from_numpy(array.copy())
     elif array.dtype.kind in "buif":
@@ -178,9 +179,11 @@ def _reduce(picture: Tensor, factor: int) -> Tensor:
         picture = picture.repeat(*repeats, 1)
     height, width = picture.shape[0] // factor, picture.shape[1] // factor
     whole = picture[: height * factor, : width * factor]
+    if factor == 1:
+        return whole.permute(2, 0, 1).float() / unit
     total = torch.zeros(height, width, picture.shape[2])
     for row in range(factor):
-        total += whole[row::factor].unflatten(1, (width, factor)).sum(2, dtype=torch.float32)
+        total += whole[row::factor].float().view(height, width, factor, -1).sum(2)
     return total.div_(unit * factor * factor).permute(2, 0, 1).contiguous()
 
 
@@ -189,26 +192,24 @@ def _ink(planes: Tensor, on_glass: bool) -> Tensor | None:
     if on_glass:
         peak = float(planes[-1].max())
         return planes[-1] / peak if peak >= MIN_CONTRAST else None
-    grey = _blur(_grey(planes))
-    # Seen on a coarse grid, paper is what is left when every mark narrower than `window` is taken away.
-    coarse = F.interpolate(grey[None, None], size=_fit(grey.shape, 64), mode="area")
-    window = max(coarse.shape) // 4 * 2 + 1
-    detail = coarse - _box_mean(coarse, window)
-    if float((detail**3).sum()) < 0:  # rare and strong is ink: dark ink on light paper
-        grey, coarse = -grey, -coarse
-    paper = _pool(-_pool(-coarse, window), window)
-    contrast = grey - F.interpolate(paper, size=grey.shape, mode="bilinear")[0, 0]
+    grey = _grey(planes)
+    if max(grey.shape) > LOOK / 2:  # large enough to spare its sharpness, for less noise
+        grey = _blur(grey)
+    coarse = F.interpolate(grey[None, None], size=_fit(grey.shape, 64), mode="area")[0, 0]
+    shading = _shading(coarse)
+    sign = 1.0 if float(((coarse - shading) ** 3).sum()) > 0 else -1.0  # what is rare and far from the paper is ink
+    contrast = sign * (grey - F.interpolate(shading[None, None], size=grey.shape, mode="bilinear")[0, 0])
     flat = contrast.flatten()
     middle = flat.median()
     noise = 1.5 * float((flat - middle).abs().median())
     peak = float(flat.topk(max(1, len(flat) // 500)).values.mean() - middle)
     if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
         return None
-    return ((contrast - middle) / peak).clamp(0, 1)
+    return ((contrast - middle) / (2 * INK_THRESHOLD * peak)).clamp(0, 1)
 
 
 def _grey(planes: Tensor) -> Tensor:
-    """(C, h, w) -> (h, w): the mixture of the colours that differs most over the picture, so any two colours will do."""
+    """(C, h, w) -> (h, w): the mixture of the colours that varies most, so that ink and paper may have any two."""
     if len(planes) in (2, 4):  # a picture with holes: fill them with its mean colour
         alpha = planes[-1]
         colours = planes[:-1]
@@ -217,8 +218,10 @@ def _grey(planes: Tensor) -> Tensor:
     if len(planes) == 1:
         return planes[0]
     colours = planes.flatten(1)
-    axis = torch.linalg.eigh(torch.cov(colours))[1][:, -1]
-    return (axis / axis.abs().sum() @ colours).view(planes.shape[1:])
+    spread = colours - colours.mean(1, keepdim=True)
+    axis = torch.linalg.eigh(spread @ spread.T)[1][:, -1]
+    grey: Tensor = axis / axis.abs().sum() @ colours
+    return grey.view(planes.shape[1:])
 
 
 def _fit(shape: torch.Size, longest: int) -> tuple[int, int]:
@@ -231,16 +234,18 @@ def _blur(grey: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(grey[None, None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
 
 
-def _box_mean(planes: Tensor, window: int) -> Tensor:
-    half = window // 2
-    rows = F.avg_pool2d(planes, (window, 1), 1, (half, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, window), 1, (0, half), count_include_pad=False)
-
-
-def _pool(planes: Tensor, window: int) -> Tensor:
-    """Maximum over window x window squares."""
-    half = window // 2
-    return F.max_pool2d(F.max_pool2d(planes, (window, 1), 1, (half, 0)), (1, window), 1, (0, half))
+def _shading(grey: Tensor) -> Tensor:
+    """(h, w) -> the smooth surface of second degree that most of the picture lies on: evenly or softly lit paper."""
+    y, x = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
+    terms = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], -1).view(-1, 6)
+    values = grey.flatten()
+    weights = torch.ones_like(values)
+    for _ in range(6):  # least squares, each time with less say for what lies far off
+        weighted = terms * weights[:, None]
+        surface: Tensor = terms @ torch.linalg.solve(weighted.T @ terms + 1e-4 * torch.eye(6), weighted.T @ values)
+        distance = (values - surface).abs()
+        weights = 1 / (1 + (distance / (2 * distance.median() + 0.005)) ** 2) ** 2
+    return surface.view(grey.shape)
 
 
 def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
@@ -256,7 +261,7 @@ def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
 
 def _strokes(mask: Tensor) -> Tensor:
     """(h, w) bool -> a coarse grid with 1 where there are strokes and 0 where there is nothing, or a speck."""
-    height, width = _fit(mask.shape, min(64, max(mask.shape)))
+    height, width = _fit(mask.shape, min(32, max(mask.shape)))
     mass = F.adaptive_avg_pool2d(mask.float()[None], (height, width))[0]
     strokes = _connected({(row, column) for row, column in mass.nonzero().tolist()})
     if len(strokes) < 2:
@@ -285,26 +290,41 @@ def _connected(places: set[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def _path(ink: Tensor) -> tuple[Tensor, float]:
-    """Where the pen went: (N, 2) points (x, y) in pixels of `ink`, less than two apart; and the ink's longer side."""
+    """Where the pen went, (N, 2) points (x, y), less than two pixels of `ink` apart, and the pen's width.
+
+    A blob of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
+    """
     height, width = _fit(ink.shape, WORK)
-    resize = {"size": (height, width), "mode": "bilinear", "antialias": True}
-    mask = F.interpolate(ink[None, None], **resize) >= 0.5
-    points = _thin(F.pad(mask, (1, 1, 1, 1)))[0, 0, 1:-1, 1:-1].nonzero().flip(1) + 0.5
-    return points * torch.tensor([ink.shape[1] / width, ink.shape[0] / height]), float(max(ink.shape))
+    ink = ink[None, None]
+    core = -F.max_pool2d(-ink, 3, stride=1, padding=1)
+    if max(ink.shape) > WORK and (core >= 0.5).sum() < 0.3 * (ink >= 0.5).sum():
+        ink = F.max_pool2d(ink, 3, stride=1, padding=1)  # lines so thin that they would vanish
+    mask = F.interpolate(ink, size=(height, width), mode="bilinear", antialias=True) >= 0.5
+    stages = _thinning(F.pad(mask, (1, 1, 1, 1)))
+    pen = float(mask.sum()) / max(1.0, _length(stages[-1]))
+    thinned = stages[min(round(pen), len(stages) - 1)]  # two stages a layer, half the pen from either side
+    points = thinned[0, 0, 1:-1, 1:-1].nonzero().flip(1) + 0.5
+    pixel = torch.tensor([ink.shape[3] / width, ink.shape[2] / height])
+    return points * pixel, pen * float(pixel.max())
 
 
-def _thin(mask: Tensor) -> Tensor:
-    """(1, 1, H, W) bool with an empty border -> its skeleton: one pixel wide, with the same parts, loops and ends."""
+def _length(skeleton: Tensor) -> float:
+    """Length of the lines of a skeleton, in pixels."""
+    s = skeleton[0, 0]
+    straight = (s[1:] & s[:-1]).sum() + (s[:, 1:] & s[:, :-1]).sum()
+    falling = s[1:, 1:] & s[:-1, :-1] & ~s[1:, :-1] & ~s[:-1, 1:]
+    rising = s[1:, :-1] & s[:-1, 1:] & ~s[1:, 1:] & ~s[:-1, :-1]
+    return float(straight + math.sqrt(2) * (falling.sum() + rising.sum()))
+
+
+def _thinning(mask: Tensor) -> list[Tensor]:
+    """The stages of `mask` on the way to its skeleton; two stages take about one layer of pixels away."""
     bits = torch.tensor([[[[1.0, 2.0, 4.0], [128.0, 0.0, 8.0], [64.0, 32.0, 16.0]]]])
-    tables = _removable()
-    idle, step = 0, 0
-    while idle < 2:
-        neighbours = F.conv2d(mask.float(), bits, padding=1).long()
-        removed = mask & tables[step % 2][neighbours]
-        idle = 0 if bool(removed.any()) else idle + 1
-        mask = mask & ~removed
-        step += 1
-    return mask
+    stages = [mask]
+    while len(stages) < 3 or bool((stages[-3] ^ stages[-1]).any()):
+        neighbours = F.conv2d(stages[-1].float(), bits, padding=1).long()
+        stages.append(stages[-1] & ~_removable()[len(stages) % 2][neighbours])
+    return stages
 
 
 @cache

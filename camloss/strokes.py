@@ -63,12 +63,10 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
                 x, y = words
                 digits[-1][1][-1].append((float(x), -float(y)))
         except (ValueError, IndexError) as error:
-            raise CamlossError(f"{path}, line {number}: {line.strip()!r} is not UNIPEN; fetch the file again") from error
+            raise CamlossError(f"{path}, line {number}: {line.strip()!r} is not UNIPEN; fetch it again") from error
     if not digits or not all(any(strokes) for _, strokes in digits):
         raise CamlossError(f"{path} holds a digit without strokes, or no digit at all; fetch the file again")
-    return [
-        PenDigit(label, tuple(tuple(stroke) for stroke in strokes if stroke)) for label, strokes in digits
-    ]
+    return [PenDigit(label, tuple(tuple(stroke) for stroke in strokes if stroke)) for label, strokes in digits]
 
 
 def _label(quoted: str) -> int:
@@ -100,7 +98,7 @@ def render_strokes(
     fine = Image.new("L", (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING))
     draw = ImageDraw.Draw(fine)
     width = brush * SUPERSAMPLING
-    radius = width / 2
+    radius = max(0.0, width - 1) / 2  # PIL fills up to and including the last pixel
     for stroke in strokes:
         # PIL puts the centre of pixel (0, 0) at 0, a canvas its corner
         points = [(x * SUPERSAMPLING - 0.5, y * SUPERSAMPLING - 0.5) for x, y in stroke]
