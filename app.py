@@ -1,0 +1,192 @@
+"""The page: draw a digit, and see what two networks read and where they look.
+
+    python app.py
+
+CAMLOSS_CHECKPOINTS names another folder of checkpoints than the one beside this file.
+"""
+
+import base64
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+from gradio.themes.utils.fonts import LocalFont
+from starlette.middleware import Middleware
+
+from camloss import serve
+from camloss.errors import CamlossError
+from camloss.hub import Twins, bundled_twins
+
+CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
+WEB = Path(serve.__file__).resolve().parent / "web"
+
+
+@functools.cache
+def load(place: Path) -> Twins:
+    return bundled_twins(place)
+
+
+try:
+    PAIRS = serve.find_pairs(CHECKPOINTS)
+    DEFAULT, default_place = next(iter(PAIRS.items()))
+    load(default_place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
+except CamlossError as error:
+    raise SystemExit(f"error: {error}") from None
+
+
+def twins(networks: object = DEFAULT) -> Twins:
+    """The pair of that name, loaded when it is first asked for."""
+    if not isinstance(networks, str) or networks not in PAIRS:
+        raise CamlossError(f"unknown networks {networks!r}; expected one of {', '.join(PAIRS)}")
+    return load(PAIRS[networks])
+
+
+def explain_digit(
+    picture: str, class_idx: int | None = None, other_idx: int | None = None, networks: str = DEFAULT
+) -> dict[str, Any]:
+    """Read a handwritten digit with two networks and say where in the picture each of them finds its evidence.
+
+    One was trained with cross-entropy ("ce"), its twin with CAM-loss ("cam").
+
+    Args:
+        picture: a PNG, JPEG or WebP image as base64 text, at most 4 megapixels: a drawing or photo of one digit.
+        class_idx: the digit 0 to 9 whose evidence to show; by default the one that each network reads.
+        other_idx: show what speaks for class_idx rather than for this digit, too.
+        networks: which pair.
+
+    Returns:
+        blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the networks were given and where
+        its pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx, the
+        maps cam and caam in [0, 1], contrast in [-1, 1] or null, agreement of CAM and CAAM, and ink_energy, the share
+        of the CAM that lies on the strokes.
+    """
+    try:
+        return serve.look(twins(networks), picture, class_idx, other_idx)
+    except CamlossError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def for_page(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """A server function of the page: takes what anyone may send, and says what is wrong with it in one line."""
+
+    @functools.wraps(function)
+    def answer(question: Any) -> dict[str, Any]:
+        try:
+            if not isinstance(question, dict):
+                raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
+            return function(question)
+        except CamlossError as error:
+            return {"error": str(error)}
+
+    return answer
+
+
+@for_page
+def look(asked: dict[str, Any]) -> dict[str, Any]:
+    return serve.look(
+        twins(asked.get("networks", DEFAULT)),
+        asked.get("picture"),
+        asked.get("class_idx"),
+        asked.get("other_idx"),
+        encode=serve.as_bytes,
+    )
+
+
+@for_page
+def build_up(asked: dict[str, Any]) -> dict[str, Any]:
+    return serve.build_up(
+        twins(asked.get("networks", DEFAULT)),
+        asked.get("picture"),
+        asked.get("variant"),
+        asked.get("class_idx"),
+        encode=serve.as_bytes,
+    )
+
+
+@for_page
+def picture(asked: dict[str, Any]) -> dict[str, Any]:
+    pair = twins(asked.get("networks", DEFAULT))
+    answer = serve.look(pair, asked.get("picture"), asked.get("class_idx"), asked.get("other_idx"))
+    if answer["blank"]:
+        raise CamlossError("the drawing is blank; draw a digit first")
+    from camloss import viz  # matplotlib takes 0.5 s to import
+
+    with serve.turn():
+        png = viz.answer_png(
+            serve.open_picture(asked.get("drawing")), asked.get("place"), answer, asked.get("colours"), pair.source
+        )
+    return {"png": base64.b64encode(png).decode()}
+
+
+def web(name: str) -> str:
+    return (WEB / name).read_text(encoding="utf-8")
+
+
+def component(name: str, scripts: tuple[str, ...] = (), **options: Any) -> gr.HTML:
+    """NAME.html, its style NAME.css and its scripts, one after the other in one scope."""
+    return gr.HTML(
+        html_template=web(f"{name}.html"),
+        css_template=web(f"{name}.css"),
+        js_on_load="\n".join(map(web, scripts)) or None,
+        apply_default_css=False,
+        **options,
+    )
+
+
+COLOURS = json.loads(web("colours.json"))
+EXAMPLES = json.loads(web("examples.json"))
+FORMULAS: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+
+with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False) as demo:
+    component("header")
+    with gr.Tab("Draw"):
+        component(
+            "pad",
+            scripts=("paint.js", "pad.js", "page.js"),
+            server_functions=[look, picture],
+            colours=COLOURS,
+            examples=EXAMPLES,
+            networks=list(PAIRS),
+        )
+    with gr.Tab("How it works"), gr.Row(elem_id="how"):
+        gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
+        component(
+            "steps",
+            scripts=("paint.js", "pad.js", "steps.js"),
+            server_functions=[build_up],
+            colours=COLOURS,
+            example=EXAMPLES[4]["strokes"],
+            shown=serve.SHOWN,
+        )
+    api(explain_digit, api_name="explain", concurrency_limit=serve.WORKERS)
+
+FONT = LocalFont("IBM Plex Sans", weights=(400, 700))  # of the bundled fonts' weights, these two hold every letter
+MONO = LocalFont("IBM Plex Mono", weights=(400, 700))
+LAUNCH: dict[str, Any] = {
+    "theme": gr.themes.Base(font=[FONT, "system-ui", "sans-serif"], font_mono=[MONO, "ui-monospace", "monospace"]).set(
+        body_background_fill="#f7f6f2",
+        body_background_fill_dark="#101215",
+        body_text_color="#1a1c22",
+        body_text_color_dark="#eceae4",
+        body_text_color_subdued="#595d66",
+        body_text_color_subdued_dark="#a3a7b0",
+    ),
+    "css_paths": WEB / "page.css",
+    "footer_links": ["api", "gradio"],
+    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)]},
+    "max_file_size": 1,  # byte: nobody has a file to upload here
+    "run_history": False,  # triples the time of an API call
+    "show_error": False,  # error texts would show paths
+    "ssr_mode": False,
+}
+
+if __name__ == "__main__":
+    demo.launch(**LAUNCH)

@@ -1,0 +1,294 @@
+"""From a picture as base64 text to what two models see in it, as plain JSON; the page's pad and its API share `look`.
+
+Callers are strangers: the picture is checked before it is decoded, and few drawings are worked on at a time.
+"""
+
+import base64
+import binascii
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from camloss.checkpoint import CONFIG, WEIGHTS
+from camloss.errors import CamlossError
+from camloss.explain import Explanation, explain
+from camloss.hub import TWINS, Twins
+from camloss.maps import min_max_normalize
+from camloss.sketch import Sketch, prepare_sketch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_TEXT = 4_000_000  # characters of base64
+MAX_PIXELS = 4_000_000
+SHOWN = 8  # channels that are given one by one
+BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
+
+MAX_WAIT = 10.0  # seconds
+WORKERS = os.cpu_count() or 1
+_turns = threading.BoundedSemaphore(WORKERS)
+
+
+def find_pairs(folder: Path) -> dict[str, Path]:
+    """The pairs in a folder of checkpoints, by arch: its own `ce` and `cam` first, then those of its subfolders.
+
+    Raises:
+        CamlossError: there is none.
+    """
+    places = [folder, *sorted(path for path in folder.glob("*") if path.name not in TWINS)]
+    pairs: dict[str, Path] = {}
+    for place in places:
+        if all((place / variant / WEIGHTS).is_file() for variant in TWINS):
+            pairs.setdefault(json.loads((place / "ce" / CONFIG).read_text())["arch"], place)
+    if not pairs:
+        raise CamlossError(f"no pair of checkpoints in {folder}; train one with: python scripts/train.py")
+    return pairs
+
+
+def as_lists(maps: Tensor, low: float = 0.0) -> list[Any]:  # noqa: ARG001, takes what as_bytes takes
+    """Nested lists of numbers, rounded to 3 digits."""
+    return list(maps.double().round(decimals=3).tolist())
+
+
+def as_bytes(maps: Tensor, low: float = 0.0) -> str:
+    """Base64 of one byte per cell, row by row: 0 stands for `low`, 254 for 1."""
+    scaled = ((maps - low) * (BYTE_STEPS / (1 - low))).round().to(torch.uint8)
+    return base64.b64encode(scaled.numpy().tobytes()).decode()
+
+
+def look(
+    twins: Twins,
+    picture: object,
+    class_idx: object = None,
+    other_idx: object = None,
+    encode: Callable[..., Any] = as_lists,
+) -> dict[str, Any]:
+    """Read the digit in a picture with both models and say where they look.
+
+    Args:
+        twins: the two models.
+        picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix.
+        class_idx: the digit to explain, by default the one that each model reads.
+        other_idx: explain why `class_idx` *rather than* this digit, too.
+        encode: how maps are written: `as_lists` or `as_bytes`.
+
+    Returns:
+        blank: whether there is nothing to read; if so, all that follows but `summary` is left out.
+        summary: the outcome in plain words.
+        source: which models these are.
+        seen: the 28 x 28 pixels that the models are shown, in [0, 1].
+        frame: [left, top, scale]: pixel (x, y) of those 28 x 28 lies at (left + scale * x, top + scale * y) in the
+            picture, in its pixels. The maps cover the same square.
+        map_size: [height, width] of a map.
+        ce, cam: what each model says, trained with cross-entropy and with CAM-loss.
+            digit, probs: the digit it reads, the probability of each.
+            class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
+            cam, caam: maps in [0, 1].
+            contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
+            agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
+            ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
+
+    Raises:
+        CamlossError: the picture is none, or too large, or a class is not a digit; or too many others wait.
+    """
+    asked, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
+    with turn():
+        sketch = prepare_sketch(open_picture(picture))
+        if sketch is None:
+            return {"blank": True, "summary": "There is nothing to read yet."}
+        seen = [explain(model, sketch.pixels, asked, other) for model in (twins.ce, twins.cam)]
+        ce, cam = (_describe(explanation, encode) for explanation in seen)
+    return {
+        "blank": False,
+        "summary": _summarise(ce, cam),
+        "source": twins.source,
+        "seen": encode(sketch.pixels[0, 0]),
+        "frame": _frame(sketch),
+        "map_size": list(seen[0].cam.shape[1:]),
+        "ce": ce,
+        "cam": cam,
+    }
+
+
+def build_up(
+    twins: Twins,
+    picture: object,
+    variant: object,
+    class_idx: object = None,
+    encode: Callable[..., Any] = as_lists,
+) -> dict[str, Any]:
+    """How CAM and CAAM arise from the feature maps of one model, a few channels after the other.
+
+    Channels come in the order of what they add to the logit of the class, the largest first, whatever its sign.
+
+    Args:
+        twins: the two models.
+        picture: as for `look`.
+        variant: which of the two.
+        class_idx: the digit to explain, by default the one that the model reads.
+        encode: how maps are written.
+
+    Returns:
+        blank: as for `look`, and so are `frame` and `map_size`.
+        class_idx: the digit explained.
+        channels: the first `SHOWN` of them: `features` in [0, 1], as a share of the highest of them all, and the
+            `weight` of each for the class.
+        totals: after 1, 2, 4, ... and all channels: `count`, the maps `caam` and `cam` so far, their distance map
+            `difference`, all in [0, 1], and its mean `distance`.
+
+    Raises:
+        CamlossError: as for `look`.
+    """
+    if not isinstance(variant, str) or variant not in TWINS:
+        raise CamlossError(f"unknown variant {variant!r}; expected one of {', '.join(TWINS)}")
+    asked = _check_class(twins, class_idx)
+    model = twins.ce if variant == "ce" else twins.cam
+    with turn(), torch.inference_mode():
+        sketch = prepare_sketch(open_picture(picture))
+        if sketch is None:
+            return {"blank": True}
+        logits, features = model(sketch.pixels)
+        explained = int(logits.argmax()) if asked is None else asked
+        weight = model.head.weight[explained]  # (C,)
+        order = (features[0].mean((-2, -1)) * weight).abs().argsort(descending=True)
+        features, weight = features[0, order], weight[order]  # (C, H, W), (C,)
+        counts = [2**power for power in range(len(order).bit_length()) if 2**power < len(order)] + [len(order)]
+        last = torch.tensor(counts) - 1
+        caams = min_max_normalize(features.cumsum(0)[last])
+        cams = min_max_normalize((features * weight[:, None, None]).cumsum(0)[last])
+        differences = (cams - caams).abs()
+        peak = features[:SHOWN].amax().clamp_min(torch.finfo(features.dtype).tiny)
+    return {
+        "blank": False,
+        "frame": _frame(sketch),
+        "map_size": list(features.shape[1:]),
+        "class_idx": explained,
+        "channels": [
+            {"features": encode(channel / peak), "weight": round(float(channel_weight), 4)}
+            for channel, channel_weight in zip(features[:SHOWN], weight[:SHOWN], strict=True)
+        ],
+        "totals": [
+            {
+                "count": count,
+                "caam": encode(caam),
+                "cam": encode(cam),
+                "difference": encode(difference),
+                "distance": round(float(difference.mean()), 4),
+            }
+            for count, caam, cam, difference in zip(counts, caams, cams, differences, strict=True)
+        ],
+    }
+
+
+def open_picture(picture: object) -> "Image":
+    """Check and decode a base64 picture.
+
+    Raises:
+        CamlossError: it is not text, too long, not base64, not a PNG, JPEG or WebP image, too large, or damaged.
+    """
+    from PIL import Image  # 0.1 s to import
+
+    if not isinstance(picture, str):
+        raise CamlossError(f"the picture is {type(picture).__name__}; send the image file as base64 text")
+    if len(picture) > MAX_TEXT:
+        raise CamlossError(f"the picture is {len(picture):,} characters long; send at most {MAX_TEXT:,}")
+    if picture.startswith("data:"):
+        picture = picture.partition(",")[2]
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(picture, validate=True)), formats=FORMATS)
+    except binascii.Error as error:
+        raise CamlossError(f"the picture is not base64 ({error}); send the image file as base64 text") from error
+    except Exception as error:  # Pillow raises whatever it stumbles over
+        raise CamlossError(f"the picture is none of {', '.join(FORMATS)}; send one of these") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise CamlossError(
+            f"the picture has {image.width} x {image.height} pixels; scale it to at most {MAX_PIXELS:,} in all"
+        )
+    try:
+        image.load()
+    except Exception as error:
+        raise CamlossError(f"the picture is damaged ({error}); send a whole {image.format} file") from error
+    return image
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait until a processor is free and take no other: more threads at once would slow down everyone."""
+    if not _turns.acquire(timeout=MAX_WAIT):
+        raise CamlossError("too many drawings at once; try again in a moment")
+    try:
+        torch.set_num_threads(1)
+        yield
+    finally:
+        _turns.release()
+
+
+def _check_class(twins: Twins, class_idx: object) -> int | None:
+    last = twins.ce.head.out_features - 1
+    if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
+        return class_idx
+    raise CamlossError(f"class {class_idx!r} is not one of the models'; expected a whole number from 0 to {last}")
+
+
+def _frame(sketch: Sketch) -> list[float]:
+    return [round(number, 3) for number in (sketch.left, sketch.top, sketch.scale)]
+
+
+def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        "digit": int(seen.probs.argmax()),
+        "probs": [round(p, 6) for p in seen.probs[0].tolist()],
+        "class_idx": int(seen.class_idx),
+        "other_idx": None if seen.other_idx is None else int(seen.other_idx),
+        "cam": encode(seen.cam[0]),
+        "caam": encode(seen.caam[0]),
+        "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
+        "agreement": round(1 - float(seen.distance), 4),
+        "ink_energy": round(float(seen.ink_energy), 4),
+    }
+
+
+def _summarise(ce: dict[str, Any], cam: dict[str, Any]) -> str:
+    if ce["digit"] == cam["digit"]:
+        verdict = f"Both read {ce['digit']}."
+    else:
+        verdict = f"They disagree: cross-entropy reads {ce['digit']}, CAM-loss reads {cam['digit']}."
+    for model, name in ((ce, "Cross-entropy"), (cam, "CAM-loss")):
+        if model["class_idx"] == model["other_idx"]:
+            verdict += f" {name} reads {model['digit']} itself: there is nothing to hold it against."
+    return verdict
+
+
+class LimitBody:
+    """ASGI middleware: refuse a body longer than any picture needs, before it fills the memory."""
+
+    def __init__(self, app: Any, limit: int = MAX_TEXT + 10_000) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self.limit:
+            await send({"type": "http.response.start", "status": 413, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"the request is too large"})
+            return
+        received = 0
+
+        async def counted() -> Any:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message if received <= self.limit else {"type": "http.disconnect"}
+
+        await self.app(scope, counted, send)
