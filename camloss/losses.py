@@ -3,11 +3,12 @@
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss.errors import CamlossError
-from camloss.maps import caam, cam, min_max_normalize
+from camloss.maps import min_max_normalize, weighted_maps
 
 
 class LossTerms(NamedTuple):
@@ -29,9 +30,10 @@ def cam_distance(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
     Returns:
         (N,), in [0, 1]: 0 where the backbone reacts exactly where the class has its evidence.
     """
-    features, weight = features.float(), weight.float()
-    class_map = min_max_normalize(cam(features, weight, class_idx))
-    return (min_max_normalize(caam(features)) - class_map).abs().mean(dim=(-2, -1))
+    class_weight = weight[class_idx].float()  # (N, C)
+    both = torch.stack([class_weight, torch.ones_like(class_weight)], dim=2)  # CAAM is the CAM of a weight of ones
+    class_map, agnostic_map = min_max_normalize(weighted_maps(features.float(), both)).unbind(1)  # (N, H, W) each
+    return (agnostic_map - class_map).abs().mean(dim=(-2, -1))
 
 
 class CAMLoss(nn.Module):
@@ -43,7 +45,6 @@ class CAMLoss(nn.Module):
 
     Works with any CNN whose head is one linear layer on globally pooled features:
 
-        >>> import torch
         >>> features = torch.rand(8, 16, 7, 7, requires_grad=True)
         >>> head = nn.Linear(16, 10)
         >>> targets = torch.randint(10, (8,))

@@ -32,7 +32,7 @@ def cam(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
     Returns:
         (N, H, W), in units of the logits; unbounded, negative where a place speaks against the class.
     """
-    return _weighted_sum(features, weight[class_idx])
+    return weighted_maps(features, weight[class_idx].unsqueeze(2)).squeeze(1)
 
 
 def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_idx: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_i
     Returns:
         (N, H, W): positive where a place speaks for `class_idx`, negative where it speaks for `other_idx`.
     """
-    return _weighted_sum(features, weight[class_idx] - weight[other_idx])
+    return weighted_maps(features, (weight[class_idx] - weight[other_idx]).unsqueeze(2)).squeeze(1)
 
 
 def caam(features: Tensor) -> Tensor:
@@ -92,6 +92,18 @@ def min_max_normalize(maps: Tensor) -> Tensor:
     return (maps - low) / torch.where(span > resolution, span, 1)
 
 
-def _weighted_sum(features: Tensor, channel_weight: Tensor) -> Tensor:
-    """(N, C, H, W) and (N, C) -> (N, H, W)."""
-    return torch.einsum("nchw,nc->nhw", features, channel_weight)
+def weighted_maps(features: Tensor, channel_weights: Tensor) -> Tensor:
+    """M weighted sums over the channels of each image, in one pass over the features.
+
+    Written as a product over the last dimension, so that features in channels_last get their gradient in that layout.
+
+    Args:
+        features: (N, C, H, W).
+        channel_weights: (N, C, M), each image's own.
+
+    Returns:
+        (N, M, H, W).
+    """
+    cells = features.permute(0, 2, 3, 1)  # (N, H, W, C)
+    maps = cells.flatten(1, 2) @ channel_weights  # (N, H * W, M)
+    return maps.transpose(1, 2).reshape(*channel_weights.shape[::2], *cells.shape[1:3])

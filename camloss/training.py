@@ -60,7 +60,7 @@ class TrainConfig:
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
-    alpha: float = option(1.0, "weight of L_cam in the cam twin")
+    alpha: float = option(3.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: bool = option(True, "vary size, slant, rotation, place and stroke width of the training images")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
