@@ -147,7 +147,7 @@ FORMULAS: list[dict[str, str | bool]] = [
 
 with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False) as demo:
     component("header")
-    with gr.Tab("Draw"):
+    with gr.Tab("Draw", elem_id="draw"):
         component(
             "pad",
             scripts=("paint.js", "pad.js", "page.js"),
@@ -156,7 +156,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             examples=EXAMPLES,
             networks=list(PAIRS),
         )
-    with gr.Tab("How it works"), gr.Row(elem_id="how"):
+    with gr.Tab("How it works", elem_id="how"), gr.Row():
         gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
         component(
             "steps",
@@ -171,7 +171,9 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
 FONT = LocalFont("IBM Plex Sans", weights=(400, 700))  # of the bundled fonts' weights, these two hold every letter
 MONO = LocalFont("IBM Plex Mono", weights=(400, 700))
 LAUNCH: dict[str, Any] = {
-    "theme": gr.themes.Base(font=[FONT, "system-ui", "sans-serif"], font_mono=[MONO, "ui-monospace", "monospace"]).set(
+    "theme": gr.themes.Base(
+        primary_hue="stone", font=[FONT, "system-ui", "sans-serif"], font_mono=[MONO, "ui-monospace", "monospace"]
+    ).set(
         body_background_fill="#f7f6f2",
         body_background_fill_dark="#101215",
         body_text_color="#1a1c22",
@@ -179,7 +181,6 @@ LAUNCH: dict[str, Any] = {
         body_text_color_subdued="#595d66",
         body_text_color_subdued_dark="#a3a7b0",
     ),
-    "css_paths": WEB / "page.css",
     "footer_links": ["api", "gradio"],
     "app_kwargs": {"middleware": [Middleware(serve.LimitBody)]},
     "max_file_size": 1,  # byte: nobody has a file to upload here

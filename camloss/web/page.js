@@ -61,7 +61,7 @@ class Twin {
       tile.bytes = said && unpack(contrast || said[tile.map]);
       tile.low = contrast ? -1 : 0;
       if (tile.map !== "cam") continue;
-      const what = contrast ? `${said.class_idx} rather than ${said.other_idx}` : said ? `evidence for ${said.class_idx}` : "";
+      const what = contrast ? `${said.class_idx} rather than ${said.other_idx}` : said ? `evidence for ${said.class_idx}` : "evidence for the digit";
       find("figcaption span", tile.figure).textContent = what;
       tile.canvas.setAttribute("aria-label", `${NAMES[this.variant]}, CAM ${what}`);
     }
