@@ -110,7 +110,10 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
             f"{name} has checkpoint format {config.get('format')}, this camloss reads {FORMAT}; "
             "upgrade camloss or take a checkpoint that it wrote"
         )
-    model = build_model(str(config.get("arch")), int(config.get("num_classes", 0)))
+    try:
+        model = build_model(str(config.get("arch")), int(config.get("num_classes", 0)))
+    except CamlossError as error:
+        raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from camloss.card import CURVES, MAPS
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:
@@ -123,6 +124,52 @@ def answer_png(drawing: "Image", place: object, answer: Mapping[str, Any], colou
     if contrasted:
         _legend(figure, DIVERGING, (0.5, 0.045, 0.2, 0.02), f"-1 for {answer['ce']['other_idx']}", "for the digit +1")
     figure.text(0.02, 0.045, source, fontsize=8, color=SOFT)
+    return _png(figure)
+
+
+def card_pictures(images: Any, cams: Any, caams: Any, history: list[dict[str, float]]) -> dict[str, bytes]:
+    """The pictures of a model card, as `save_checkpoint` takes them.
+
+    Args:
+        images: (N, 1, 28, 28) in [0, 1], a handful.
+        cams, caams: (N, H, W) in [0, 1], as in the `Explanation` of those images.
+        history: one entry an epoch; see `camloss.training`.
+    """
+    return {MAPS: heatmap_strip(images, cams, caams), CURVES: training_curves(history)}
+
+
+def heatmap_strip(images: Any, cams: Any, caams: Any) -> bytes:
+    """Digits in a row, below each its CAM and its CAAM on one colour scale, as PNG; arguments as for `card_pictures`."""
+    rows = {"digit": images[:, 0], "CAM": cams, "CAAM": caams}
+    figure = _figure(0.6 * len(images) + 0.4, 2)
+    figure.set_layout_engine("compressed")
+    axes = figure.subplots(len(rows), len(images), squeeze=False)
+    for row, (name, pictures) in zip(axes, rows.items(), strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            colours = "gray" if name == "digit" else SEQUENTIAL[0]
+            axis.imshow(np.asarray(picture), cmap=colours, vmin=0, vmax=1, extent=(0, 1, 0, 1))
+            axis.set(xticks=[], yticks=[])
+        row[0].set_ylabel(name, fontsize=8)
+    return _png(figure)
+
+
+def training_curves(history: list[dict[str, float]]) -> bytes:
+    """Both parts of the loss and the validation accuracy by epoch, as PNG."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = _figure(7, 2.6)
+    figure.set_layout_engine("constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    epochs = [entry["epoch"] for entry in history]
+    for part, name in (("ce", "cross-entropy"), ("cam", "CAM-loss")):
+        losses.plot(epochs, [entry[part] for entry in history], marker=".", label=name)
+    losses.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    losses.legend()
+    accuracies.plot(epochs, [entry["validation_accuracy"] for entry in history], marker=".", color="C2")
+    accuracies.set(xlabel="epoch", ylabel="validation accuracy")
+    accuracies.yaxis.set_major_formatter(PercentFormatter(1.0))
+    for axes in (losses, accuracies):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _png(figure)
 
 

@@ -1,0 +1,48 @@
+"""Fixtures: a Hub on the loopback interface with the real client pointed at it, and checkpoints to push there."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hub_server import Hub
+from untrained import write_twins
+
+
+@pytest.fixture(scope="session")
+def twins_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_twins(tmp_path_factory.mktemp("twins") / "checkpoints")
+
+
+@pytest.fixture
+def checkpoints(twins_once: Path, tmp_path: Path) -> Path:
+    """A folder of checkpoints that the test may change."""
+    return Path(shutil.copytree(twins_once, tmp_path / "checkpoints"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub; the client in this process and in those started from it talks to it, with a token that may write."""
+    from huggingface_hub import constants, file_download
+    from huggingface_hub.utils import _http
+
+    hub, home = Hub().start(), tmp_path / "hf_home"
+    environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_TOKEN": "hf_write"}
+    for name, value in {**environment, "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    settings = {  # the client reads the variables when it is imported, which may have been in another test
+        "ENDPOINT": hub.endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_OFFLINE": False,
+    }
+    for name, value in settings.items():
+        monkeypatch.setattr(constants, name, value)
+    for module in (_http, file_download):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _: None))  # retries, but at once
+    yield hub
+    hub.stop()
+    _http.close_session()

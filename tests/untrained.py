@@ -1,0 +1,33 @@
+"""Checkpoints of networks that have learnt nothing, with a training record as `scripts/train.py` writes it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from camloss import build_model, save_checkpoint
+
+RECORD: dict[str, Any] = {
+    "config": {"arch": "sketch_cnn", "epochs": 2, "alpha": 1.0, "seed": 0},
+    "history": [
+        {"epoch": 1, "alpha": 0.0, "ce": 0.3, "cam": 0.2, "validation_accuracy": 0.97, "seconds": 10.0},
+        {"epoch": 2, "alpha": 1.0, "ce": 0.1, "cam": 0.1, "validation_accuracy": 0.99, "seconds": 11.0},
+    ],
+    "test": {
+        "accuracy": 0.9912,
+        "loss": 0.031,
+        "calibration_error": 0.004,
+        "cam_distance": 0.1,
+        "ink_energy": 0.48,
+        "pointing_game": 0.97,
+    },
+    "environment": {"device": "2 threads", "torch": "2.8.0", "precision": "float32"},
+}
+
+
+def write_twins(directory: Path, seed: int = 0) -> Path:
+    """Both twins of an untrained `sketch_cnn`, in the layout of `checkpoints/`."""
+    for offset, variant in enumerate(("ce", "cam")):
+        torch.manual_seed(seed + offset)
+        save_checkpoint(build_model("sketch_cnn"), directory / variant, {"variant": variant, **RECORD})
+    return directory
