@@ -167,6 +167,15 @@ def test_photo_gives_the_digit(name: str, lighting: str) -> None:
     assert difference(pixels_of(canvas), pixels_of((noisy.clip(0, 1) * 255).astype(np.uint8))) < 0.2
 
 
+@EVERY_DIGIT
+def test_wide_brush_does_not_pass_for_shading(name: str) -> None:
+    canvas = draw(name, extent=0.85, at=(0.1, 0.07), brush=0.12)
+    y, x = np.mgrid[:280, :280] / 280
+    photo = (0.95 - 0.45 * x - 0.2 * y) * (1 - 0.5 * ink(canvas))
+    noisy = photo + np.random.default_rng(0).normal(0, 0.02, photo.shape)
+    assert difference(pixels_of(canvas), pixels_of(noisy.clip(0, 1))) < 0.2
+
+
 def test_specks_are_ignored_and_strokes_far_apart_are_kept() -> None:
     canvas = draw("7", extent=0.5)
     speckled = canvas.copy()
