@@ -2,7 +2,9 @@
 
     python app.py
 
-CAMLOSS_CHECKPOINTS names another folder of checkpoints than the one beside this file.
+CAMLOSS_CHECKPOINTS names another folder of checkpoints than the one beside this file. CAMLOSS_HUB_REPO names a pair on
+the Hugging Face Hub (USER/NAME, as pushed by scripts/push_to_hub.py) that replaces the first pair as soon as it is
+loaded, if it is newer; CAMLOSS_HUB_REVISION takes a certain one.
 """
 
 import base64
@@ -20,7 +22,7 @@ from starlette.middleware import Middleware
 
 from camloss import serve
 from camloss.errors import CamlossError
-from camloss.hub import Twins, bundled_twins
+from camloss.hub import Twins, bundled_twins, follow_hub
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
 WEB = Path(serve.__file__).resolve().parent / "web"
@@ -34,16 +36,27 @@ def load(place: Path) -> Twins:
 try:
     PAIRS = serve.find_pairs(CHECKPOINTS)
     DEFAULT, default_place = next(iter(PAIRS.items()))
-    load(default_place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
+    default = load(default_place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
 except CamlossError as error:
     raise SystemExit(f"error: {error}") from None
+shown = follow_hub(default, default_place, os.environ.get("CAMLOSS_HUB_REPO"), os.environ.get("CAMLOSS_HUB_REVISION"))
+
+try:
+    import spaces
+except ImportError:  # not on ZeroGPU
+    pass
+else:
+
+    @spaces.GPU
+    def borrow_gpu() -> None:
+        """ZeroGPU starts no page without such a function. Nobody calls it: a drawing takes milliseconds on the CPU."""
 
 
 def twins(networks: object = DEFAULT) -> Twins:
     """The pair of that name, loaded when it is first asked for."""
     if not isinstance(networks, str) or networks not in PAIRS:
         raise CamlossError(f"unknown networks {networks!r}; expected one of {', '.join(PAIRS)}")
-    return load(PAIRS[networks])
+    return shown() if networks == DEFAULT else load(PAIRS[networks])
 
 
 def explain_digit(

@@ -296,6 +296,29 @@ def newest_twins(
         return dataclasses.replace(bundled, source=f"{bundled.source} ({reason})")
 
 
+def follow_hub(
+    bundled: Twins, checkpoints_dir: str | Path = "checkpoints", repo: str | None = None, revision: str | None = None
+) -> Callable[[], Twins]:
+    """For a page that starts at once: what to show now. These are the bundled twins until the Hub's are here.
+
+    Args:
+        bundled: what `bundled_twins(checkpoints_dir)` gave.
+        checkpoints_dir, repo, revision: as for `newest_twins`; without a repo the Hub is not asked.
+
+    Returns:
+        A function that gives the twins to show at this moment.
+    """
+    if not repo:
+        return lambda: bundled
+    shown = [dataclasses.replace(bundled, source=f"{bundled.source} (asking the Hub for {repo})")]
+
+    def ask_hub() -> None:
+        shown[0] = newest_twins(bundled, repo, revision or None, checkpoints_dir)
+
+    threading.Thread(target=ask_hub, daemon=True).start()
+    return lambda: shown[0]
+
+
 def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:
     """The pins that the last push left in a folder of checkpoints; {} where there are none.
 

@@ -84,9 +84,9 @@ def answer_png(drawing: "Image", place: object, answer: Mapping[str, Any], colou
     if colours not in SEQUENTIAL:
         raise CamlossError(f"unknown colours {colours!r}; expected one of {', '.join(SEQUENTIAL)}")
     box = _box(place, answer["frame"])
-    figure = _figure(11, 5.6)
+    figure = _figure(11, 5.8)
     grid = figure.add_gridspec(
-        2, 4, left=0.02, right=0.98, top=0.86, bottom=0.13, hspace=0.42, wspace=0.12, width_ratios=[2.27, 1.25, 1, 1]
+        2, 4, left=0.02, right=0.98, top=0.86, bottom=0.17, hspace=0.42, wspace=0.12, width_ratios=[2.27, 1.25, 1, 1]
     )
     show_drawing(figure.add_subplot(grid[:, 0]), drawing)
     figure.text(0.02, 0.93, answer["summary"], fontsize=15, color=INK, weight="bold")
@@ -122,7 +122,7 @@ def answer_png(drawing: "Image", place: object, answer: Mapping[str, Any], colou
     contrasted = answer["ce"]["contrast"] is not None
     _legend(figure, str(colours), (0.78, 0.045, 0.2, 0.02), "0 least", "most 1")
     if contrasted:
-        _legend(figure, DIVERGING, (0.5, 0.045, 0.2, 0.02), f"-1 for {answer['ce']['other_idx']}", "for the digit +1")
+        _legend(figure, DIVERGING, (0.54, 0.045, 0.2, 0.02), f"-1 for {answer['ce']['other_idx']}", "for the digit +1")
     figure.text(0.02, 0.045, source, fontsize=8, color=SOFT)
     return _png(figure)
 
@@ -139,7 +139,7 @@ def card_pictures(images: Any, cams: Any, caams: Any, history: list[dict[str, fl
 
 
 def heatmap_strip(images: Any, cams: Any, caams: Any) -> bytes:
-    """Digits in a row, below each its CAM and its CAAM on one colour scale, as PNG; arguments as for `card_pictures`."""
+    """Digits in a row, below each its CAM and its CAAM on one colour scale, as PNG; arguments as `card_pictures`."""
     rows = {"digit": images[:, 0], "CAM": cams, "CAAM": caams}
     figure = _figure(0.6 * len(images) + 0.4, 2)
     figure.set_layout_engine("compressed")

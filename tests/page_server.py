@@ -19,8 +19,8 @@ EXAMPLES: list[dict[str, Any]] = json.loads((WEB / "examples.json").read_text())
 class PageServer:
     """`python app.py` on a free port of this machine; `start` and `kill` may be called again and again."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
-        self.log = log
+    def __init__(self, log: Path, root: Path = ROOT, **environment: str) -> None:
+        self.log, self.root = log, root
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = int(free.getsockname()[1])
@@ -31,7 +31,11 @@ class PageServer:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log
+                [sys.executable, "app.py"],
+                cwd=self.root,
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
