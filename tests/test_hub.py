@@ -1,7 +1,9 @@
 """The real huggingface_hub client against a Hub on the loopback interface: round trips first, then every fault."""
 
+import base64
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,12 +16,24 @@ from pathlib import Path
 import pytest
 import torch
 from hub_server import Hub
+from PIL import Image, ImageDraw
 from untrained import write_twins
 
-from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
+from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint, serve
 from camloss import hub as camloss_hub
 from camloss.checkpoint import WEIGHTS, pack, unpack
-from camloss.hub import PAIR, PINS, Twins, bundled_twins, load_pair, newest_twins, pinned, published_files, push_pair
+from camloss.hub import (
+    PAIR,
+    PINS,
+    Twins,
+    bundled_twins,
+    follow_hub,
+    load_pair,
+    newest_twins,
+    pinned,
+    published_files,
+    push_pair,
+)
 
 pytest_plugins = ["hub_client"]
 
@@ -38,6 +52,20 @@ def push(checkpoints: Path, **options: object) -> dict[str, camloss_hub.Pin]:
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     ours, theirs = a.state_dict(), b.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def answers(twins: Twins) -> bool:
+    """Whether the page gets a digit, and the line about its weights, from both for a drawing."""
+    answer = serve.look(twins, drawing())
+    return {answer[twin]["digit"] for twin in ("ce", "cam")} <= set(range(10)) and answer["source"] == twins.source
+
+
+def drawing() -> str:
+    image = Image.new("L", (280, 280), "white")
+    ImageDraw.Draw(image).line([(80, 70), (200, 70), (120, 220)], fill="black", width=20)
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 @pytest.fixture
@@ -330,6 +358,7 @@ def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(hub: Hu
     assert twins.cam is bundled.cam
     assert re.fullmatch(rf"bundled weights, sha256 [0-9a-f]{{7}} \(.*{message}.*\)", twins.source)
     assert str(published.parent) not in twins.source
+    assert answers(twins)
 
 
 def test_a_missing_revision_is_named_as_such(published: Path) -> None:
@@ -385,6 +414,7 @@ def test_a_full_disk_in_the_cache(published: Path, monkeypatch: pytest.MonkeyPat
         load_checkpoint(CAM)
     twins = newest_twins(bundled_twins(published), REPO, "main", published)
     assert "No space left on device" in twins.source
+    assert answers(twins)
 
 
 @pytest.mark.parametrize(
@@ -466,6 +496,30 @@ def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkey
     monkeypatch.setattr(camloss_hub, "find_pins", surprise)
     bundled = bundled_twins(published)
     assert newest_twins(bundled, REPO).source == f"{bundled.source} (KeyError while loading {REPO})"
+
+
+# What the page does with it
+
+
+def test_the_page_shows_the_bundled_twins_until_those_of_the_hub_are_here(hub: Hub, published: Path) -> None:
+    bundled = bundled_twins(published)
+    push(write_twins(published.parent / "newer", seed=5))
+    hub.fail("GET", f"{CAM}/resolve/.*{WEIGHTS}", "hang")
+    shown = follow_hub(bundled, published, REPO)
+    assert shown().cam is bundled.cam
+    assert shown().source == f"{bundled.source} (asking the Hub for {REPO})"
+    hub.faults.clear()
+    hub.released.set()  # the connection that hung is closed, and the client tries again
+    deadline = time.perf_counter() + 20
+    while shown().cam is bundled.cam and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    assert shown().source.startswith(f"weights from the Hub, {CAM} ")
+
+
+def test_without_a_repository_nobody_is_asked(hub: Hub, published: Path) -> None:
+    bundled = bundled_twins(published)
+    assert follow_hub(bundled, published, "")() is bundled
+    assert hub.requests == []
 
 
 # The command
