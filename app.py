@@ -47,7 +47,7 @@ except ImportError:  # not on ZeroGPU
     pass
 else:
 
-    @spaces.GPU
+    @spaces.GPU  # type: ignore[untyped-decorator]
     def borrow_gpu() -> None:
         """ZeroGPU starts no page without such a function. Nobody calls it: a drawing takes milliseconds on the CPU."""
 

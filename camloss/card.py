@@ -52,6 +52,8 @@ def model_card(
     """
     from huggingface_hub import ModelCard, ModelCardData
 
+    results = _eval_results(training.get("test", {}))
+    measured: dict[str, Any] = {"model_name": source.rpartition("/")[2], "eval_results": results} if results else {}
     data = ModelCardData(
         license="apache-2.0",
         library_name="camloss",
@@ -59,8 +61,7 @@ def model_card(
         datasets=["mnist"],
         metrics=["accuracy"],
         tags=["pytorch", "mnist", "class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}"],
-        model_name=source.rpartition("/")[2],
-        eval_results=_eval_results(training.get("test", {})),
+        **measured,
     )
     sections = [
         _introduction(config, training.get("variant", ""), twin),
@@ -204,7 +205,7 @@ TRUTH: Rule = (_is_truth, "true or false")
 
 
 def _one_of(values: Collection[str]) -> Rule:
-    return (lambda value: value in values), f"one of {', '.join(sorted(values))}"
+    return (lambda value: value in list(values)), f"one of {', '.join(sorted(values))}"
 
 
 MODEL_CARD: dict[str, Rule] = {

@@ -104,14 +104,18 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
     """Build the model that a weight file describes, in eval mode; errors call the file `name`."""
     name = name or str(path)
     tensors, facts = unpack(path, name)
-    config = facts.get("config", {})
+    config = facts.get("config")
+    config = config if isinstance(config, dict) else {}
     if config.get("format") != FORMAT:
         raise CamlossError(
             f"{name} has checkpoint format {config.get('format')}, this camloss reads {FORMAT}; "
             "upgrade camloss or take a checkpoint that it wrote"
         )
+    num_classes = config.get("num_classes")
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise CamlossError(f"{name} is damaged (num_classes {num_classes}); fetch or train it again")
     try:
-        model = build_model(str(config.get("arch")), int(config.get("num_classes", 0)))
+        model = build_model(str(config.get("arch")), num_classes)
     except CamlossError as error:
         raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
     try:

@@ -32,15 +32,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     for name, value in {**environment, "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    settings = {  # the client reads the variables when it is imported, which may have been in another test
+    settings: dict[
+        str, object
+    ] = {  # the client reads the variables when it is imported, which may have been in another test
         "ENDPOINT": hub.endpoint,
         "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HUB_CACHE": str(home / "hub"),
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_HUB_OFFLINE": False,
     }
-    for name, value in settings.items():
-        monkeypatch.setattr(constants, name, value)
+    for name, setting in settings.items():
+        monkeypatch.setattr(constants, name, setting)
     for module in (_http, file_download):
         monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _: None))  # retries, but at once
     yield hub

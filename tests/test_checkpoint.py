@@ -1,0 +1,240 @@
+import errno
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from untrained import RECORD
+
+from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
+from camloss.card import check_model_card
+from camloss.checkpoint import CARD, CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
+from camloss.models import MapClassifier
+
+FILES = {WEIGHTS, CONFIG, TRAINING, CARD}
+
+
+def untrained(seed: int = 0, arch: str = "sketch_cnn") -> MapClassifier:
+    torch.manual_seed(seed)
+    return build_model(arch).eval()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return save_checkpoint(untrained(), tmp_path / "cam", {"variant": "cam", **RECORD})
+
+
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def rewrite(directory: Path, config: object = None, **tensors: torch.Tensor | None) -> None:
+    """Replace facts and tensors in a checkpoint; None takes a tensor out."""
+    its_tensors, facts = unpack(directory / WEIGHTS)
+    changed = {name: tensor for name, tensor in {**its_tensors, **tensors}.items() if tensor is not None}
+    content = pack(changed, config=facts["config"] if config is None else config)  # type: ignore[arg-type]
+    (directory / WEIGHTS).write_bytes(content)
+
+
+@pytest.mark.parametrize("arch", ["sketch_cnn", "plain_cnn"])
+def test_round_trip(tmp_path: Path, arch: str) -> None:
+    model = untrained(arch=arch)
+    assert save_checkpoint(model, tmp_path / "deep" / "down") == tmp_path / "deep" / "down"
+    loaded = load_checkpoint(str(tmp_path / "deep" / "down"))
+    assert loaded.arch == arch
+    assert not loaded.training
+    x = torch.rand(2, 1, 28, 28)
+    assert torch.equal(loaded(x)[0], model(x)[0])
+    assert {name: tensor.dtype for name, tensor in loaded.state_dict().items()} == {
+        name: tensor.dtype for name, tensor in model.state_dict().items()
+    }
+
+
+def test_the_weight_file_alone_is_the_checkpoint(saved: Path) -> None:
+    for name in FILES - {WEIGHTS}:
+        (saved / name).unlink()
+    assert load_checkpoint(saved).arch == "sketch_cnn"
+    assert load_training(saved) == {"variant": "cam", **RECORD}
+
+
+def test_the_files_beside_it_say_the_same(saved: Path) -> None:
+    assert names(saved) == FILES
+    assert json.loads((saved / CONFIG).read_text()) == {"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10}
+    assert json.loads((saved / TRAINING).read_text()) == load_training(saved)
+    card = (saved / CARD).read_text()
+    check_model_card(card)
+    assert f'load_checkpoint("{saved.parent.name}/cam")' in card
+    assert str(saved.parent.parent) not in card
+
+
+def test_pictures_lie_beside_the_card(tmp_path: Path) -> None:
+    save_checkpoint(untrained(), tmp_path / "cam", RECORD, pictures={"maps.png": b"picture"})
+    assert (tmp_path / "cam" / "maps.png").read_bytes() == b"picture"
+    assert "(maps.png)" in (tmp_path / "cam" / CARD).read_text()
+    assert "curves.png" not in (tmp_path / "cam" / CARD).read_text()
+
+
+def test_a_model_that_no_arch_describes_is_not_saved(tmp_path: Path) -> None:
+    model = untrained()
+    model.arch = None
+    with pytest.raises(CamlossError, match="only models made by build_model can be saved"):
+        save_checkpoint(model, tmp_path / "cam")
+    assert not (tmp_path / "cam").exists()
+
+
+def test_the_files_can_be_read_by_others(saved: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in saved.iterdir()} == {0o644}
+
+
+# All or nothing
+
+
+def failing(error: int) -> object:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+@pytest.mark.parametrize(("call", "error"), [("replace", errno.EIO), ("fsync", errno.ENOSPC), ("chmod", errno.EPERM)])
+def test_a_failed_write_leaves_the_old_checkpoint(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int
+) -> None:
+    before = contents(saved)
+    monkeypatch.setattr(os, call, failing(error))
+    with pytest.raises(CamlossError, match=f"cannot write .*{WEIGHTS}: {os.strerror(error)}; free space or name"):
+        save_checkpoint(untrained(seed=1), saved)
+    assert contents(saved) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_named_and_leaves_no_rubbish(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(saved)
+    fdopen = os.fdopen
+
+    def on_a_full_disk(handle: int, mode: str) -> object:
+        os.close(handle)
+        return fdopen(os.open("/dev/full", os.O_WRONLY), mode)
+
+    monkeypatch.setattr(os, "fdopen", on_a_full_disk)
+    with pytest.raises(CamlossError, match="No space left on device"):
+        save_checkpoint(untrained(seed=1), saved)
+    assert contents(saved) == before
+
+
+def test_an_interrupt_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = contents(saved)
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(untrained(seed=1), saved)
+    assert contents(saved) == before
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "file", []
+    path.write_bytes(b"old")
+    for call in ("fsync", "chmod", "replace"):
+        original = getattr(os, call)
+
+        def watched(*arguments: object, original: object = original) -> object:
+            seen.append(path.read_bytes())
+            return original(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, call, watched)
+    write_atomically(path, b"new")
+    assert seen == [b"old"] * 3
+    assert path.read_bytes() == b"new"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CamlossError, match=r"cannot write .*; free space or name another folder"):
+        save_checkpoint(untrained(), tmp_path / "file" / "cam")
+
+
+# What is refused
+
+
+def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CamlossError, match=f"no checkpoint in .*nowhere: {WEIGHTS} is missing; train one first"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 2_000, 300_000])
+def test_a_damaged_file(saved: Path, keep: int) -> None:
+    content = (saved / WEIGHTS).read_bytes()
+    (saved / WEIGHTS).write_bytes(content[:keep])
+    with pytest.raises(CamlossError, match=f"{WEIGHTS} is damaged .*fetch or train it again"):
+        load_checkpoint(saved)
+
+
+def test_no_pickle_is_ever_opened(saved: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    for trap in (pickle.dumps(Trap()), None):
+        if trap is None:
+            torch.save({"trap": Trap()}, saved / WEIGHTS)
+        else:
+            (saved / WEIGHTS).write_bytes(trap)
+        with pytest.raises(CamlossError, match="is damaged"):
+            load_checkpoint(saved)
+    (saved / WEIGHTS).rename(saved / "pytorch_model.bin")
+    with pytest.raises(CamlossError, match=f"{WEIGHTS} is missing"):
+        load_checkpoint(saved)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"head.bias": None}, 'Missing key.*"head.bias"'),
+        ({"head.bias": None, "head.weight": None}, 'Missing key.*"head.weight", "head.bias"'),
+        ({"teapot": torch.zeros(1)}, 'Unexpected key.*"teapot"'),
+        ({"head.bias": torch.zeros(11)}, r"size mismatch for head.bias.*\[11\].*\[10\]"),
+    ],
+)
+def test_tensors_that_do_not_fit(saved: Path, tensors: dict[str, torch.Tensor | None], message: str) -> None:
+    rewrite(saved, **tensors)
+    with pytest.raises(CamlossError, match=f"{WEIGHTS} does not fit arch 'sketch_cnn': .*{message}") as caught:
+        load_checkpoint(saved)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"format": FORMAT + 1}, f"has checkpoint format {FORMAT + 1}, this camloss reads {FORMAT}; upgrade camloss"),
+        ({}, f"has checkpoint format None, this camloss reads {FORMAT}"),
+        ({"format": FORMAT, "arch": "vgg", "num_classes": 10}, "unknown arch 'vgg'; expected one of sketch_cnn"),
+        ({"format": FORMAT, "num_classes": 10}, "unknown arch 'None'"),
+        ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": 11}, "does not fit arch.*size mismatch"),
+        ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": "ten"}, "is damaged"),
+        ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": -3}, "is damaged"),
+        ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": None}, "is damaged"),
+        (["not", "an", "object"], "has checkpoint format None"),
+    ],
+)
+def test_a_config_that_says_something_else(saved: Path, config: object, message: str) -> None:
+    rewrite(saved, config=config)
+    with pytest.raises(CamlossError, match=f"{WEIGHTS}.*{message}"):
+        load_checkpoint(saved)
+
+
+def test_safetensors_of_another_library(saved: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(2)}, saved / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(CamlossError, match="has checkpoint format None"):
+        load_checkpoint(saved)
+    assert load_training(saved) == {}
