@@ -32,6 +32,9 @@ class Split:
     def to(self, device: str | torch.device) -> "Split":
         return Split(self.images.to(device), self.labels.to(device))
 
+    def joined(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
     def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller."""
         order = torch.arange(len(self)) if order is None else order

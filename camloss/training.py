@@ -23,6 +23,7 @@ from camloss.data import Augmentation, MNISTData, Split, default_data_dir
 from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
 from camloss.models import ARCHS, MapClassifier, build_model
+from camloss.styles import draw_styles
 
 VARIANTS = ("ce", "cam")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
@@ -63,6 +64,7 @@ class TrainConfig:
     alpha: float = option(3.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: bool = option(True, "vary size, slant, rotation, place and stroke width of the training images")
+    styles: int = option(500, "drawn digits to add for each style that MNIST hardly has, such as a 7 with a bar")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
@@ -88,8 +90,9 @@ class TrainConfig:
             raise CamlossError(f"learning_rate is {self.learning_rate}; expected a number above 0, such as 0.005")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
-        if self.warmup_epochs < 0:
-            raise CamlossError(f"warmup_epochs is {self.warmup_epochs}; expected at least 0")
+        for name in ("warmup_epochs", "styles"):
+            if getattr(self, name) < 0:
+                raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
     def alpha_at(self, variant: str, epoch: int) -> float:
         """Alpha of a twin in an epoch (counted from 0): the only thing in which the twins differ."""
@@ -122,6 +125,7 @@ RECIPES: dict[str, TrainConfig] = {
         alpha=3.0,
         warmup_epochs=10,
         augment=False,
+        styles=0,
         precision="float32",
     ),
 }
@@ -145,7 +149,8 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
     """
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    train_split, validation = data.train.to(device), data.validation.to(device)
+    train_split = data.train.joined(draw_styles(config.styles, config.seed)).to(device)
+    validation = data.validation.to(device)
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

@@ -40,7 +40,19 @@ def run(script: str, *flags: str | Path, cwd: Path = ROOT) -> subprocess.Complet
 
 
 def quick(data_dir: Path, output_dir: Path, *more: str) -> list[str | Path]:
-    return ["--data-dir", data_dir, "--output-dir", output_dir, "--epochs", "3", "--batch-size", "50", *more]
+    return [
+        "--data-dir",
+        data_dir,
+        "--output-dir",
+        output_dir,
+        "--epochs",
+        "3",
+        "--batch-size",
+        "50",
+        "--styles",
+        "2",
+        *more,
+    ]
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:

@@ -28,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(epochs=2, batch_size=50, output_dir=tmp_path, device="cpu")
+    return TrainConfig(epochs=2, batch_size=50, styles=0, output_dir=tmp_path, device="cpu")
 
 
 Weights = dict[str, torch.Tensor]
@@ -127,6 +127,10 @@ def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) 
         assert twin.model.head.weight.dtype == torch.float32
 
 
+def test_styles_are_part_of_what_is_learnt(config: TrainConfig, data: MNISTData) -> None:
+    assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, styles=5), "ce", data))
+
+
 def test_the_original_recipe_runs(config: TrainConfig, data: MNISTData) -> None:
     recipe = dataclasses.replace(RECIPES["original"], output_dir=config.output_dir, dry_run=True)
     assert [recipe.alpha_at("cam", epoch) for epoch in (0, 9, 10, 19)] == [0, 0, 3, 3]
@@ -164,6 +168,7 @@ def test_generators_depend_on_seed_and_epoch() -> None:
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
+        ({"styles": -1}, "styles is -1"),
         ({"variants": ()}, "variants are none"),
         ({"variants": ("ce", "kd")}, "variants are ce kd"),
     ],
