@@ -6,7 +6,7 @@ const find = (selector, root = element) => root.querySelector(selector);
 const control = (name) => find(`[name=${name}]`);
 const button = (name) => find(`[data-do=${name}]`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const percent = (share) => `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1)}%`;
+const percent = (share) => (share > 0.9995 ? ">99.9%" : `${(100 * share).toFixed(1)}%`);
 
 const palettes = Object.fromEntries(Object.entries(props.colours).map(([name, hex]) => [name, paletteOf(hex)]));
 const bench = find(".bench");
@@ -72,14 +72,16 @@ const twins = ["ce", "cam"].map((variant) => new Twin(variant));
 const tiles = twins.flatMap((twin) => twin.tiles);
 
 function paint() {
-  const { ink, edge } = layers();
+  for (const tile of tiles) fit(tile.canvas);
+  const side = tiles[0].canvas.width;
+  const layers = shown && { ink: inkLayer(side), light: edgeLayer(side, "#fffd"), dark: edgeLayer(side, "#000a") };
   const field = fieldOf(shown);
   for (const tile of tiles) {
     const { canvas } = tile;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!shown) continue;
-    context.drawImage(ink, 0, 0);
+    context.drawImage(layers.ink, 0, 0);
     const scale = canvas.width / UNITS;
     const palette = palettes[tile.low < 0 ? "diverging" : control("colours").value];
     colour(tile.heat, tile.bytes, shown.answer.map_size, palette, control("smooth").checked);
@@ -87,7 +89,7 @@ function paint() {
     context.imageSmoothingEnabled = control("smooth").checked;
     context.drawImage(tile.heat, field.left * scale, field.top * scale, field.side * scale, field.side * scale);
     context.globalAlpha = 1;
-    context.drawImage(edge, 0, 0);
+    context.drawImage(tile.low < 0 ? layers.dark : layers.light, 0, 0);
   }
   paintLegend();
   const seen = find(".seen canvas");
@@ -97,23 +99,29 @@ function paint() {
 }
 
 // The ink, and its outline alone, at the size of the tiles: drawn once for the four of them.
-const inkLayer = document.createElement("canvas");
-const edgeLayer = document.createElement("canvas");
-function layers() {
-  for (const tile of tiles) fit(tile.canvas);
-  const side = tiles[0].canvas.width;
-  inkLayer.width = inkLayer.height = edgeLayer.width = edgeLayer.height = side;
-  if (!shown) return { ink: inkLayer, edge: edgeLayer };
-  drawOn(inkLayer, shown.drawing, getComputedStyle(pad.canvas).color);
-  const context = edgeLayer.getContext("2d");
+function inkLayer(side) {
+  const canvas = square("ink", side);
+  drawOn(canvas, shown.drawing, getComputedStyle(pad.canvas).color);
+  return canvas;
+}
+
+function edgeLayer(side, colour) {
+  const canvas = square(colour, side);
+  drawOn(canvas, { ...shown.drawing, photo: null }, colour);
+  const context = canvas.getContext("2d");
   const scale = side / UNITS;
   context.setTransform(scale, 0, 0, scale, 0, 0);
-  drawStrokes(context, shown.drawing.strokes, "rgb(255 255 255 / 85%)");
   context.globalCompositeOperation = "destination-out";
-  drawStrokes(context, shown.drawing.strokes, "#000", (2.4 * side) / tiles[0].canvas.clientWidth / scale);
+  drawStrokes(context, shown.drawing.strokes, "#000", (2.4 * UNITS) / tiles[0].canvas.clientWidth);
   context.globalCompositeOperation = "source-over";
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  return { ink: inkLayer, edge: edgeLayer };
+  return canvas;
+}
+
+const squares = {};
+function square(name, side) {
+  squares[name] ??= document.createElement("canvas");
+  if (squares[name].width !== side) squares[name].width = squares[name].height = side;
+  return squares[name];
 }
 
 // The square that the maps cover, in the pad's units.
