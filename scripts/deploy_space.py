@@ -25,10 +25,14 @@ ALLOWED = (
     "app.py",
     "requirements.txt",
     "LICENSE",
-    "camloss/**/*.py",
-    "camloss/web/**/*",
-    "checkpoints/**/model.safetensors",
-    "checkpoints/**/config.json",
+    "camloss/*.py",
+    *(f"camloss/web/*.{kind}" for kind in ("html", "css", "js", "json", "md")),
+    *(
+        f"checkpoints/{pair}{twin}/{name}"
+        for pair in ("", "*/")
+        for twin in TWINS
+        for name in ("model.safetensors", "config.json")
+    ),
     "checkpoints/hub.json",
 )
 README = "README.md"
@@ -71,7 +75,9 @@ def parse_flags() -> argparse.Namespace:
         metavar="NAME",
         help="copy an environment variable to the Space's secrets, such as HF_TOKEN for private weights; repeatable",
     )
-    parser.add_argument("--root", type=Path, default=_checkout.ROOT, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--root", type=Path, default=_checkout.ROOT, metavar="DIR", help="the checkout to deploy (default: this one)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent, send nothing")
     return parser.parse_args()
 
@@ -82,14 +88,16 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
     Raises:
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
     """
-    paths = sorted({path for pattern in ALLOWED for path in root.glob(pattern) if path.is_file()})
-    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+    paths = sorted({path for pattern in ALLOWED for path in root.glob(pattern)})
+    files = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in paths
+        if path.is_file() and not path.name.startswith(".")
+    }
     needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in TWINS)]
     readme = (root / README).read_text() if (root / README).is_file() else ""
     pictures = pictures_in(readme)
-    for name in pictures:
-        if (root / name).is_file():
-            files[name] = (root / name).read_bytes()
+    files |= {name: (root / name).read_bytes() for name in pictures if (root / name).is_file()}
     if missing := [name for name in [*needed, *pictures] if name not in files]:
         raise CamlossError(f"{root} lacks {', '.join(missing)}; the Space cannot do without")
     files[README] = space_card(readme, space, weights, pins).encode()

@@ -1,5 +1,7 @@
 """Fixtures: a Hub on the loopback interface with the real client pointed at it, and checkpoints to push there."""
 
+import base64
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +9,23 @@ from types import SimpleNamespace
 
 import pytest
 from hub_server import Hub
+from PIL import Image, ImageDraw
 from untrained import write_twins
 
 
 @pytest.fixture(scope="session")
 def twins_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_twins(tmp_path_factory.mktemp("twins") / "checkpoints")
+
+
+@pytest.fixture(scope="session")
+def drawing() -> str:
+    """A seven, black on white, as base64 text: what the page and its API take."""
+    image = Image.new("L", (280, 280), "white")
+    ImageDraw.Draw(image).line([(80, 70), (200, 70), (120, 220)], fill="black", width=20)
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 @pytest.fixture

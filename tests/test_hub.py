@@ -1,9 +1,7 @@
 """The real huggingface_hub client against a Hub on the loopback interface: round trips first, then every fault."""
 
-import base64
 import errno
 import hashlib
-import io
 import json
 import os
 import re
@@ -16,7 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 from hub_server import Hub
-from PIL import Image, ImageDraw
 from untrained import write_twins
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint, serve
@@ -54,18 +51,10 @@ def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def answers(twins: Twins) -> bool:
+def answers(twins: Twins, drawing: str) -> bool:
     """Whether the page gets a digit, and the line about its weights, from both for a drawing."""
-    answer = serve.look(twins, drawing())
+    answer = serve.look(twins, drawing)
     return {answer[twin]["digit"] for twin in ("ce", "cam")} <= set(range(10)) and answer["source"] == twins.source
-
-
-def drawing() -> str:
-    image = Image.new("L", (280, 280), "white")
-    ImageDraw.Draw(image).line([(80, 70), (200, 70), (120, 220)], fill="black", width=20)
-    file = io.BytesIO()
-    image.save(file, format="PNG")
-    return base64.b64encode(file.getvalue()).decode()
 
 
 @pytest.fixture
@@ -348,7 +337,9 @@ def test_each_fault_is_one_line_and_the_next_try_works(hub: Hub, name: str) -> N
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", FAULTS)
-def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(hub: Hub, published: Path, name: str) -> None:
+def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(
+    hub: Hub, published: Path, drawing: str, name: str
+) -> None:
     bundled = bundled_twins(published)
     push(write_twins(published.parent / "newer", seed=5))
     break_it, message = FAULTS[name]
@@ -358,7 +349,7 @@ def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(hub: Hu
     assert twins.cam is bundled.cam
     assert re.fullmatch(rf"bundled weights, sha256 [0-9a-f]{{7}} \(.*{message}.*\)", twins.source)
     assert str(published.parent) not in twins.source
-    assert answers(twins)
+    assert answers(twins, drawing)
 
 
 def test_a_missing_revision_is_named_as_such(published: Path) -> None:
@@ -405,7 +396,7 @@ def test_a_damaged_pair_is_refused(hub: Hub, content: bytes) -> None:
         load_pair(REPO)
 
 
-def test_a_full_disk_in_the_cache(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_in_the_cache(published: Path, drawing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -414,7 +405,7 @@ def test_a_full_disk_in_the_cache(published: Path, monkeypatch: pytest.MonkeyPat
         load_checkpoint(CAM)
     twins = newest_twins(bundled_twins(published), REPO, "main", published)
     assert "No space left on device" in twins.source
-    assert answers(twins)
+    assert answers(twins, drawing)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,270 @@
+"""Deploying the Space with the real client, and the page that comes out of it."""
+
+import io
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from hub_server import Hub
+from page_server import PageServer
+from untrained import write_twins
+
+from camloss.card import check_space_card, metadata
+from camloss.hub import pinned, push_pair
+
+pytest_plugins = ["hub_client"]
+
+ROOT = Path(__file__).resolve().parent.parent
+SPACE, WEIGHTS = "user/camloss", "user/camloss-mnist"
+README = """---
+title: CAM-loss
+emoji: ✍️
+colorFrom: indigo
+colorTo: yellow
+sdk: gradio
+sdk_version: 6.31.0
+python_version: "3.12"
+app_file: app.py
+models: []
+thumbnail: docs/page.png
+---
+
+# CAM-loss
+
+![The page](docs/page.png) <img alt="A digit" src="docs/digit.png"> ![Elsewhere](https://example.org/a.png)
+"""
+BAIT = (
+    ".env",
+    ".git/config",
+    ".venv/lib/site.py",
+    "data/mnist/MNIST/raw/train-images-idx3-ubyte",
+    "docs/notes.md",
+    "camloss/__pycache__/hub.cpython-312.pyc",
+    "camloss/.hub.py.swp",
+    "camloss/.backup.py",
+    "camloss/web/.env.json",
+    "camloss/web/photo.jpg",
+    "checkpoints/.resume/cam.safetensors",
+    "checkpoints/cam/secret.txt",
+    "scripts/train.py",
+    "tests/test_hub.py",
+    "token",
+)
+
+
+@pytest.fixture
+def checkout(checkpoints: Path, tmp_path: Path) -> Path:
+    """A checkout like this one, with other weights, two pictures, and much that is nobody's business."""
+    root = tmp_path / "checkout"
+    for name in BAIT:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("hf_secret")
+    for name in ("app.py", "requirements.txt", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+    for kind in ("*.py", "web/*"):
+        for path in (ROOT / "camloss").glob(kind):
+            shutil.copy(path, root / "camloss" / path.relative_to(ROOT / "camloss"))
+    shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
+    (root / "docs" / "page.png").write_bytes(b"page")
+    (root / "docs" / "digit.png").write_bytes(b"digit")
+    (root / "README.md").write_text(README)
+    return root
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def deploy(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Runs `python scripts/deploy_space.py user/camloss --root CHECKOUT FLAGS` in this process."""
+    script = ROOT / "scripts" / "deploy_space.py"
+    monkeypatch.syspath_prepend(str(script.parent))
+
+    def run(*flags: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [script.name, SPACE, "--root", str(checkout), *flags])
+        code: object = 0
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except SystemExit as stop:
+                code = stop.code
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+Deploy = Callable[..., Outcome]
+
+
+def refusal(outcome: Outcome) -> str:
+    """The one line that a refused deployment ends with."""
+    assert outcome.code == 2
+    assert re.fullmatch(r"error: .*\n", outcome.err)
+    return outcome.err
+
+
+def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> None:
+    dry = deploy("--dry-run")
+    assert dry.code == 0
+    assert hub.requests == []
+
+    result = deploy()
+    assert result.code == 0, result.err
+    files = hub.space(SPACE).files
+    assert not set(files) & set(BAIT)
+    assert b"hf_secret" not in b"".join(files.values())
+    of_package = {f"camloss/{path.name}" for path in (ROOT / "camloss").glob("*.py")}
+    of_page = {f"camloss/web/{path.name}" for path in (ROOT / "camloss" / "web").iterdir() if path.is_file()}
+    assert set(files) - of_package - of_page == {
+        ".gitattributes",
+        "README.md",
+        "LICENSE",
+        "app.py",
+        "requirements.txt",
+        "checkpoints/ce/config.json",
+        "checkpoints/ce/model.safetensors",
+        "checkpoints/cam/config.json",
+        "checkpoints/cam/model.safetensors",
+        "docs/page.png",
+        "docs/digit.png",
+    }
+    assert of_package | of_page <= set(files)
+    assert {line.split()[0] for line in dry.out.splitlines()[1:]} == set(files) - {".gitattributes"}
+    card = files["README.md"].decode()
+    check_space_card(card)
+    assert metadata(card)["thumbnail"] == f"{hub.endpoint}/spaces/{SPACE}/resolve/main/docs/page.png"
+    assert hub.space(SPACE).variables == {}
+    assert f"{SPACE} is at " in result.out
+
+
+def test_the_card_and_the_variables_name_the_weights(
+    hub: Hub, checkout: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
+    monkeypatch.setenv("MODELS_TOKEN", "hf_read")
+    flags = ("--weights", WEIGHTS, "--hardware", "zero-a10g", "--private", "--secret", "MODELS_TOKEN")
+    result = deploy(*flags)
+    assert result.code == 0, result.err
+    space = hub.space(SPACE)
+    assert (space.hardware, space.private) == ("zero-a10g", True)
+    assert space.variables == {"CAMLOSS_HUB_REPO": WEIGHTS}
+    assert space.secrets == {"MODELS_TOKEN": "hf_read"}
+    data = metadata(space.files["README.md"].decode())
+    assert data["models"] == [f"{WEIGHTS}-ce", f"{WEIGHTS}-cam"]
+    assert data["preload_from_hub"] == [
+        f"{pin.repo_id} model.safetensors {pin.revision}" for pin in (pins["ce"], pins["cam"])
+    ]
+    assert data["python_version"] == "3.12"
+    assert (checkout / "README.md").read_text() == README
+
+
+def test_deploying_again_replaces_what_has_changed_and_removes_what_is_gone(
+    hub: Hub, checkout: Path, deploy: Deploy
+) -> None:
+    assert deploy().code == 0
+    before = len(hub.space(SPACE).commits)
+    assert deploy().code == 0
+    assert len(hub.space(SPACE).commits) == before
+    (checkout / "camloss" / "old.py").write_text("# once useful\n")
+    assert deploy().code == 0
+    assert "camloss/old.py" in hub.space(SPACE).files
+    (checkout / "camloss" / "old.py").unlink()
+    assert deploy("--hardware", "cpu-upgrade").code == 0
+    assert "camloss/old.py" not in hub.space(SPACE).files
+    assert hub.space(SPACE).hardware == "cpu-upgrade"
+
+
+def test_each_refusal_is_one_line_that_says_what_to_do(
+    hub: Hub, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.fail("POST", "/api/repos/create", 402)
+    assert "cannot create the Space user/camloss: the Hub wants payment (402)" in (said := refusal(deploy()))
+    assert "--hardware zero-a10g" in said
+    hub.faults.clear()
+    monkeypatch.setenv("HF_TOKEN", "hf_read")
+    assert "the token may not do that (403); make one that may write there" in refusal(deploy())
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert "the Hub does not accept the token (401); run `hf auth login`" in refusal(deploy())
+    assert hub.repos == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--weights", "no user"), "'no user' is no name for a repository; expected USER/NAME"),
+        (("--secret", "NOT_SET_ANYWHERE"), "the environment variable NOT_SET_ANYWHERE is not set"),
+        (("--hardware", "abacus"), "argument --hardware: invalid choice: 'abacus'"),
+    ],
+)
+def test_flags_that_are_wrong(hub: Hub, deploy: Deploy, flags: tuple[str, ...], message: str) -> None:
+    assert message in refusal(deploy(*flags))
+    assert hub.repos == {}
+
+
+@pytest.mark.parametrize("missing", ["app.py", "docs/page.png", "checkpoints/cam/model.safetensors"])
+def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy: Deploy, missing: str) -> None:
+    (checkout / missing).unlink()
+    assert f"lacks {missing}; the Space cannot do without" in refusal(deploy())
+    assert hub.requests == []
+
+
+def test_a_card_that_the_hub_would_refuse(hub: Hub, checkout: Path, deploy: Deploy) -> None:
+    (checkout / "README.md").write_text(README.replace('"3.12"', "3.12"))
+    assert "README.md has python_version: 3.12; expected a quoted version" in refusal(deploy())
+    assert hub.requests == []
+
+
+def ask(url: str, drawing: str) -> dict[str, object]:
+    answer: dict[str, object] = Client(url, verbose=False).predict(drawing, api_name="/explain")
+    return answer
+
+
+def test_the_deployed_space_answers_from_the_pushed_weights(
+    hub: Hub, checkout: Path, tmp_path: Path, drawing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    newer = write_twins(tmp_path / "newer", seed=5)
+    push_pair(WEIGHTS, newer, log=lambda _: None)
+    command = [sys.executable, "scripts/deploy_space.py", SPACE, "--root", str(checkout), "--weights", WEIGHTS]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    folder = Path(snapshot_download(SPACE, repo_type="space", local_dir=tmp_path / "space"))
+    for name, value in hub.space(SPACE).variables.items():
+        monkeypatch.setenv(name, value)
+    page = PageServer(tmp_path / "log.txt", root=folder)
+    try:
+        source = f"weights from the Hub, {WEIGHTS}-cam {pinned(newer)['cam'].revision[:7]}"
+        deadline = time.monotonic() + 30
+        while (answer := ask(page.url, drawing))["source"] != source:
+            assert time.monotonic() < deadline, answer["source"]
+        assert answer["blank"] is False
+    finally:
+        page.kill()
+
+
+def test_on_zero_gpu_the_page_has_the_one_function_that_is_wanted(
+    checkpoints: Path, tmp_path: Path, drawing: str
+) -> None:
+    (tmp_path / "spaces.py").write_text(
+        "def GPU(function):\n    print('decorated', function.__name__, flush=True)\n    return function\n"
+    )
+    log = tmp_path / "log.txt"
+    page = PageServer(log, PYTHONPATH=str(tmp_path), CAMLOSS_CHECKPOINTS=str(checkpoints))
+    try:
+        assert ask(page.url, drawing)["blank"] is False
+    finally:
+        page.kill()
+    assert log.read_text().count("decorated ") == 1
