@@ -52,15 +52,17 @@ else:
         """ZeroGPU starts no page without such a function. Nobody calls it: a drawing takes milliseconds on the CPU."""
 
 
-def twins(networks: object = DEFAULT) -> Twins:
-    """The pair of that name, loaded when it is first asked for."""
+def twins(networks: object) -> Twins:
+    """The pair of that name, or the default one; loaded when it is first asked for."""
+    if networks is None:
+        return load(PAIRS[DEFAULT])
     if not isinstance(networks, str) or networks not in PAIRS:
         raise CamlossError(f"unknown networks {networks!r}; expected one of {', '.join(PAIRS)}")
     return shown() if networks == DEFAULT else load(PAIRS[networks])
 
 
 def explain_digit(
-    picture: str, class_idx: int | None = None, other_idx: int | None = None, networks: str = DEFAULT
+    picture: str, class_idx: int | None = None, other_idx: int | None = None, networks: str | None = None
 ) -> dict[str, Any]:
     """Read a handwritten digit with two networks and say where in the picture each of them finds its evidence.
 
@@ -70,7 +72,7 @@ def explain_digit(
         picture: a PNG, JPEG or WebP image as base64 text, at most 4 megapixels: a drawing or photo of one digit.
         class_idx: the digit 0 to 9 whose evidence to show; by default the one that each network reads.
         other_idx: show what speaks for class_idx rather than for this digit, too.
-        networks: which pair.
+        networks: which pair; by default the page's first.
 
     Returns:
         blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the networks were given and where
@@ -102,7 +104,7 @@ def for_page(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[
 @for_page
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     return serve.look(
-        twins(asked.get("networks", DEFAULT)),
+        twins(asked.get("networks")),
         asked.get("picture"),
         asked.get("class_idx"),
         asked.get("other_idx"),
@@ -113,7 +115,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 @for_page
 def build_up(asked: dict[str, Any]) -> dict[str, Any]:
     return serve.build_up(
-        twins(asked.get("networks", DEFAULT)),
+        twins(asked.get("networks")),
         asked.get("picture"),
         asked.get("variant"),
         asked.get("class_idx"),
@@ -123,7 +125,7 @@ def build_up(asked: dict[str, Any]) -> dict[str, Any]:
 
 @for_page
 def picture(asked: dict[str, Any]) -> dict[str, Any]:
-    pair = twins(asked.get("networks", DEFAULT))
+    pair = twins(asked.get("networks"))
     answer = serve.look(pair, asked.get("picture"), asked.get("class_idx"), asked.get("other_idx"))
     if answer["blank"]:
         raise CamlossError("the drawing is blank; draw a digit first")

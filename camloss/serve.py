@@ -4,7 +4,6 @@ Callers are strangers: the picture is checked before it is decoded, and few draw
 """
 
 import base64
-import binascii
 import io
 import json
 import os
@@ -204,9 +203,11 @@ def open_picture(picture: object) -> "Image":
     if picture.startswith("data:"):
         picture = picture.partition(",")[2]
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(picture, validate=True)), formats=FORMATS)
-    except binascii.Error as error:
+        file = io.BytesIO(base64.b64decode(picture, validate=True))
+    except ValueError as error:
         raise CamlossError(f"the picture is not base64 ({error}); send the image file as base64 text") from error
+    try:
+        image = Image.open(file, formats=FORMATS)
     except Exception as error:  # Pillow raises whatever it stumbles over
         raise CamlossError(f"the picture is none of {', '.join(FORMATS)}; send one of these") from error
     if image.width * image.height > MAX_PIXELS:

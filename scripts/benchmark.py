@@ -76,9 +76,7 @@ def callers() -> list[Row]:
             times = []
             while time.perf_counter() < end:
                 start = time.perf_counter()
-                connection.request(
-                    "POST", "/gradio_api/component_server/", body, {"Content-Type": "application/json"}
-                )
+                connection.request("POST", "/gradio_api/component_server/", body, {"Content-Type": "application/json"})
                 answer = json.loads(connection.getresponse().read())
                 if answer.get("blank") is not False:
                     raise RuntimeError(f"the page did not answer: {answer}")
@@ -111,7 +109,8 @@ def browser() -> list[Row]:
 
 def start() -> list[Row]:
     """From `python app.py` to the first 200, and the same for a bare page with the same two imports."""
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     with script(BARE) as path:
         for _ in range(3):  # in turns, so that both see the same machine
             for command, times in (([sys.executable, path], bare), ([sys.executable, "app.py"], ours)):
@@ -179,7 +178,8 @@ SETTLED = "() => document.querySelector('.answer').ariaBusy === 'false' && windo
 WATCH_IMAGES = """() => {
     window.ups = []; window.loads = [];
     document.addEventListener("pointerup", () => window.ups.push(performance.now()), true);
-    document.addEventListener("load", (event) => event.target.tagName === "IMG" && window.loads.push(performance.now()), true);
+    const note = (event) => event.target.tagName === "IMG" && window.loads.push(performance.now());
+    document.addEventListener("load", note, true);
 }"""
 
 
@@ -207,7 +207,7 @@ def strokes_on_comparison_page(tab: Any) -> list[float]:
     tab.locator("button[aria-label='Brush']").first.click()
     tab.evaluate(WATCH_IMAGES)
     times = []
-    for number in range(8):
+    for number in range(6):
         box = middle_square(tab.locator("canvas").first.bounding_box())  # the sheet on the Sketchpad's wide desk
         before = tab.evaluate("window.loads.length")
         draw_stroke(tab, box, number)
@@ -289,7 +289,7 @@ def chromium_page(url: str) -> Iterator[Any]:
 def find_component(url: str, function: str) -> int:
     with urllib.request.urlopen(f"{url}config") as answer:
         components = json.load(answer)["components"]
-    return next(c["id"] for c in components if function in c["props"].get("server_fns", []))
+    return next(int(c["id"]) for c in components if function in c["props"].get("server_fns", []))
 
 
 def milliseconds(times: list[float]) -> str:

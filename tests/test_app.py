@@ -1,0 +1,220 @@
+"""The page's server as programs see it: the API, the pad's server functions, and what it must not do."""
+
+import base64
+import http.client
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_server import ROOT, WEB, PageServer
+from test_serve import SEVEN
+
+from camloss import serve
+from camloss.hub import bundled_twins
+
+HEAVY = ("torchvision", "matplotlib", "matplotlib.pyplot", "pandas")
+
+
+def post(url: str, body: Any) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def components(server: PageServer) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{server.url}config", timeout=30) as answer:
+        return list(json.load(answer)["components"])
+
+
+def ask_page(server: PageServer, function: str, data: Any) -> Any:
+    """Call a server function as the page does."""
+    owner = next(c["id"] for c in components(server) if function in c["props"].get("server_fns", []))
+    body = {"data": data, "component_id": owner, "fn_name": function, "session_hash": "test"}
+    return post(f"{server.url}gradio_api/component_server/", body)
+
+
+def call_api(server: PageServer, *arguments: Any) -> tuple[str, Any]:
+    """Two requests, as with curl: the first gives the number of the second; (event, data)."""
+    event = post(f"{server.url}gradio_api/call/explain", {"data": arguments})["event_id"]
+    with urllib.request.urlopen(f"{server.url}gradio_api/call/explain/{event}", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    return lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))
+
+
+def expected(class_idx: int | None = None, other_idx: int | None = None) -> Any:
+    answer = serve.look(bundled_twins(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
+    return json.loads(json.dumps(answer))
+
+
+def test_python_client(page_server: PageServer) -> None:
+    from gradio_client import Client
+
+    client = Client(page_server.url, verbose=False)
+    assert client.predict(SEVEN, api_name="/explain") == expected()
+    assert client.predict(SEVEN, 4, 9, api_name="/explain") == expected(4, 9)
+
+
+def test_curl(page_server: PageServer) -> None:
+    assert call_api(page_server, SEVEN, 4, 9, None) == ("complete", [expected(4, 9)])
+    assert call_api(page_server, SEVEN, None, None, "sketch_cnn") == ("complete", [expected()])
+
+
+def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
+    with urllib.request.urlopen(f"{page_server.url}gradio_api/info", timeout=30) as answer:
+        info = json.load(answer)["named_endpoints"]
+    assert list(info) == ["/explain"]
+    assert "where in the picture each of them finds its evidence" in info["/explain"]["description"]
+    parameters = {p["parameter_name"]: p["parameter_has_default"] for p in info["/explain"]["parameters"]}
+    assert parameters == {"picture": False, "class_idx": True, "other_idx": True, "networks": True}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["no base64!"], "the picture is not base64"),
+        ([SEVEN, 12], "class 12 is not one of the models'"),
+        ([SEVEN, None, None, "vgg"], "unknown networks 'vgg'; expected one of sketch_cnn"),
+    ],
+)
+def test_api_says_what_is_wrong_in_one_line(page_server: PageServer, arguments: list[Any], complaint: str) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(page_server.url, verbose=False)
+    with pytest.raises(AppError, match=complaint) as caught:
+        client.predict(*arguments, api_name="/explain")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_api_reads_no_files_of_the_server(page_server: PageServer) -> None:
+    for file in ({"path": "/etc/hostname"}, {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}):
+        event, data = call_api(page_server, file, None, None, None)
+        assert event == "error"
+        assert data is None or "the picture is dict" in str(data) or data == {"error": None}
+
+
+def test_pad_and_api_get_the_same_answer(page_server: PageServer) -> None:
+    answer = ask_page(page_server, "look", {"picture": SEVEN, "class_idx": 4, "other_idx": 9})
+    truth = expected(4, 9)
+    for variant in ("ce", "cam"):
+        for name in ("digit", "probs", "class_idx", "other_idx", "agreement", "ink_energy"):
+            assert answer[variant][name] == truth[variant][name]
+        cells = base64.b64decode(answer[variant]["cam"])
+        assert [value / 254 for value in cells] == pytest.approx(
+            [value for row in truth[variant]["cam"] for value in row], abs=3e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("function", "data", "complaint"),
+    [
+        ("look", None, "expected an object with named values, not NoneType"),
+        ("look", [SEVEN], "not list"),
+        ("look", {}, "the picture is NoneType"),
+        ("look", {"picture": SEVEN, "networks": ["a"]}, "unknown networks"),
+        ("look", {"picture": SEVEN, "networks": "../.."}, "unknown networks"),
+        ("look", {"picture": SEVEN, "class_idx": "4"}, "class '4'"),
+        ("build_up", {"picture": SEVEN, "variant": {}}, "unknown variant"),
+        ("picture", {"picture": SEVEN}, "the picture is NoneType"),
+        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": "jet"}, "unknown colours 'jet'"),
+        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": []}, "unknown colours"),
+        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": "viridis", "place": {"left": "a"}}, "the place"),
+    ],
+)
+def test_server_functions_answer_nonsense_in_one_line(
+    page_server: PageServer, function: str, data: Any, complaint: str
+) -> None:
+    answer = ask_page(page_server, function, data)
+    assert list(answer) == ["error"]
+    assert complaint in answer["error"]
+    assert "\n" not in answer["error"]
+
+
+def test_no_other_method_can_be_called(page_server: PageServer) -> None:
+    for component in components(page_server):
+        for name in ("get_config", "postprocess", "__init__", "load", "value", "bench"):
+            body = {"data": None, "component_id": component["id"], "fn_name": name, "session_hash": "test"}
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                post(f"{page_server.url}gradio_api/component_server/", body)
+            assert refused.value.code == 404
+
+
+def test_no_component_takes_files(page_server: PageServer) -> None:
+    kinds = {component["type"] for component in components(page_server)}
+    assert kinds <= {"html", "markdown", "tabs", "tabitem", "row", "column", "api"}
+
+
+def test_long_bodies_are_refused_unread(page_server: PageServer) -> None:
+    connection = http.client.HTTPConnection(page_server.url.removeprefix("http://").rstrip("/"), timeout=30)
+    connection.putrequest("POST", "/gradio_api/component_server/")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(10**9))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+
+
+def test_a_body_without_a_length_is_cut_off(page_server: PageServer) -> None:
+    connection = http.client.HTTPConnection(page_server.url.removeprefix("http://").rstrip("/"), timeout=30)
+    chunks = (b" " * 1_000_000 for _ in range(20))
+    try:
+        connection.request("POST", "/gradio_api/component_server/", chunks, {"Content-Type": "application/json"})
+        status = connection.getresponse().status
+    except (http.client.HTTPException, OSError):
+        return  # hung up while we were still sending
+    assert status >= 400
+
+
+def test_page_is_launched_closed(page_server: PageServer) -> None:
+    with urllib.request.urlopen(f"{page_server.url}config", timeout=30) as answer:
+        config = json.load(answer)
+    assert config["show_error"] is False
+    assert config["run_history"] is False
+
+
+def test_web_files_mean_nothing_to_the_template_language() -> None:
+    """gradio compiles markup and styles with Handlebars and evaluates them as a template literal."""
+    for path in [*WEB.glob("*.html"), *WEB.glob("*.css")]:
+        text = path.read_text()
+        for token in ("`", "${", "{{", "\\"):
+            assert token not in text, f"{path.name} holds {token}"
+
+
+def test_no_checkpoints_is_one_line(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={"PATH": "", "CAMLOSS_CHECKPOINTS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr == f"error: no pair of checkpoints in {tmp_path}; train one with: python scripts/train.py\n"
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh interpreter holds after some code."""
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_first_drawing_needs_no_heavy_package() -> None:
+    """Beyond what gradio loads by itself for any page of the same components."""
+    gradio_alone = loaded(
+        "import gradio, torch, PIL.Image\n"
+        "with gradio.Blocks(analytics_enabled=False):\n"
+        "    with gradio.Tab('a'), gradio.Row():\n"
+        "        gradio.HTML(''); gradio.Markdown('')\n"
+        "    gradio.events.api(lambda: 0, api_name='b')\n"
+    )
+    ours = loaded(f"import app\nassert app.look({{'picture': {SEVEN!r}}})['blank'] is False")
+    assert "camloss.serve" in ours
+    assert "camloss.viz" not in ours
+    assert not {name for name in HEAVY if name in ours - gradio_alone}

@@ -1,0 +1,243 @@
+"""What strangers may send, and what they get: checks, geometry, and the same numbers as `explain`."""
+
+import base64
+import io
+import struct
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from camloss import CamlossError, caam, cam, explain, min_max_normalize, save_checkpoint, serve
+from camloss.hub import Twins
+from camloss.models import build_model
+from camloss.sketch import prepare_sketch
+
+
+def encoded(image: Image.Image, file_format: str = "PNG") -> str:
+    file = io.BytesIO()
+    image.save(file, file_format)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def drawn(size: int = 128) -> Image.Image:
+    """A 7 on a transparent canvas."""
+    image = Image.new("RGBA", (size, size))
+    pen = ImageDraw.Draw(image)
+    pen.line([(0.3 * size, 0.2 * size), (0.7 * size, 0.2 * size), (0.45 * size, 0.8 * size)], "black", size // 16)
+    return image
+
+
+SEVEN = encoded(drawn())
+
+
+def numbers(text: str, low: float = 0.0) -> torch.Tensor:
+    """The inverse of `as_bytes`, flat."""
+    return low + torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8) / 254 * (1 - low)
+
+
+def test_look_says_what_explain_says(twins: Twins) -> None:
+    answer = serve.look(twins, SEVEN, class_idx=3, other_idx=5)
+    sketch = prepare_sketch(drawn())
+    assert sketch is not None
+    for variant, model in (("ce", twins.ce), ("cam", twins.cam)):
+        said, truth = answer[variant], explain(model, sketch.pixels, 3, 5)
+        assert said["class_idx"] == 3
+        assert said["other_idx"] == 5
+        assert said["digit"] == int(truth.probs.argmax())
+        assert truth.contrast is not None
+        torch.testing.assert_close(torch.tensor(said["probs"]), truth.probs[0], atol=1e-6, rtol=0)
+        for name, expected in (("cam", truth.cam), ("caam", truth.caam), ("contrast", truth.contrast)):
+            torch.testing.assert_close(torch.tensor(said[name]), expected[0], atol=5.1e-4, rtol=0)
+        assert said["agreement"] == pytest.approx(1 - float(truth.distance), abs=1e-4)
+        assert said["ink_energy"] == pytest.approx(float(truth.ink_energy), abs=1e-4)
+    assert answer["map_size"] == [14, 14]
+    assert answer["source"] == twins.source
+    torch.testing.assert_close(torch.tensor(answer["seen"]), sketch.pixels[0, 0], atol=5.1e-4, rtol=0)
+
+
+def test_each_model_explains_what_it_reads_unless_asked(twins: Twins) -> None:
+    answer = serve.look(twins, SEVEN)
+    for variant in ("ce", "cam"):
+        assert answer[variant]["class_idx"] == answer[variant]["digit"]
+        assert answer[variant]["other_idx"] is None
+        assert answer[variant]["contrast"] is None
+
+
+def test_bytes_and_lists_say_the_same(twins: Twins) -> None:
+    lists = serve.look(twins, SEVEN, 3, 5)
+    packed = serve.look(twins, SEVEN, 3, 5, encode=serve.as_bytes)
+    half_step = 0.5 / 254 + 5e-4
+    for name, low in (("cam", 0.0), ("caam", 0.0), ("contrast", -1.0)):
+        expected = torch.tensor(lists["cam"][name]).flatten()
+        torch.testing.assert_close(numbers(packed["cam"][name], low), expected, atol=half_step * (1 - low), rtol=0)
+    torch.testing.assert_close(numbers(packed["seen"]), torch.tensor(lists["seen"]).flatten(), atol=half_step, rtol=0)
+
+
+def test_zero_and_the_ends_are_exact_in_bytes() -> None:
+    assert numbers(serve.as_bytes(torch.tensor([[0.0, 1.0]]))).tolist() == [0, 1]
+    assert numbers(serve.as_bytes(torch.tensor([[-1.0, 0.0, 1.0]]), low=-1.0), low=-1.0).tolist() == [-1, 0, 1]
+
+
+def test_frame_leads_from_the_28_pixels_to_the_picture(twins: Twins) -> None:
+    big = serve.look(twins, encoded(drawn(256)))
+    left, top, scale = big["frame"]
+    seen = torch.tensor(big["seen"]) > 0.5
+    rows, columns = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
+    box = [left + scale * int(columns[0]), left + scale * (int(columns[-1]) + 1)]
+    assert box == pytest.approx([0.3 * 256, 0.7 * 256], abs=2 * scale)  # half a pen and a pixel seen
+    box = [top + scale * int(rows[0]), top + scale * (int(rows[-1]) + 1)]
+    assert box == pytest.approx([0.2 * 256, 0.8 * 256], abs=2 * scale)
+
+
+@pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)])
+def test_blank_is_said_to_be_blank(twins: Twins, ground: tuple[int, int, int, int]) -> None:
+    answer = serve.look(twins, encoded(Image.new("RGBA", (64, 64), ground)))
+    assert answer == {"blank": True, "summary": "There is nothing to read yet."}
+
+
+def test_summary_names_the_digits_and_what_cannot_be_held_against() -> None:
+    def say(ce: int, cam: int, other: int | None = None) -> str:
+        return serve._summarise(
+            {"digit": ce, "class_idx": ce, "other_idx": other}, {"digit": cam, "class_idx": cam, "other_idx": other}
+        )
+
+    assert say(4, 4) == "Both read 4."
+    assert say(4, 9) == "They disagree: cross-entropy reads 4, CAM-loss reads 9."
+    assert say(4, 9, other=9).endswith("CAM-loss reads 9 itself: there is nothing to hold it against.")
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("prefix", ["", "data:image/whatever;base64,"])
+def test_formats_that_are_read(twins: Twins, file_format: str, prefix: str) -> None:
+    on_paper = Image.new("RGB", (128, 128), "white")
+    on_paper.paste(drawn(), mask=drawn())
+    assert serve.look(twins, prefix + encoded(on_paper, file_format))["blank"] is False
+
+
+def bomb(side: int) -> str:
+    """A PNG of a few bytes that claims side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return base64.b64encode(file).decode()
+
+
+@pytest.mark.parametrize(
+    ("picture", "complaint"),
+    [
+        (None, "the picture is NoneType"),
+        (["a"], "the picture is list"),
+        ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "the picture is dict"),
+        ("", "none of PNG, JPEG, WEBP"),
+        ("/etc/passwd", "not base64"),
+        ("no base64!", "not base64"),
+        ("bünt", "not base64"),
+        (SEVEN[:-2], "not base64"),
+        (encoded(drawn().convert("RGB"), "GIF"), "none of PNG, JPEG, WEBP"),
+        (encoded(drawn(), "TIFF"), "none of PNG, JPEG, WEBP"),
+        (encoded(drawn().convert("RGB"), "EPS"), "none of PNG, JPEG, WEBP"),
+        (base64.b64encode(base64.b64decode(SEVEN)[:-60]).decode(), "damaged"),
+        ("A" * (serve.MAX_TEXT + 4), "send at most 4,000,000"),
+        (bomb(2001), "2001 x 2001 pixels"),
+        (bomb(30_000), "none of PNG|30000 x 30000 pixels"),
+        (bomb(2000), "damaged"),
+    ],
+)
+def test_pictures_that_are_refused(twins: Twins, picture: Any, complaint: str) -> None:
+    with pytest.raises(CamlossError, match=complaint) as caught:
+        serve.look(twins, picture)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_pixels_are_counted_before_they_are_decoded(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(CamlossError, match="pixels"):
+        serve.look(twins, bomb(2001))
+
+
+@pytest.mark.parametrize("class_idx", [-1, 10, 3.0, True, "3", [3], float("nan")])
+def test_classes_that_are_refused(twins: Twins, class_idx: Any) -> None:
+    with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
+        serve.look(twins, SEVEN, class_idx)
+    with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
+        serve.look(twins, SEVEN, 3, class_idx)
+    with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
+        serve.build_up(twins, SEVEN, "ce", class_idx)
+
+
+def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
+    answer = serve.look(twins, SEVEN, class_idx=2)
+    for variant in ("ce", "cam"):
+        steps = serve.build_up(twins, SEVEN, variant, class_idx=2)
+        last = steps["totals"][-1]
+        channels = twins.ce.head.in_features
+        assert last["count"] == channels
+        assert [total["count"] for total in steps["totals"][:4]] == [1, 2, 4, 8]
+        for name in ("cam", "caam"):
+            torch.testing.assert_close(torch.tensor(last[name]), torch.tensor(answer[variant][name]), atol=2e-3, rtol=0)
+        assert last["distance"] == pytest.approx(1 - answer[variant]["agreement"], abs=1e-3)
+
+
+def test_build_up_adds_the_channels_by_what_they_contribute(twins: Twins) -> None:
+    sketch = prepare_sketch(drawn())
+    assert sketch is not None
+    with torch.no_grad():
+        _, features = twins.ce(sketch.pixels)
+        weight = twins.ce.head.weight[2].detach()
+    contribution = (features[0].mean((-2, -1)) * weight).abs()
+    first, second = contribution.topk(2).indices.tolist()
+    steps = serve.build_up(twins, SEVEN, "ce", class_idx=2)
+    assert [channel["weight"] for channel in steps["channels"][:2]] == pytest.approx(
+        [float(weight[first]), float(weight[second])], abs=1e-4
+    )
+    pair = features[:, [first, second]]
+    expected = {
+        "caam": min_max_normalize(caam(pair))[0],
+        "cam": min_max_normalize(cam(pair, weight[None, [first, second]], torch.tensor([0])))[0],
+    }
+    for name, maps in expected.items():
+        torch.testing.assert_close(torch.tensor(steps["totals"][1][name]), maps, atol=6e-4, rtol=0)
+
+
+def test_build_up_refuses_unknown_variants_and_says_when_blank(twins: Twins) -> None:
+    for variant in ("resnet", None, ["ce"]):
+        with pytest.raises(CamlossError, match="unknown variant"):
+            serve.build_up(twins, SEVEN, variant)
+    assert serve.build_up(twins, encoded(Image.new("RGBA", (8, 8))), "ce") == {"blank": True}
+
+
+def test_find_pairs_takes_the_folder_first_and_then_its_subfolders(untrained_pair: Path, tmp_path: Path) -> None:
+    assert serve.find_pairs(untrained_pair) == {"sketch_cnn": untrained_pair}
+    for variant in ("ce", "cam"):
+        save_checkpoint(build_model("sketch_cnn"), tmp_path / variant)
+        save_checkpoint(build_model("plain_cnn"), tmp_path / "plain" / variant)
+    save_checkpoint(build_model("sketch_cnn"), tmp_path / "half" / "ce")
+    assert list(serve.find_pairs(tmp_path).items()) == [("sketch_cnn", tmp_path), ("plain_cnn", tmp_path / "plain")]
+    with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one"):
+        serve.find_pairs(tmp_path / "half")
+
+
+def test_few_are_worked_on_at_a_time_and_who_waits_too_long_is_told(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_turns", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(serve, "MAX_WAIT", 0.05)
+    with serve.turn(), pytest.raises(CamlossError, match="try again"):
+        serve.look(twins, SEVEN)
+    assert serve.look(twins, SEVEN)["blank"] is False
+
+
+def test_a_refused_picture_gives_its_turn_back(twins: Twins) -> None:
+    for _ in range(serve.WORKERS + 1):
+        with pytest.raises(CamlossError):
+            serve.look(twins, "no base64!")
+    assert serve.look(twins, SEVEN)["blank"] is False
