@@ -132,12 +132,12 @@ class Augmentation:
     Made for *drawn* digits as much as for MNIST: size, slant, rotation, place, wobble of the hand, stroke width.
     """
 
-    rotation: float = 15.0  # degrees, either way
-    shear: float = 0.3  # horizontal shift per unit of height: slant, either way
+    rotation: float = 12.0  # degrees, either way
+    shear: float = 0.25  # horizontal shift per unit of height: slant, either way
     scale: float = 0.15  # relative size and aspect, either way
-    shift: float = 2.5  # pixels, either way
-    wobble: float = 1.0  # pixels: smooth random displacement, standard deviation
-    stroke: float = 0.7  # blend towards a stroke one pixel wider (or, half as far, thinner) on each side
+    shift: float = 2.0  # pixels, either way
+    wobble: float = 0.7  # pixels: smooth random displacement, standard deviation
+    stroke: float = 0.5  # blend towards a stroke one pixel wider (or, half as far, thinner) on each side
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """(N, 1, H, W) in [0, 1] -> the same, varied; `generator` lives on the images' device."""
@@ -173,10 +173,7 @@ class Augmentation:
 
     def _vary_stroke(self, images: Tensor, generator: torch.Generator) -> Tensor:
         amount = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) * 2 - 1
-        wider = F.max_pool2d(images, 3, stride=1, padding=1)
-        thinner = -F.max_pool2d(-images, 3, stride=1, padding=1)
-        return (
-            images
-            + (wider - images) * (self.stroke * amount.clamp_min(0))
-            + (thinner - images) * (self.stroke / 2 * (-amount).clamp_min(0))
-        )
+        widen = amount.sign()  # a minimum is the maximum of the negative, so one pooling serves both
+        grown_or_shrunk = widen * F.max_pool2d(widen * images, 3, stride=1, padding=1)
+        strength = self.stroke * torch.where(amount > 0, amount, -amount / 2)
+        return torch.lerp(images, grown_or_shrunk, strength)

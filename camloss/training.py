@@ -55,7 +55,7 @@ class TrainConfig:
 
     arch: str = option("sketch_cnn", "network to train", tuple(ARCHS))
     variants: tuple[str, ...] = option(VARIANTS, "twins to train", VARIANTS)
-    epochs: int = option(12, "passes over the training images")
+    epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
     optimizer: str = option("adamw", "AdamW, or Adam as in the original article", ("adamw", "adam"))
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
