@@ -13,11 +13,12 @@ from typing import Any
 
 import _checkout  # noqa: F401
 
-from camloss import cli
+from camloss import cli, explain
 from camloss.checkpoint import save_checkpoint
 from camloss.data import MNISTData, load_mnist
 from camloss.metrics import evaluate
 from camloss.training import RECIPES, TrainConfig, TrainingState, train
+from camloss.viz import card_pictures
 
 
 def main() -> None:
@@ -51,7 +52,10 @@ def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, 
                 "test": measured[variant],
                 "environment": twin.environment,
             }
-            save_checkpoint(twin.model, config.output_dir / variant, record)
+            images, _ = next(data.test.batches(10))
+            shown = explain(twin.model, images)
+            pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
+            save_checkpoint(twin.model, config.output_dir / variant, record, pictures)
     for variant in config.variants:
         TrainingState(config, variant).discard()  # only now: until both are done, --resume needs the first one too
     return measured

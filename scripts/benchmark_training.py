@@ -1,0 +1,86 @@
+"""The part of benchmark.py that measures training and the sketch: each function returns rows of its table."""
+
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camloss import CAMLoss, build_model, preprocess_sketch
+from camloss.data import load_mnist
+from camloss.metrics import evaluate
+from camloss.strokes import render_strokes
+from camloss.training import TrainConfig, make_optimizer, pick_precision, train
+
+Row = tuple[str, str, str]  # what, measured, target
+PAIRS = 150
+SHORT = 4  # epochs of the run that is timed to an accuracy
+
+
+def step() -> list[Row]:
+    """One training step with CAM-loss over one with cross-entropy: same model, same batch, in alternation."""
+    config = TrainConfig()
+    model = build_model(config.arch).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, config)
+    bfloat16 = pick_precision(config.precision, torch.device("cpu")) == "bfloat16"
+    x = torch.rand(config.batch_size, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+    targets = torch.randint(10, (config.batch_size,))
+    cam_loss = CAMLoss(config.alpha)
+
+    def seconds(loss_of: str) -> float:
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits, features = model(x)
+        loss: Tensor
+        if loss_of == "cam":
+            loss = cam_loss(logits, features, model.head.weight, targets).total
+        else:
+            loss = F.cross_entropy(logits.float(), targets)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return time.perf_counter() - start
+
+    times: dict[str, list[float]] = {"ce": [], "cam": []}
+    for pair in range(PAIRS):
+        for loss_of in ("ce", "cam") if pair % 2 else ("cam", "ce"):
+            times[loss_of].append(seconds(loss_of))
+    ce, cam = (statistics.median(times[loss_of][10:]) for loss_of in ("ce", "cam"))
+    ratio = statistics.median(b / a for a, b in zip(times["ce"][10:], times["cam"][10:], strict=True))
+    return [
+        ("CAM-loss step over cross-entropy step", f"{ratio:.3f}", "at most 1.05"),
+        (f"step of {config.batch_size} images, cross-entropy / CAM-loss", f"{1e3 * ce:.1f} / {1e3 * cam:.1f} ms", ""),
+    ]
+
+
+def accuracy_in_time() -> list[Row]:
+    """A short run of the CAM-loss twin: seconds of training, and what it measures on the test set."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = dataclasses.replace(TrainConfig(), epochs=SHORT, output_dir=Path(folder))
+        data = load_mnist(config.data_dir)
+        twin = train(config, "cam", data)
+    seconds = sum(entry["seconds"] for entry in twin.history)
+    accuracy = evaluate(twin.model, data.test.batches(1_000))["accuracy"]
+    return [
+        (f"training of the CAM-loss twin, {SHORT} epochs", f"{seconds:.0f} s", "at most 120 s"),
+        ("its accuracy on the test set", f"{accuracy:.2%}", "at least 99.5 %"),
+    ]
+
+
+def sketch() -> list[Row]:
+    """Any drawing to 28x28: a 280x280 canvas as the pad makes it."""
+    four = (((110.0, 60.0), (80.0, 160.0), (190.0, 155.0)), ((165.0, 70.0), (150.0, 230.0)))
+    canvas = render_strokes(four, (280, 280), brush=18)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    times = []
+    for _ in range(220):
+        start = time.perf_counter()
+        preprocess_sketch(canvas)
+        times.append(time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    return [("a 280x280 canvas to 28x28, median", f"{1e3 * statistics.median(times[20:]):.2f} ms", "at most 3 ms")]
