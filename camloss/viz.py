@@ -1,7 +1,6 @@
 """Maps as pictures: colour tables, overlays, and figures. The only module that imports matplotlib, and never pyplot."""
 
 import io
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +196,7 @@ def _legend(figure: "Figure", colours: str, place: Box, low: str, high: str) -> 
 def _box(place: object, frame: list[float]) -> Box:
     """The square that a map covers, as shares of the pad."""
     values = [place.get(name) for name in ("left", "top", "unit")] if isinstance(place, dict) else []
-    numbers = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    numbers = [float(value) for value in values if isinstance(value, int | float) and abs(value) < 1e4]
     if len(numbers) != 3:
         raise CamlossError(f"the place of the picture is {place!r}; expected numbers for left, top and unit")
     left, top, unit = numbers

@@ -1,19 +1,46 @@
 """The page as people use it: the real app in real Chromium."""
 
+import base64
+import io
+import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from page_server import EXAMPLES, PageServer
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+import torch
+from page_server import EXAMPLES, ROOT, WEB, PageServer
+from PIL import Image, ImageDraw
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    FilePayload,
+    Page,
+    Request,
+    Route,
+    ViewportSize,
+    expect,
+)
+
+from camloss import explain, preprocess_sketch, serve
+from camloss.hub import bundled_twins
 
 pytestmark = pytest.mark.browser
 
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 VARIANTS = ("ce", "cam")
+DASH = "\N{EN DASH}"
 
 Open = Callable[..., Page]
+Stroke = dict[str, Any]
 
 
 @pytest.fixture
@@ -35,11 +62,12 @@ def open_page(browser: Browser, page_server: PageServer) -> Iterator[Open]:
         page.on("console", on_console)
         page.on("request", on_request)
 
-    def open_page(path: str = "", server: PageServer = page_server, **options: Any) -> Page:
+    def open_page(path: str = "", server: PageServer = page_server, watched: bool = True, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         contexts.append(context)
         page = context.new_page()
-        watch(page, server.url)
+        if watched:
+            watch(page, server.url)
         page.goto(server.url + path)
         page.wait_for_selector("[data-ready]", state="attached")
         return page
@@ -50,31 +78,80 @@ def open_page(browser: Browser, page_server: PageServer) -> Iterator[Open]:
     assert complaints == []
 
 
-def draw(page: Page, strokes: list[dict[str, Any]]) -> None:
-    """With the mouse, as a hand does."""
+def places(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
+    """Every third point of a stroke, on the screen."""
     box = page.locator(".pad").bounding_box()
     assert box is not None
+    points = list(zip(stroke["points"][::2], stroke["points"][1::2], strict=True))
+    return [
+        (box["x"] + x / 1000 * box["width"], box["y"] + y / 1000 * box["height"]) for x, y in [*points[::3], points[-1]]
+    ]
+
+
+def draw(page: Page, strokes: list[Stroke]) -> None:
+    """With the mouse, as a hand does."""
     for stroke in strokes:
-        points = stroke["points"]
-        places = [
-            (box["x"] + x / 1000 * box["width"], box["y"] + y / 1000 * box["height"])
-            for x, y in zip(points[::2], points[1::2], strict=True)
-        ]
-        page.mouse.move(*places[0])
+        first, *others = places(page, stroke)
+        page.mouse.move(*first)
         page.mouse.down()
-        for place in [*places[3::3], places[-1]]:
+        for place in others:
             page.mouse.move(*place)
         page.mouse.up()
 
 
+def touch(page: Page, strokes: list[Stroke]) -> None:
+    """With a finger."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, points: list[tuple[float, float]]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    for stroke in strokes:
+        first, *others = places(page, stroke)
+        send("touchStart", [first])
+        for place in others:
+            send("touchMove", [place])
+        send("touchEnd", [])
+
+
 def settled(page: Page) -> Any:
-    """Wait until the newest drawing is answered, and give the answer."""
+    """Wait until the newest drawing is answered, and give the answer; None for a blank pad."""
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
     return page.evaluate("document.querySelector('[data-ready]').answer")
 
 
-def example(digit: int) -> list[dict[str, Any]]:
+def example(digit: int) -> list[Stroke]:
     return next(example["strokes"] for example in EXAMPLES if example["label"] == digit)
+
+
+def show_example(page: Page, digit: int) -> Any:
+    number = next(i for i, example in enumerate(EXAMPLES) if example["label"] == digit)
+    page.locator(".examples button").nth(number).click()
+    return settled(page)
+
+
+def ink(page: Page, selector: str = ".pad") -> int:
+    """How many pixels of a canvas are painted."""
+    count = page.evaluate(
+        """(selector) => {
+            const canvas = document.querySelector(selector);
+            const copy = new OffscreenCanvas(canvas.width, canvas.height);
+            const context = copy.getContext("2d", { willReadFrequently: true });
+            context.drawImage(canvas, 0, 0);
+            const { data } = context.getImageData(0, 0, copy.width, copy.height);
+            return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+        }""",
+        selector,
+    )
+    return int(count)
+
+
+def numbers(text: str, low: float = 0.0) -> torch.Tensor:
+    return low + torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8) / 254 * (1 - low)
+
+
+# ---- draw and read
 
 
 def test_both_networks_read_each_digit_drawn(open_page: Open) -> None:
@@ -86,5 +163,520 @@ def test_both_networks_read_each_digit_drawn(open_page: Open) -> None:
             assert answer[variant]["digit"] == digit
             column = page.locator(f"[data-variant={variant}]")
             expect(column.locator(".digit")).to_have_text(str(digit))
+            expect(column.locator(".first")).to_have_text(str(digit))
+            assert ink(page, f"[data-variant={variant}] [data-map=cam] canvas") > 10_000
+        expect(page.locator(".verdict")).to_have_text(f"Both read {digit}.")
         page.keyboard.press("Delete")
         assert settled(page) is None
+
+
+def test_a_finger_draws_on_a_phone_and_the_page_stays_where_it_is(open_page: Open) -> None:
+    page = open_page(**PHONE)
+    touch(page, example(2))
+    answer = settled(page)
+    assert [answer[variant]["digit"] for variant in VARIANTS] == [2, 2]
+    assert page.evaluate("window.scrollY") == 0
+    pad, digits = page.locator(".paper").bounding_box(), page.locator(".digit").first.bounding_box()
+    assert pad is not None
+    assert digits is not None
+    assert pad["width"] > 340
+    assert pad["y"] + pad["height"] < digits["y"]  # the answer follows the pad,
+    assert digits["y"] + digits["height"] < 844  # on the first screen
+
+
+def test_everything_is_on_the_first_screen_of_a_desktop(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 8)
+    for selector in (".pad", ".digit", ".bars", ".tile", "dl", ".legend", ".examples", ".away", ".seen"):
+        for box in (element.bounding_box() for element in page.locator(selector).all()):
+            assert box is not None
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 800
+
+
+@pytest.mark.parametrize("width", [390, 600, 821, 1024, 2560])
+def test_no_width_scrolls_sideways(open_page: Open, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+    show_example(page, 3)
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_blank_pad_invites_and_predicts_nothing(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator(".invitation")).to_have_css("opacity", "1")
+    assert page.locator(".digit").all_text_contents() == [DASH, DASH]
+    assert page.locator(".confidence").all_text_contents() == ["", ""]
+    expect(page.locator(".bars .first")).to_have_count(0)
+    draw(page, example(7))
+    settled(page)
+    expect(page.locator(".invitation")).to_have_css("opacity", "0")
+    page.get_by_role("button", name="Clear").click()
+    assert settled(page) is None
+    expect(page.locator(".invitation")).to_have_css("opacity", "1")
+    assert page.locator(".digit").all_text_contents() == [DASH, DASH]
+    assert ink(page, "[data-variant=cam] [data-map=cam] canvas") == 0
+
+
+def test_a_disagreement_is_said(open_page: Open) -> None:
+    page = open_page()
+
+    def disagree(route: Route) -> None:
+        answer = route.fetch()
+        data = answer.json()
+        data["ce"]["digit"], data["summary"] = 4, "They disagree: cross-entropy reads 4, CAM-loss reads 9."
+        route.fulfill(response=answer, json=data)
+
+    page.route("**/component_server/", disagree)
+    show_example(page, 9)
+    expect(page.locator(".verdict")).to_have_text("They disagree: cross-entropy reads 4, CAM-loss reads 9.")
+    expect(page.locator(".bench")).to_have_class(re.compile("disagree"))
+
+
+# ---- live
+
+
+def test_answers_follow_the_pen_one_request_at_a_time(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            window.flying = window.most = window.asked = 0;
+            const fetch = window.fetch;
+            window.fetch = async (...request) => {
+                if (!String(request[0]).includes("component_server")) return fetch(...request);
+                window.asked += 1;
+                window.most = Math.max(window.most, ++window.flying);
+                await new Promise((resolve) => setTimeout(resolve, 30));
+                try { return await fetch(...request); } finally { window.flying -= 1; }
+            };
+        }"""
+    )
+    first, *others = places(page, example(0)[0])
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place)
+    page.wait_for_function("document.querySelector('[data-ready]').answer !== null")  # the pen is still down
+    page.mouse.up()
+    assert settled(page)["cam"]["digit"] == 0
+    assert page.evaluate("window.most") == 1
+    assert 2 <= page.evaluate("window.asked") < len(others)
+
+
+def test_nothing_moves_while_one_draws(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            window.shifts = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.shifts += entry.value)))
+                .observe({ type: "layout-shift", buffered: false });
+        }"""
+    )
+    for digit in (4, 9):
+        draw(page, example(digit))
+        settled(page)
+    page.keyboard.press("Delete")
+    settled(page)
+    assert page.evaluate("window.shifts") < 0.001
+
+
+def test_page_recovers_when_the_server_comes_back(open_page: Open, tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt")
+    try:
+        page = open_page(server=server, watched=False)  # the browser itself logs each request that fails
+        draw(page, example(3))
+        assert settled(page)["cam"]["digit"] == 3
+        server.kill()
+        page.get_by_role("button", name="Clear").click()
+        draw(page, example(5))
+        expect(page.locator(".verdict")).to_contain_text("The connection is lost")
+        assert ink(page) > 1000
+        server.start()
+        expect(page.locator(".verdict")).to_have_text("Both read 5.", timeout=15_000)
+        assert settled(page)["cam"]["digit"] == 5
+    finally:
+        server.kill()
+
+
+# ---- the pad's tools
+
+
+def test_undo_redo_and_clear(open_page: Open) -> None:
+    page = open_page()
+    undo, redo, clear = (page.get_by_role("button", name=name) for name in ("Undo", "Redo", "Clear"))
+    for tool in (undo, redo, clear):
+        expect(tool).to_be_disabled()
+    upright, bar = example(4)
+    draw(page, [upright])
+    one = ink(page)
+    draw(page, [bar])
+    two = ink(page)
+    assert two > one
+    undo.click()
+    assert ink(page) == one
+    redo.click()
+    assert ink(page) == two
+    expect(redo).to_be_disabled()
+    clear.click()
+    assert ink(page) == 0
+    undo.click()
+    assert ink(page) == two
+    assert settled(page)["cam"]["digit"] == 4
+    undo.click()
+    draw(page, [bar])
+    expect(redo).to_be_disabled()  # what was undone is gone once one draws on
+
+
+def test_keyboard(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(4))
+    both = ink(page)
+    page.locator(".pad").focus()
+    page.keyboard.press("Control+z")
+    first = ink(page)
+    assert 0 < first < both
+    for keys, painted in (
+        ("Control+y", both),
+        ("Control+z", first),
+        ("Control+Shift+Z", both),
+        ("Delete", 0),
+        ("Control+z", both),
+    ):
+        page.keyboard.press(keys)
+        assert ink(page) == painted, keys
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "(({ ariaLabel, name, innerText }) => ariaLabel || name || innerText)(document.activeElement)"
+            )
+        )
+    assert {
+        "Undo",
+        "Clear",
+        "brush",
+        "Photo",
+        "class",
+        "other",
+        "opacity",
+        "colours",
+        "smooth",
+        "Save picture",
+    } <= reached
+    assert sum(1 for name in reached if name.startswith("Example: ")) == len(EXAMPLES)
+
+
+def test_typing_in_a_control_does_not_clear_the_pad(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 6)
+    page.locator("[name=class]").focus()
+    page.keyboard.press("Delete")
+    assert settled(page)["cam"]["digit"] == 6
+
+
+def test_brush_sets_the_width_of_the_next_stroke(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(1))
+    thin = ink(page)
+    page.keyboard.press("Delete")
+    page.locator("[name=brush]").fill("120")
+    draw(page, example(1))
+    assert 1.4 * thin < ink(page) < 2.2 * thin  # 120 over 65, with round ends
+
+
+def test_drawing_survives_a_resize_a_theme_and_a_reload(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(5))
+    before = settled(page)
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.set_viewport_size(DESKTOP)
+    light = page.evaluate("getComputedStyle(document.querySelector('.pad')).color")
+    page.evaluate("document.body.classList.add('dark')")
+    assert page.evaluate("getComputedStyle(document.querySelector('.pad')).color") != light
+    assert ink(page) > 1000
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    page.wait_for_function("document.querySelector('[data-ready]').answer !== null")
+    assert settled(page) == before
+
+
+# ---- ask
+
+
+@pytest.mark.parametrize(("class_idx", "other_idx"), [(None, None), (4, None), (4, 9), (None, 4)])
+def test_selectors_show_what_explain_says(open_page: Open, class_idx: int | None, other_idx: int | None) -> None:
+    page = open_page()
+    show_example(page, 9)
+    for name, choice in (("class", class_idx), ("other", other_idx)):
+        page.locator(f"[name={name}]").select_option("" if choice is None else str(choice))
+    with page.expect_request("**/component_server/") as sent:
+        page.locator("[name=class]").dispatch_event("change")
+    answer = settled(page)
+    sketch = preprocess_sketch(serve.open_picture(json.loads(sent.value.post_data or "")["data"]["picture"]))
+    assert sketch is not None
+    twins = bundled_twins(ROOT / "checkpoints")
+    for variant, model in (("ce", twins.ce), ("cam", twins.cam)):
+        truth, said = explain(model, sketch, class_idx, other_idx), answer[variant]
+        assert said["class_idx"] == int(truth.class_idx)
+        torch.testing.assert_close(numbers(said["cam"]), truth.cam.flatten(), atol=3e-3, rtol=0)
+        torch.testing.assert_close(numbers(said["caam"]), truth.caam.flatten(), atol=3e-3, rtol=0)
+        caption = page.locator(f"[data-variant={variant}] [data-map=cam] figcaption")
+        if other_idx is None:
+            assert said["contrast"] is None
+            expect(caption).to_have_text(f"CAM evidence for {said['class_idx']}")
+        else:
+            assert truth.contrast is not None
+            torch.testing.assert_close(numbers(said["contrast"], -1), truth.contrast.flatten(), atol=6e-3, rtol=0)
+            expect(caption).to_have_text(f"CAM {said['class_idx']} rather than {other_idx}")
+
+
+@pytest.mark.parametrize(("other", "palette"), [("", "viridis"), ("4", "diverging")])
+def test_cells_are_painted_in_the_colours_of_their_values(open_page: Open, other: str, palette: str) -> None:
+    page = open_page()
+    page.locator("[name=colours]").select_option("viridis")
+    page.locator("[name=opacity]").fill("1")
+    page.locator("[name=smooth]").uncheck()
+    page.locator("[name=other]").select_option(other)
+    page.get_by_role("button", name="Photo").focus()
+    answer = show_example(page, 9)
+    table = json.loads((WEB / "colours.json").read_text())[palette]
+    cells = base64.b64decode(answer["cam"]["contrast" if other else "cam"])
+    field, painted = page.evaluate(
+        """() => {
+            const canvas = document.querySelector("[data-variant=cam] [data-map=cam] canvas");
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return [document.querySelector("[data-ready]").field, [canvas.width, ...data]];
+        }"""
+    )
+    side, *painted = painted
+    matches = total = 0
+    for row in range(14):
+        for column in range(14):
+            x, y = (field[key] + (i + 0.5) * field["side"] / 14 for key, i in (("left", column), ("top", row)))
+            place = [int(units / 1000 * side) for units in (x, y)]
+            if not (0 <= place[0] < side and 0 <= place[1] < side):
+                continue
+            at = 4 * (place[1] * side + place[0])
+            value = cells[14 * row + column]
+            colour = [int(table[6 * value + 2 * i : 6 * value + 2 * i + 2], 16) for i in range(3)]
+            total += 1
+            matches += all(abs(a - b) <= 2 for a, b in zip(colour, painted[at : at + 3], strict=True))
+    assert total > 150
+    assert matches / total > 0.85  # the outline of the ink covers some centres
+
+
+def test_bars_are_a_shortcut_to_the_question(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 9)
+    page.locator("[data-variant=cam] .bars span").nth(4).click()
+    answer = settled(page)
+    assert [answer[variant]["class_idx"] for variant in VARIANTS] == [4, 4]
+    expect(page.locator("[name=class]")).to_have_value("4")
+
+
+def test_nothing_is_held_against_itself(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 9)
+    page.locator("[name=class]").select_option("4")
+    page.locator("[name=other]").select_option("4")
+    settled(page)
+    expect(page.locator("[name=other]")).to_have_value("")
+
+
+def test_hovering_marks_the_same_place_everywhere(open_page: Open) -> None:
+    page = open_page()
+    answer = show_example(page, 8)
+    box = page.locator("[data-variant=ce] [data-map=caam] canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    column, row = page.evaluate("document.querySelector('[data-ready]').marked")
+    expect(page.locator("i.cell:visible")).to_have_count(5)  # four maps and the drawing
+    for variant in VARIANTS:
+        for name in ("cam", "caam"):
+            value = float(numbers(answer[variant][name])[14 * row + column])
+            shown = page.locator(f"[data-variant={variant}] [data-map={name}] output")
+            expect(shown).to_have_text(f"{value:.2f}")
+    frames = [frame.bounding_box() for frame in page.locator(".tile i.cell").all()]
+    tiles = [tile.bounding_box() for tile in page.locator(".tile").all()]
+    offsets = {
+        (round(frame["x"] - tile["x"]), round(frame["y"] - tile["y"]))
+        for frame, tile in zip(frames, tiles, strict=True)
+        if frame and tile
+    }
+    assert max(abs(a - b) for a, b in zip(*([*offsets] * 2)[:2], strict=True)) <= 1
+    page.locator("[data-variant=ce] [data-map=caam] canvas").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('[data-ready]').marked") == [column + 1, row]
+    page.mouse.move(2, 2)
+    page.locator("[name=class]").focus()
+    expect(page.locator("i.cell:visible")).to_have_count(0)
+
+
+# ---- photos
+
+
+def photo(digit: int) -> bytes:
+    """A digit in blue ink on grey paper, wider than high."""
+    image = Image.new("RGB", (1200, 900), (205, 200, 190))
+    pen = ImageDraw.Draw(image)
+    for stroke in example(digit):
+        points = [
+            (200 + 0.8 * x, 50 + 0.8 * y) for x, y in zip(stroke["points"][::2], stroke["points"][1::2], strict=True)
+        ]
+        pen.line(points, (30, 40, 110), 26, joint="curve")
+    file = io.BytesIO()
+    image.save(file, "JPEG")
+    return file.getvalue()
+
+
+GIVE_FILE = """([bytes, event, selector]) => {
+    const transfer = new DataTransfer();
+    const data = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+    transfer.items.add(new File([data], "digit.jpg", { type: "image/jpeg" }));
+    const options = { bubbles: true, cancelable: true };
+    const made = event === "paste" ? new ClipboardEvent(event, { ...options, clipboardData: transfer })
+                                   : new DragEvent(event, { ...options, dataTransfer: transfer });
+    document.querySelector(selector).dispatchEvent(made);
+}"""
+
+
+@pytest.mark.parametrize("way", ["choose", "paste", "drop"])
+def test_a_photo_is_read(open_page: Open, way: str) -> None:
+    page = open_page()
+    if way == "choose":
+        file: FilePayload = {"name": "digit.jpg", "mimeType": "image/jpeg", "buffer": photo(5)}
+        page.locator("[name=photo]").set_input_files(file)
+    else:
+        data = base64.b64encode(photo(5)).decode()
+        page.evaluate(GIVE_FILE, [data, way, ".paper" if way == "drop" else "body"])
+    page.wait_for_function("document.querySelector('[data-ready]').answer !== null")
+    answer = settled(page)
+    assert [answer[variant]["digit"] for variant in VARIANTS] == [5, 5]
+    expect(page.get_by_role("button", name="Copy link")).to_be_disabled()  # a link holds strokes alone
+    draw(page, example(3))
+    assert settled(page)["cam"]["digit"] == 3  # drawing takes the photo's place
+    page.get_by_role("button", name="Undo").click()
+    assert settled(page)["cam"]["digit"] == 5
+
+
+def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open) -> None:
+    page = open_page()
+    page.locator("[name=photo]").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no"})
+    expect(page.locator(".verdict")).to_have_text("notes.txt is not a picture that the browser can read.")
+
+
+# ---- take away
+
+
+def test_picture_and_json_can_be_saved(open_page: Open) -> None:
+    page = open_page()
+    for name in ("Save picture", "Save JSON", "Copy link"):
+        expect(page.get_by_role("button", name=name)).to_be_disabled()
+    page.locator("[name=class]").select_option("4")
+    page.locator("[name=other]").select_option("9")
+    answer = show_example(page, 4)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save picture").click()
+    assert saved.value.suggested_filename == "camloss.png"
+    assert Image.open(saved.value.path()).size[0] > 1000
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save JSON").click()
+    data = json.loads(saved.value.path().read_text())
+    assert data["strokes"] == example(4)
+    assert data["cam"]["probs"] == answer["cam"]["probs"]
+    saved_map = torch.tensor(data["ce"]["contrast"]).flatten()
+    torch.testing.assert_close(saved_map, numbers(answer["ce"]["contrast"], -1), atol=6e-4, rtol=0)
+    assert torch.tensor(data["seen"]).shape == (28, 28)
+
+
+def test_a_link_reproduces_drawing_and_question(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    draw(page, example(6))
+    page.locator("[name=class]").select_option("6")
+    page.locator("[name=other]").select_option("0")
+    answer = settled(page)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert len(link) < 2000
+    other = open_page("#" + link.partition("#")[2])
+    other.wait_for_function("document.querySelector('[data-ready]').answer !== null")
+    assert settled(other) == answer
+
+
+@pytest.mark.parametrize(
+    "fragment", ["#draw=", "#draw=%00", "#draw=____", "#draw=gICAgICAgICAgICAgICA", "#class=12&draw=AQ"]
+)
+def test_a_broken_link_gives_a_blank_pad(open_page: Open, fragment: str) -> None:
+    page = open_page(fragment)
+    assert ink(page) == 0
+    draw(page, example(1))
+    assert settled(page)["cam"]["digit"] == 1
+
+
+# ---- how it works
+
+
+def test_how_it_works_on_ones_own_drawing(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(2))
+    settled(page)
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".note")).to_have_text("Evidence for 2.")
+    expect(page.locator(".katex").first).to_be_visible()
+    assert page.locator(".katex-error").count() == 0
+    assert "$" not in page.locator("#how").inner_text()
+    expect(page.locator(".count output")).to_have_text(re.compile(r"^(\d+) of \1$"))
+    end = page.locator(".distance").inner_text()
+    page.locator("[name=step]").fill("0")
+    expect(page.locator(".count output")).to_have_text(re.compile("^1 of "))
+    expect(page.locator(".channels .added")).to_have_count(1)
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".channels .added")).to_have_count(4, timeout=5000)
+    expect(page.locator(".distance")).to_have_text(end, timeout=10_000)
+    page.get_by_role("radio", name="Cross-entropy").check()
+    expect(page.locator(".distance")).not_to_have_text(end)
+
+
+# ---- for everyone
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_axe_finds_no_violation(open_page: Open, scheme: str, device: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(color_scheme=scheme, **(PHONE if device == "phone" else {}))
+    violations = []
+
+    def check() -> None:
+        for violation in Axe().run(page).response["violations"]:
+            nodes = [node["html"] for node in violation["nodes"]]
+            violations.append((violation["impact"], violation["id"], nodes[:3]))
+
+    check()
+    page.evaluate("document.querySelectorAll('.examples button')[9].click()")
+    settled(page)
+    check()
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".distance")).not_to_be_empty()
+    check()
+    assert violations == []
+
+
+def test_dark_mode_is_dark(open_page: Open) -> None:
+    page = open_page(color_scheme="dark")
+    draw(page, example(8))
+    assert settled(page)["cam"]["digit"] == 8  # light ink on dark paper reads the same
+    shades = page.evaluate(
+        """() => ["body", ".paper", ".pad"].map((selector) => {
+            const style = getComputedStyle(document.querySelector(selector));
+            return (selector === ".pad" ? style.color : style.backgroundColor).match(/[0-9]+/g).slice(0, 3).map(Number);
+        })"""
+    )
+    ground, paper, pen = (sum(shade) / 3 for shade in shades)
+    assert ground < 60
+    assert paper < 60
+    assert pen > 200

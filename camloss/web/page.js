@@ -157,7 +157,7 @@ function show(next) {
   say(next ? answer.summary : "Draw a digit, or take an example.");
   if (next) find(".source").textContent = answer.source;
   for (const name of ["picture", "json"]) button(name).disabled = !next;
-  element.answer = answer ?? null; // for the console and the tests
+  Object.assign(element, { answer: answer ?? null, field: fieldOf(next) }); // for the console and the tests
   globalThis.camloss = next && { drawing: next.drawing, ...question() }; // for the other tab
   document.dispatchEvent(new CustomEvent("camloss"));
 }
@@ -212,8 +212,11 @@ async function pump() {
   find(".answer").ariaBusy = "false";
 }
 
-function soon(promise) {
-  return Promise.race([promise, pause(PATIENCE).then(() => Promise.reject(new Error("no answer")))]);
+// An answer in time, or a rejection; gradio's client gives undefined where it could not reach the server.
+async function soon(promise) {
+  const answer = await Promise.race([promise, pause(PATIENCE)]);
+  if (answer === undefined) throw new Error("no answer");
+  return answer;
 }
 
 function question() {

@@ -30,6 +30,7 @@ async function ask() {
   const variant = find("[name=variant]:checked").value;
   try {
     const answer = await server.build_up({ picture: picture.text, class_idx, variant, networks });
+    if (!answer) throw new Error("the connection is lost");
     if (answer.error || answer.blank) throw new Error(answer.error ?? "there is nothing to read");
     told = answer;
   } catch (problem) {
