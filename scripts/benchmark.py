@@ -19,7 +19,6 @@ import sys
 import tempfile
 import textwrap
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -253,7 +252,7 @@ def page(command: list[str]) -> Iterator[str]:
             try:
                 urllib.request.urlopen(url, timeout=30).close()
                 break
-            except urllib.error.URLError:
+            except OSError:
                 if process.poll() is not None:
                     raise SystemExit(f"error: {' '.join(command)} ended with exit code {process.returncode}") from None
                 time.sleep(0.02)
