@@ -142,8 +142,8 @@ def _training(training: Mapping[str, Any], curves: bool) -> str:
     if history := training.get("history"):
         seconds = sum(entry["seconds"] for entry in history)
         parts.append(
-            f"{len(history)} epochs in {seconds:.0f} s; "
-            f"validation accuracy {history[-1]['validation_accuracy']:.2%} after the last."
+            f"Epochs: {len(history)}, in {seconds:.0f} s. "
+            f"Validation accuracy after the last: {history[-1]['validation_accuracy']:.2%}."
         )
     if environment := training.get("environment"):
         parts.append("Trained on: " + ", ".join(f"{name} {value}" for name, value in environment.items()) + ".")

@@ -37,7 +37,8 @@ from camloss.models import MapClassifier
 TWINS = ("ce", "cam")  # in the order of pushing
 PINS = "hub.json"  # beside the local checkpoints
 PAIR = "pair.json"  # in the cam repository
-METADATA_SECONDS = 5.0
+METADATA_SECONDS = 10.0
+COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
 
 T = TypeVar("T")
 
@@ -50,7 +51,11 @@ class Pin:
     revision: str
     """The commit, 40 hex digits."""
     sha256: str
-    """Of `model.safetensors`."""
+    """Of `model.safetensors`, 64 hex digits."""
+
+    def __post_init__(self) -> None:
+        if not (re.fullmatch(COMMIT, self.revision) and re.fullmatch(SHA256, self.sha256)):
+            raise ValueError(f"{self.repo_id} is not pinned by a commit and a sha256")
 
 
 @dataclass(frozen=True)
@@ -367,7 +372,7 @@ def ask(repo_id: str, filename: str, revision: str | None) -> None:
     """
     from huggingface_hub import HfApi, is_offline_mode, try_to_load_from_cache
 
-    is_commit = revision is not None and re.fullmatch("[0-9a-f]{40}", revision)
+    is_commit = revision is not None and re.fullmatch(COMMIT, revision)
     is_cached = is_commit and isinstance(try_to_load_from_cache(repo_id, filename, revision=revision), str)
     if not is_cached and not is_offline_mode():
         HfApi().model_info(repo_id, revision=revision, timeout=METADATA_SECONDS)
@@ -396,7 +401,7 @@ def _load_verified(path: Path, name: str, sha256: str | None = None) -> MapClass
 def _hash_in_cache(path: Path) -> str | None:
     """The Hub's hash of a cached file, which names the blob: sha256 if it is in LFS or Xet, else git's blob id."""
     name = os.path.basename(os.readlink(path)) if path.is_symlink() else ""
-    return name if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) else None
+    return name if re.fullmatch(f"{COMMIT}|{SHA256}", name) else None
 
 
 def _sha256(path: Path) -> str:
@@ -411,7 +416,7 @@ def _git_blob_id(path: Path) -> str:
 def check_repo_id(repo_id: str) -> None:
     """Raises CamlossError unless it is USER/NAME, spelled as the Hub allows."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(f"{repo_id}-cam")

@@ -55,7 +55,7 @@ def test_the_card_tells_people() -> None:
     assert f'load_checkpoint("{CAM}")' in card
     assert "| Accuracy | 0.9912 |" in card
     assert "alpha 1.0" in card
-    assert "2 epochs in 21 s; validation accuracy 99.00% after the last." in card
+    assert "Epochs: 2, in 21 s. Validation accuracy after the last: 99.00%." in card
     assert "## Limits" in card
     for picture in PICTURES:
         assert f"]({picture})" in card

@@ -389,7 +389,16 @@ def test_a_pin_is_checked_where_the_hub_itself_serves_other_weights(hub: Hub) ->
 
 
 @pytest.mark.usefixtures("published")
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"ce": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"[]",
+        b'{"ce": {}}',
+        b'{"ce": {"revision": 5, "sha256": "x"}}',
+        b'{"ce": {"revision": "../..", "sha256": ""}}',
+    ],
+)
 def test_a_damaged_pair_is_refused(hub: Hub, content: bytes) -> None:
     hub.model(CAM).files[PAIR] = content
     with pytest.raises(CamlossError, match=f"{CAM}/{PAIR} is damaged; push both twins again"):
@@ -434,7 +443,7 @@ def test_two_processes_load_at_once(published: Path) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    sums = {float(process.communicate(timeout=120)[0]) for process in processes}
+    sums = {float(process.communicate(timeout=300)[0]) for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
     assert sums == {load_checkpoint(published / "cam").head.weight.double().sum().item()}
 
@@ -474,7 +483,7 @@ def test_a_hub_that_hangs_while_it_sends_is_given_up(hub: Hub, published: Path) 
     hub.fail("GET", WEIGHTS, "hang")
     started = time.perf_counter()
     twins = newest_twins(bundled, REPO, checkpoints_dir=published, seconds=0.5)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 5  # the client alone would wait 10 s for each of 6 tries
     assert twins == Twins(
         bundled.ce, bundled.cam, f"{bundled.source} (the Hub was not done after 0.5 s; try again later)"
     )
@@ -501,7 +510,7 @@ def test_the_page_shows_the_bundled_twins_until_those_of_the_hub_are_here(hub: H
     assert shown().source == f"{bundled.source} (asking the Hub for {REPO})"
     hub.faults.clear()
     hub.released.set()  # the connection that hung is closed, and the client tries again
-    deadline = time.perf_counter() + 20
+    deadline = time.perf_counter() + 120
     while shown().cam is bundled.cam and time.perf_counter() < deadline:
         time.sleep(0.01)
     assert shown().source.startswith(f"weights from the Hub, {CAM} ")
@@ -518,7 +527,7 @@ def test_without_a_repository_nobody_is_asked(hub: Hub, published: Path) -> None
 
 def script(*flags: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / "push_to_hub.py"), *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_command_and_the_snippet_on_the_card_run_as_they_stand(hub: Hub, checkpoints: Path) -> None:
@@ -530,7 +539,7 @@ def test_the_command_and_the_snippet_on_the_card_run_as_they_stand(hub: Hub, che
 
     (snippet,) = re.findall(r"```python\n(.*?)```", hub.model(CAM).files["README.md"].decode(), re.DOTALL)
     ran = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", snippet], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
     assert re.match(r"\d with \d+\.\d%\ntorch.Size\(\[1, 14, 14\]\)\n", ran.stdout)
@@ -553,7 +562,7 @@ def test_nothing_of_the_hub_is_imported_for_a_local_checkpoint(checkpoints: Path
         "print([name for name in sys.modules if name.partition('.')[0] in ('huggingface_hub', 'httpx2', 'matplotlib')])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     )
     assert ran.stdout == "[]\n"
 
