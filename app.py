@@ -54,11 +54,11 @@ else:
 
 def twins(networks: object) -> Twins:
     """The pair of that name, or the default one; loaded when it is first asked for."""
-    if networks is None:
-        return load(PAIRS[DEFAULT])
+    if networks is None or networks == DEFAULT:
+        return shown()
     if not isinstance(networks, str) or networks not in PAIRS:
         raise CamlossError(f"unknown networks {networks!r}; expected one of {', '.join(PAIRS)}")
-    return shown() if networks == DEFAULT else load(PAIRS[networks])
+    return load(PAIRS[networks])
 
 
 def explain_digit(

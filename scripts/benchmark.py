@@ -11,10 +11,7 @@ import io
 import json
 import os
 import platform
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -26,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from _checkout import ROOT
+from _page import APP, chromium_page, page
 
 from camloss import cli
 
@@ -63,7 +61,7 @@ def server() -> list[Row]:
 
 def callers() -> list[Row]:
     """Raw callers on loopback, each with a connection of its own, all at once."""
-    with page([sys.executable, "app.py"]) as url:
+    with page() as url:
         host = url.removeprefix("http://").rstrip("/")
         component = find_component(url, "look")
         question = {"picture": drawing_png(), "class_idx": None, "other_idx": None}
@@ -92,7 +90,7 @@ def callers() -> list[Row]:
 
 def browser() -> list[Row]:
     """Real strokes in Chromium on our page, and on one made of `gr.Sketchpad` and `gr.Image` with the same models."""
-    with page([sys.executable, "app.py"]) as url, chromium_page(url) as tab:
+    with page() as url, chromium_page(url) as tab:
         tab.wait_for_selector("[data-ready]", state="attached")
         ours, per_second = strokes_on_our_page(tab)
     with script(COMPARISON) as path, page([sys.executable, path]) as url, chromium_page(url) as tab:
@@ -112,7 +110,7 @@ def start() -> list[Row]:
     bare: list[float] = []
     with script(BARE) as path:
         for _ in range(3):  # in turns, so that both see the same machine
-            for command, times in (([sys.executable, path], bare), ([sys.executable, "app.py"], ours)):
+            for command, times in (([sys.executable, path], bare), (APP, ours)):
                 begin = time.perf_counter()
                 with page(command):
                     times.append(time.perf_counter() - begin)
@@ -233,56 +231,11 @@ def draw_stroke(tab: Any, box: Any, number: int) -> None:
 
 
 @contextmanager
-def page(command: list[str]) -> Iterator[str]:
-    """A server on a free port of this machine, from its first 200 until it is killed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {
-        **os.environ,
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": port,
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "PYTHONPATH": str(ROOT),
-    }
-    url = f"http://127.0.0.1:{port}/"
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(url, timeout=30).close()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise SystemExit(f"error: {' '.join(command)} ended with exit code {process.returncode}") from None
-                time.sleep(0.02)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
 def script(text: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.py")
         path.write_text(textwrap.dedent(text))
         yield str(path)
-
-
-@contextmanager
-def chromium_page(url: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        tab = chromium.new_page(viewport={"width": 1280, "height": 800})
-        tab.goto(url)
-        yield tab
-        chromium.close()
 
 
 def find_component(url: str, function: str) -> int:

@@ -1,0 +1,74 @@
+"""The page in a process of its own, and Chromium to look at it: what the scripts share that use the page."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from _checkout import ROOT
+
+from camloss.errors import CamlossError
+
+APP = (sys.executable, "app.py")
+
+
+@contextmanager
+def page(command: Sequence[str] = APP) -> Iterator[str]:
+    """A server on a free port of this machine, from its first 200 until it is killed; gives its address.
+
+    Raises:
+        CamlossError: it ended before it answered.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {
+        **os.environ,
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": port,
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "PYTHONPATH": str(ROOT),
+    }
+    url = f"http://127.0.0.1:{port}/"
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=30).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise CamlossError(f"{' '.join(command)} ended with exit code {process.returncode}") from None
+                time.sleep(0.02)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def chromium_page(url: str, **options: Any) -> Iterator[Any]:
+    """A tab of Chromium at an address; options as for Playwright's `new_page`.
+
+    Raises:
+        CamlossError: there is no Chromium.
+    """
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise CamlossError("no Chromium on this machine; on Debian: apt install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        tab = chromium.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
+        tab.goto(url)
+        yield tab
+        chromium.close()
