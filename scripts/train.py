@@ -16,6 +16,7 @@ import _checkout  # noqa: F401
 from camloss import cli, explain
 from camloss.checkpoint import save_checkpoint
 from camloss.data import MNISTData, load_mnist
+from camloss.hub import check_repo_id, push_pair
 from camloss.metrics import evaluate
 from camloss.training import RECIPES, TrainConfig, TrainingState, train
 from camloss.viz import card_pictures
@@ -28,13 +29,13 @@ def main() -> None:
     flags = vars(parser.parse_args())
     push_to = flags.pop("push_to_hub")
     config = chosen_config(flags)
+    if push_to is not None:
+        check_repo_id(push_to)  # now, not after an hour of training
 
     measured = train_and_save(config, load_mnist(config.data_dir))
     metrics = next(iter(measured.values()))
     print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
     if push_to is not None:
-        from camloss.hub import push_pair
-
         push_pair(push_to, config.output_dir, dry_run=config.dry_run)
 
 
