@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from camloss import explain, preprocess_sketch, serve
+from camloss import build_model, explain, preprocess_sketch, save_checkpoint, serve
 from camloss.hub import bundled_twins
 
 pytestmark = pytest.mark.browser
@@ -205,6 +206,7 @@ def test_no_width_scrolls_sideways(open_page: Open, width: int) -> None:
 
 def test_blank_pad_invites_and_predicts_nothing(open_page: Open) -> None:
     page = open_page()
+    expect(page.get_by_label("Networks")).to_be_hidden()  # there is one pair
     expect(page.locator(".invitation")).to_have_css("opacity", "1")
     assert page.locator(".digit").all_text_contents() == [DASH, DASH]
     assert page.locator(".confidence").all_text_contents() == ["", ""]
@@ -295,6 +297,22 @@ def test_page_recovers_when_the_server_comes_back(open_page: Open, tmp_path: Pat
         server.start()
         expect(page.locator(".verdict")).to_have_text("Both read 5.", timeout=15_000)
         assert settled(page)["cam"]["digit"] == 5
+    finally:
+        server.kill()
+
+
+def test_networks_can_be_chosen_where_there_are_more(open_page: Open, tmp_path: Path) -> None:
+    for variant in VARIANTS:
+        shutil.copytree(ROOT / "checkpoints" / variant, tmp_path / "pairs" / variant)
+        save_checkpoint(build_model("plain_cnn"), tmp_path / "pairs" / "plain" / variant)
+    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(tmp_path / "pairs"))
+    try:
+        page = open_page(server=server)
+        small = show_example(page, 4)
+        page.get_by_label("Networks").select_option("plain_cnn")
+        large = settled(page)
+        assert [small["map_size"], large["map_size"]] == [[14, 14], [28, 28]]
+        assert ink(page, "[data-variant=cam] [data-map=caam] canvas") > 10_000
     finally:
         server.kill()
 

@@ -150,12 +150,14 @@ class Pad {
     this.stroke = null;
     this.pointer = null;
     this.brush = 65;
+    this.ink = "";
+    fit(canvas);
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.extend(event));
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
       canvas.addEventListener(name, (event) => this.end(event));
     }
-    new ResizeObserver(() => this.redraw()).observe(canvas);
+    new ResizeObserver(() => fit(canvas) && this.redraw()).observe(canvas);
   }
 
   // With the stroke under the pen.
@@ -237,7 +239,7 @@ class Pad {
   }
 
   redraw() {
-    fit(this.canvas);
-    drawOn(this.canvas, this.drawing, getComputedStyle(this.canvas).color);
+    this.ink = getComputedStyle(this.canvas).color;
+    drawOn(this.canvas, this.drawing, this.ink);
   }
 }

@@ -72,7 +72,6 @@ const twins = ["ce", "cam"].map((variant) => new Twin(variant));
 const tiles = twins.flatMap((twin) => twin.tiles);
 
 function paint() {
-  for (const tile of tiles) fit(tile.canvas);
   const side = tiles[0].canvas.width;
   const layers = shown && { ink: inkLayer(side), light: edgeLayer(side, "#fffd"), dark: edgeLayer(side, "#000a") };
   const field = fieldOf(shown);
@@ -101,7 +100,7 @@ function paint() {
 // The ink, and its outline alone, at the size of the tiles: drawn once for the four of them.
 function inkLayer(side) {
   const canvas = square("ink", side);
-  drawOn(canvas, shown.drawing, getComputedStyle(pad.canvas).color);
+  drawOn(canvas, shown.drawing, pad.ink);
   return canvas;
 }
 
@@ -112,11 +111,12 @@ function edgeLayer(side, colour) {
   const scale = side / UNITS;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.globalCompositeOperation = "destination-out";
-  drawStrokes(context, shown.drawing.strokes, "#000", (2.4 * UNITS) / tiles[0].canvas.clientWidth);
+  drawStrokes(context, shown.drawing.strokes, "#000", (OUTLINE * UNITS) / side);
   context.globalCompositeOperation = "source-over";
   return canvas;
 }
 
+const OUTLINE = 2.4 * (window.devicePixelRatio || 1); // both edges of a stroke together, in a canvas's pixels
 const squares = {};
 function square(name, side) {
   squares[name] ??= document.createElement("canvas");
@@ -270,12 +270,11 @@ function mark(place) {
   element.marked = inside ? cell : null;
 }
 
-for (const canvas of [pad.canvas, ...tiles.map((tile) => tile.canvas)]) {
-  const follow = (event) => pad.pointer === null && mark(pad.place(event, canvas));
+for (const { canvas } of tiles) {
+  const follow = (event) => mark(pad.place(event, canvas));
   canvas.addEventListener("pointermove", follow);
   canvas.addEventListener("pointerdown", follow);
   canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && mark(null));
-  if (canvas === pad.canvas) continue;
   canvas.addEventListener("blur", () => mark(null));
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
@@ -460,10 +459,11 @@ function restore() {
   if (strokes.length) pad.set({ strokes, photo: null });
 }
 
-window.addEventListener("hashchange", restore);
-new ResizeObserver(paint).observe(tiles[0].canvas);
+window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
+new ResizeObserver(() => (tiles.forEach((tile) => fit(tile.canvas)), paint())).observe(tiles[0].canvas);
 new MutationObserver(() => (pad.redraw(), drawExamples(), paint())).observe(document.body, { attributeFilter: ["class"] });
 drawExamples();
+tiles.forEach((tile) => fit(tile.canvas));
 paint();
 restore();
 element.dataset.ready = "";
