@@ -22,6 +22,7 @@ from camloss.errors import CamlossError
 from camloss.models import MapClassifier, build_model
 
 FORMAT = 1
+FACTS = "camloss"  # key of the header's metadata
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 
 
@@ -136,7 +137,7 @@ def pack(tensors: Mapping[str, Tensor], **facts: Mapping[str, Any]) -> bytes:
     from safetensors.torch import save
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, {key: json.dumps(value) for key, value in facts.items()})
+    return save(contiguous, {FACTS: json.dumps(facts)})  # one key: safetensors writes several in no certain order
 
 
 def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -149,7 +150,9 @@ def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict
 
     try:
         with safe_open(path, framework="pt") as file:
-            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "format"}
+            facts = json.loads((file.metadata() or {}).get(FACTS, "{}"))
+            if not isinstance(facts, dict):
+                raise ValueError("its header holds no object of facts")
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118, not a dict
     except FileNotFoundError as error:
         raise CamlossError(f"no checkpoint in {path.parent}: {path.name} is missing; train one first") from error
