@@ -3,7 +3,7 @@
 Every function takes tensors and returns one value per image; `evaluate` averages them over a data set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
 
 @torch.no_grad()
 def deletion_insertion(
-    model: MapClassifier, images: Tensor, maps: Tensor, class_idx: Tensor, steps: int = 14
+    model: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor, maps: Tensor, class_idx: Tensor, steps: int = 14
 ) -> tuple[Tensor, Tensor]:
     """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on black.
 

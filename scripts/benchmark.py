@@ -1,9 +1,8 @@
-"""Measure the page: python scripts/benchmark.py [--only NAME ...]
+"""Measure the speed of training and of the page: python scripts/benchmark.py [--only NAME ...]
 
 Each measurement is a function that returns rows of the table; ratios are taken within one run.
 """
 
-import argparse
 import base64
 import concurrent.futures
 import http.client
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import benchmark_training
 from _checkout import ROOT
 from _page import APP, chromium_page, page
 
@@ -123,6 +123,9 @@ def start() -> list[Row]:
 
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
+    "step": benchmark_training.step,
+    "training": benchmark_training.accuracy_in_time,
+    "sketch": benchmark_training.sketch,
     "server": server,
     "callers": callers,
     "browser": browser,
@@ -258,13 +261,13 @@ def hardware() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), metavar="NAME")
     rows: list[Row] = []
     for name in parser.parse_args().only:
         print(f"{name} ...", file=sys.stderr)
         rows += MEASUREMENTS[name]()
-    print(cli.table(["page", "measured", "target"], rows))
+    print(cli.table(["what", "measured", "target"], rows))
     print(f"\n{hardware()}")
 
 

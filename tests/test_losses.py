@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss import CAMLoss, CamlossError, caam, cam, min_max_normalize
-from camloss.losses import cam_distance
+from camloss.losses import LossTerms, cam_distance
 
 FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
 WEIGHT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -19,7 +19,8 @@ def backbone() -> nn.Sequential:
 
 def terms_of(features_net: nn.Module, head: nn.Linear, alpha: float, x: Tensor, targets: Tensor) -> Tensor:
     features = features_net(x)
-    return CAMLoss(alpha)(head(features.mean((-2, -1))), features, head.weight, targets).total
+    terms: LossTerms = CAMLoss(alpha)(head(features.mean((-2, -1))), features, head.weight, targets)
+    return terms.total
 
 
 def gradients(module: nn.Module) -> list[Tensor]:
