@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from camloss.data import Split
 from camloss.maps import cam, min_max_normalize
@@ -33,7 +34,7 @@ def draw_pen_digits(path: Path, seed: int = 0) -> Split:
     digits = read_unipen(path)
     blank = torch.zeros(1, 1, 28, 28)
     seen: list[Tensor] = []
-    for digit in digits:
+    for digit in tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True):
         pixels = preprocess_sketch(random_canvas(digit, generator))
         seen.append(blank if pixels is None else pixels)
     images = (torch.cat(seen) * 255).round().to(torch.uint8)

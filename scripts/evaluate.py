@@ -9,6 +9,7 @@ read as the page reads a drawing; they are left out where the data folder has no
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +30,6 @@ def main() -> None:
     test = load_mnist(args.data_dir).test
     pen_digits = None
     if (args.data_dir / PEN_FILE).is_file():
-        say("drawing the pen digits ...")
         pen_digits = draw_pen_digits(args.data_dir / PEN_FILE)
     else:
         say(f"no {args.data_dir / PEN_FILE}: drawn digits are left out")
@@ -54,7 +54,7 @@ def say(line: str) -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = cli.Parser(__doc__)
-    bundled = [str(_checkout.ROOT / "checkpoints" / variant) for variant in ("ce", "cam")]
+    bundled = [os.path.relpath(_checkout.ROOT / "checkpoints" / variant) for variant in ("ce", "cam")]
     parser.add_argument("checkpoints", nargs="*", default=bundled, help="directories or Hub repo ids")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
