@@ -30,9 +30,10 @@ def cam_distance(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
     Returns:
         (N,), in [0, 1]: 0 where the backbone reacts exactly where the class has its evidence.
     """
-    class_weight = weight[class_idx].float()  # (N, C)
+    class_weight = weight[class_idx].to(features.dtype)  # (N, C); under autocast the features are bfloat16
     both = torch.stack([class_weight, torch.ones_like(class_weight)], dim=2)  # CAAM is the CAM of a weight of ones
-    class_map, agnostic_map = min_max_normalize(weighted_maps(features.float(), both)).unbind(1)  # (N, H, W) each
+    maps = weighted_maps(features, both).float()  # (N, 2, H, W)
+    class_map, agnostic_map = min_max_normalize(maps).unbind(1)
     return (agnostic_map - class_map).abs().mean(dim=(-2, -1))
 
 
