@@ -69,7 +69,15 @@ def test_answer_is_drawn_without_pyplot(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [None, {}, {"left": 0, "top": 0}, {**PLACE, "unit": float("nan")}, {**PLACE, "unit": "1"}, {**PLACE, "unit": 10**400}]
+    "place",
+    [
+        None,
+        {},
+        {"left": 0, "top": 0},
+        {**PLACE, "unit": float("nan")},
+        {**PLACE, "unit": "1"},
+        {**PLACE, "unit": 10**400},
+    ],
 )
 def test_place_that_is_none_is_refused(twins: Twins, place: object) -> None:
     with pytest.raises(CamlossError, match="expected numbers for left, top and unit"):
