@@ -213,12 +213,12 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
             f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
             f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
         )
-    return TrainedTwin(model.eval(), history, {**environment(device), "precision": precision})
+    return TrainedTwin(model.eval().cpu(), history, {**environment(device), "precision": precision})
 
 
 @dataclass(frozen=True)
 class TrainedTwin:
-    """A trained model in eval mode, one entry an epoch, and where it was trained."""
+    """A trained model in eval mode on the CPU, one entry an epoch, and where it was trained."""
 
     model: MapClassifier
     history: list[dict[str, float]]

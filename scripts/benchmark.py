@@ -24,10 +24,10 @@ from typing import Any
 import benchmark_training
 from _checkout import ROOT
 from _page import APP, chromium_page, page
+from benchmark_training import Row
 
 from camloss import cli
 
-Row = tuple[str, str, str]  # what, measured, target
 STROKES = 30
 CALLERS, SECONDS = 16, 10.0
 

@@ -19,7 +19,7 @@ import torch
 from camloss import cli, load_checkpoint
 from camloss.data import default_data_dir, load_mnist
 from camloss.evaluation import draw_pen_digits, measure
-from camloss.training import environment
+from camloss.training import VARIANTS, environment
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 
@@ -54,7 +54,7 @@ def say(line: str) -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = cli.Parser(__doc__)
-    bundled = [os.path.relpath(_checkout.ROOT / "checkpoints" / variant) for variant in ("ce", "cam")]
+    bundled = [os.path.relpath(_checkout.ROOT / "checkpoints" / variant) for variant in VARIANTS]
     parser.add_argument("checkpoints", nargs="*", default=bundled, help="directories or Hub repo ids")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
