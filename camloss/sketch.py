@@ -18,13 +18,13 @@ the path is drawn again at MNIST's size, in MNIST's place, with MNIST's pen.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camloss.bitmap import Bitmap, pack
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:
@@ -150,10 +150,11 @@ def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
     """Where the ink is: ((h, w) in [0, 1], picture pixels per ink pixel, left, top), cropped to the ink; or None."""
     height, width, channels = picture.shape
     factor = math.ceil(max(height, width) / LOOK)
-    planes = _reduce(picture, factor)
     # A browser's canvas is transparent where nothing is drawn: there alpha is the ink, whatever its colour.
-    on_glass = channels in (2, 4) and float(planes[-1].mean()) < 0.5
-    ink = _ink(planes, on_glass)
+    on_glass = channels in (2, 4) and float(picture[:, :, -1].sum()) < 0.5 * _unit(picture) * height * width
+    if on_glass:
+        picture = picture[:, :, -1:]  # the only plane that counts
+    ink = _ink(_reduce(picture, factor), on_glass)
     box = None if ink is None else _bounding_box(ink)
     if ink is None or box is None:
         return None
@@ -173,25 +174,30 @@ def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
 
 def _reduce(picture: Tensor, factor: int) -> Tensor:
     """(H, W, C) -> (C, h, w) float in [0, 1], the mean of each factor x factor square, without a full-size copy."""
-    unit = 255 if picture.dtype == torch.uint8 else 1
+    unit = _unit(picture)
     if min(picture.shape[:2]) < factor:  # a ribbon: repeat it until it is one square wide
         repeats = [math.ceil(factor / side) if side < factor else 1 for side in picture.shape[:2]]
         picture = picture.repeat(*repeats, 1)
     height, width = picture.shape[0] // factor, picture.shape[1] // factor
     whole = picture[: height * factor, : width * factor]
     if factor == 1:
-        return whole.permute(2, 0, 1).float() / unit
+        return whole.permute(2, 0, 1).float().div_(unit)
     total = torch.zeros(height, width, picture.shape[2])
     for row in range(factor):
         total += whole[row::factor].float().view(height, width, factor, -1).sum(2)
     return total.div_(unit * factor * factor).permute(2, 0, 1).contiguous()
 
 
+def _unit(picture: Tensor) -> int:
+    """The value of white, or of full cover."""
+    return 255 if picture.dtype == torch.uint8 else 1
+
+
 def _ink(planes: Tensor, on_glass: bool) -> Tensor | None:
     """(C, h, w) -> (h, w) in [0, 1], at least 0.5 where there is ink; None when there is none."""
     if on_glass:
-        peak = float(planes[-1].max())
-        return planes[-1] / peak if peak >= MIN_CONTRAST else None
+        peak = float(planes[0].max())
+        return planes[0] / peak if peak >= MIN_CONTRAST else None
     grey = _grey(planes)
     if max(grey.shape) > LOOK / 2:  # large enough to spare its sharpness, for less noise
         grey = _blur(grey)
@@ -250,43 +256,27 @@ def _shading(grey: Tensor) -> Tensor:
 
 def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
     """(x0, y0, x1, y1) around the strokes, half open. Specks, on the way, are erased from `ink`."""
-    strokes = _strokes(ink >= 0.5)
-    ink *= F.interpolate(strokes[None, None], size=ink.shape, mode="nearest-exact")[0, 0]
     mask = ink >= 0.5
+    strokes = _strokes(mask)
+    if strokes is not None:
+        ink *= F.interpolate(strokes[None, None], size=ink.shape, mode="nearest-exact")[0, 0]
+        mask = ink >= 0.5
     columns, rows = mask.any(0).nonzero(), mask.any(1).nonzero()
     if len(rows) == 0:
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _strokes(mask: Tensor) -> Tensor:
-    """(h, w) bool -> a coarse grid with 1 where there are strokes and 0 where there is nothing, or a speck."""
-    height, width = _fit(mask.shape, min(32, max(mask.shape)))
-    mass = F.adaptive_avg_pool2d(mask.float()[None], (height, width))[0]
-    strokes = _connected({(row, column) for row, column in mass.nonzero().tolist()})
-    if len(strokes) < 2:
-        return torch.ones(height, width)
-    masses = [float(sum(mass[place] for place in stroke)) for stroke in strokes]
-    grid = torch.zeros(height, width)
-    for stroke, stroke_mass in zip(strokes, masses, strict=True):
-        if stroke_mass >= MIN_SHARE * max(masses):
-            rows, columns = zip(*stroke, strict=True)
-            grid[list(rows), list(columns)] = 1
-    return grid
-
-
-def _connected(places: set[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """The places sorted into 8-connected groups."""
-    groups = []
-    while places:
-        group = [places.pop()]
-        for row, column in group:  # grows while it is walked
-            for neighbour in [(row + dy, column + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]:
-                if neighbour in places:
-                    places.remove(neighbour)
-                    group.append(neighbour)
-        groups.append(group)
-    return groups
+def _strokes(mask: Tensor) -> Tensor | None:
+    """(h, w) bool -> a coarse grid: 1 for strokes, 0 for nothing or a speck; None where all hangs together."""
+    size = _fit(mask.shape, min(32, max(mask.shape)))
+    mass = F.adaptive_avg_pool2d(mask.float()[None], size)[0]
+    parts = pack(mass > 0).parts()
+    if len(parts) < 2:
+        return None
+    grids = torch.stack([part.unpack() for part in parts])  # (parts, rows, columns)
+    masses = (grids * mass).sum((1, 2))
+    return grids[masses >= MIN_SHARE * masses.max()].any(0).float()
 
 
 def _path(ink: Tensor) -> tuple[Tensor, float]:
@@ -295,69 +285,36 @@ def _path(ink: Tensor) -> tuple[Tensor, float]:
     A blob of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
     """
     height, width = _fit(ink.shape, WORK)
+    pixel = torch.tensor([ink.shape[1] / width, ink.shape[0] / height])
     ink = ink[None, None]
-    core = -F.max_pool2d(-ink, 3, stride=1, padding=1)
-    if max(ink.shape) > WORK and (core >= 0.5).sum() < 0.3 * (ink >= 0.5).sum():
-        ink = F.max_pool2d(ink, 3, stride=1, padding=1)  # lines so thin that they would vanish
-    mask = F.interpolate(ink, size=(height, width), mode="bilinear", antialias=True) >= 0.5
-    stages = _thinning(F.pad(mask, (1, 1, 1, 1)))
-    pen = float(mask.sum()) / max(1.0, _length(stages[-1]))
+    if max(ink.shape) > WORK and _is_thin(pack(ink[0, 0] >= 0.5)):
+        ink = F.max_pool2d(ink, 3, stride=1, padding=1)
+    mask = pack(F.interpolate(ink, size=(height, width), mode="bilinear", antialias=True)[0, 0] >= 0.5)
+    stages = mask.thinning()
+    pen = mask.count / max(1.0, stages[-1].length)
     thinned = stages[min(round(pen), len(stages) - 1)]  # two stages a layer, half the pen from either side
-    points = thinned[0, 0, 1:-1, 1:-1].nonzero().flip(1) + 0.5
-    pixel = torch.tensor([ink.shape[3] / width, ink.shape[2] / height])
+    points = thinned.unpack().nonzero().flip(1) + 0.5
     return points * pixel, pen * float(pixel.max())
 
 
-def _length(skeleton: Tensor) -> float:
-    """Length of the lines of a skeleton, in pixels."""
-    s = skeleton[0, 0]
-    straight = (s[1:] & s[:-1]).sum() + (s[:, 1:] & s[:, :-1]).sum()
-    falling = s[1:, 1:] & s[:-1, :-1] & ~s[1:, :-1] & ~s[:-1, 1:]
-    rising = s[1:, :-1] & s[:-1, 1:] & ~s[1:, 1:] & ~s[:-1, :-1]
-    return float(straight + math.sqrt(2) * (falling.sum() + rising.sum()))
-
-
-def _thinning(mask: Tensor) -> list[Tensor]:
-    """The stages of `mask` on the way to its skeleton; two stages take about one layer of pixels away."""
-    bits = torch.tensor([[[[1.0, 2.0, 4.0], [128.0, 0.0, 8.0], [64.0, 32.0, 16.0]]]])
-    stages = [mask]
-    while len(stages) < 3 or bool((stages[-3] ^ stages[-1]).any()):
-        neighbours = F.conv2d(stages[-1].float(), bits, padding=1).long()
-        stages.append(stages[-1] & ~_removable()[len(stages) % 2][neighbours])
-    return stages
-
-
-@cache
-def _removable() -> tuple[Tensor, Tensor]:
-    """For each ring of eight neighbours, clockwise from the upper left in bits 0 to 7: may its middle go?
-
-    Guo and Hall, "Parallel thinning with two-subiteration algorithms", CACM 32(3), 1989, algorithm A1; one table for
-    each of the two alternating passes.
-    """
-    first, second = [], []
-    for ring in range(256):
-        p2, p3, p4, p5, p6, p7, p8, p9 = (ring >> bit & 1 for bit in (1, 2, 3, 4, 5, 6, 7, 0))
-        branches = (1 - p2 & (p3 | p4)) + (1 - p4 & (p5 | p6)) + (1 - p6 & (p7 | p8)) + (1 - p8 & (p9 | p2))
-        in_pairs = min((p9 | p2) + (p3 | p4) + (p5 | p6) + (p7 | p8), (p2 | p3) + (p4 | p5) + (p6 | p7) + (p8 | p9))
-        border = branches == 1 and 2 <= in_pairs <= 3
-        first.append(border and not (p2 | p3 | 1 - p5) & p4)
-        second.append(border and not (p6 | p7 | 1 - p9) & p8)
-    return torch.tensor(first), torch.tensor(second)
+def _is_thin(mask: Bitmap) -> bool:
+    """Whether the lines would vanish where the picture is scaled down."""
+    return mask.inner.count < 0.3 * mask.count
 
 
 def _draw(path: Tensor) -> Tensor:
     """(N, 2) points in 28 x 28 coordinates -> (28, 28) float in [0, 1]: the path under MNIST's pen, antialiased."""
-    distance = torch.cdist(_pixel_centres(), path).amin(1)
-    return (PEN / 2 + 0.5 - distance).clamp(0, 1).view(FIELD, FIELD)
-
-
-@cache
-def _pixel_centres() -> Tensor:
-    """(784, 2): x and y of each pixel's centre, row by row."""
-    y, x = torch.meshgrid(torch.arange(FIELD), torch.arange(FIELD), indexing="ij")
-    return torch.stack([x, y], -1).view(-1, 2) + 0.5
+    across, down = (_centres()[:, None] - path[:, axis] for axis in (0, 1))  # (28, N) each
+    distance = (across.square() + down.square()[:, None]).amin(2).sqrt()  # (28, 28), from (28, 28, N)
+    return (PEN / 2 + 0.5 - distance).clamp(0, 1)
 
 
 def _centre_of_mass(pixels: Tensor) -> Tensor:
     """(28, 28) -> (x, y)."""
-    return pixels.flatten() @ _pixel_centres() / pixels.sum()
+    mass = torch.stack([pixels.sum(0), pixels.sum(1)])  # by column, by row
+    return mass @ _centres() / pixels.sum()
+
+
+def _centres() -> Tensor:
+    """(28,), where a pixel's centre lies along a side of the field."""
+    return torch.arange(FIELD) + 0.5

@@ -1,0 +1,122 @@
+"""Black-and-white pictures as whole numbers, one bit per pixel.
+
+A shift moves a whole picture, `&`, `|` and `~` combine two: Python does in a microsecond to all the pixels of a small
+picture what tensors do in ten.
+
+    >>> ring = pack(torch.tensor([[1, 1, 1], [1, 0, 1], [1, 1, 1]]) > 0)
+    >>> ring.count
+    8
+    >>> ring.inner.count  # each of the eight touches the hole
+    0
+    >>> ring.unpack().int().tolist()
+    [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_BITS = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8)
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """A picture of height x width pixels; bit `y * stride + x` is the pixel at (x, y)."""
+
+    bits: int
+    height: int
+    width: int
+
+    @property
+    def stride(self) -> int:
+        """Bits from row to row: whole bytes, the last bit always empty, so that no row runs into the next."""
+        return self.width // 8 * 8 + 8
+
+    @property
+    def count(self) -> int:
+        """How many pixels are set."""
+        return self.bits.bit_count()
+
+    @property
+    def length(self) -> float:
+        """Length of the lines in the picture, in pixels, where these are one pixel wide."""
+        here, right, below = self.bits, self.bits >> 1, self.bits >> self.stride
+        diagonal = below >> 1
+        straight = (here & right).bit_count() + (here & below).bit_count()
+        falling = here & diagonal & ~right & ~below
+        rising = right & below & ~here & ~diagonal
+        return straight + math.sqrt(2) * (falling.bit_count() + rising.bit_count())
+
+    @property
+    def inner(self) -> "Bitmap":
+        """The pixels that touch no empty one; what lies outside the picture is not empty."""
+        row = ((1 << self.width) - 1).to_bytes(self.stride // 8, "little")
+        empty = int.from_bytes(row * self.height, "little") & ~self.bits
+        return replace(self, bits=self.bits & ~_grown(empty, self.stride))
+
+    def parts(self) -> list["Bitmap"]:
+        """The 8-connected parts of the picture."""
+        found, rest = [], self.bits
+        while rest:
+            part, grown = 0, rest & -rest
+            while part != grown:
+                part, grown = grown, _grown(grown, self.stride) & rest
+            found.append(replace(self, bits=part))
+            rest ^= part
+        return found
+
+    def thinning(self) -> list["Bitmap"]:
+        """The stages on the way to the skeleton, itself first; two stages take about one layer of pixels away.
+
+        Guo and Hall, "Parallel thinning with two-subiteration algorithms", CACM 32(3), 1989, algorithm A1.
+        """
+        stages = [self]
+        while len(stages) < 3 or stages[-3] != stages[-1]:
+            stages.append(stages[-1]._peeled(from_lower_left=len(stages) % 2 == 1))
+        return stages
+
+    def _peeled(self, from_lower_left: bool) -> "Bitmap":
+        above, below = self.bits << self.stride, self.bits >> self.stride
+        p2, p3, p4, p5 = above, above >> 1, self.bits >> 1, below >> 1  # the neighbours, clockwise from the one above
+        p6, p7, p8, p9 = below, below << 1, self.bits << 1, above << 1
+        starts = (~p2 & (p3 | p4), ~p4 & (p5 | p6), ~p6 & (p7 | p8), ~p8 & (p9 | p2))  # of lines that meet here
+        one_way, other_way = (p9 | p2, p3 | p4, p5 | p6, p7 | p8), (p2 | p3, p4 | p5, p6 | p7, p8 | p9)
+        an_end = ~(_at_least_two(*one_way) & _at_least_two(*other_way))
+        inside = _all_four(*one_way) & _all_four(*other_way)
+        spared = (p6 | p7 | ~p9) & p8 if from_lower_left else (p2 | p3 | ~p5) & p4
+        return replace(self, bits=self.bits & ~(_exactly_one(*starts) & ~an_end & ~inside & ~spared))
+
+    def unpack(self) -> Tensor:
+        """(height, width) bool."""
+        octets = torch.frombuffer(
+            bytearray(self.bits.to_bytes(self.height * self.stride // 8, "little")), dtype=torch.uint8
+        )
+        return (octets[:, None] & _BITS).bool().view(self.height, self.stride)[:, : self.width]
+
+
+def pack(mask: Tensor) -> Bitmap:
+    """(height, width) bool -> Bitmap."""
+    empty = Bitmap(0, *mask.shape)
+    octets = F.pad(mask, (0, empty.stride - empty.width)).view(-1, 8) * _BITS
+    return replace(empty, bits=int.from_bytes(bytes(octets.sum(1).tolist()), "little"))
+
+
+def _grown(bits: int, stride: int) -> int:
+    """With the eight neighbours of each pixel."""
+    wide = bits | bits << 1 | bits >> 1
+    return wide | wide << stride | wide >> stride
+
+
+def _exactly_one(a: int, b: int, c: int, d: int) -> int:
+    return (a ^ b ^ c ^ d) & ~(a & b | c & d)
+
+
+def _at_least_two(a: int, b: int, c: int, d: int) -> int:
+    return a & b | c & d | (a | b) & (c | d)
+
+
+def _all_four(a: int, b: int, c: int, d: int) -> int:
+    return a & b & c & d
