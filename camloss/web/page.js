@@ -6,6 +6,12 @@ const find = (selector, root = element) => root.querySelector(selector);
 const control = (name) => find(`[name=${name}]`);
 const button = (name) => find(`[data-do=${name}]`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+// Change a text in place: a new text node would make gradio's `:has()` rules restyle the whole page.
+function write(place, text) {
+  if (!place.firstChild) place.append("");
+  if (place.firstChild.data !== String(text)) place.firstChild.data = text;
+}
+
 const percent = (share) => (share > 0.9995 ? ">99.9%" : `${(100 * share).toFixed(1)}%`);
 
 const palettes = Object.fromEntries(Object.entries(props.colours).map(([name, hex]) => [name, paletteOf(hex)]));
@@ -40,20 +46,22 @@ class Twin {
   // `answer` is null for a blank pad.
   show(answer) {
     const said = answer && answer[this.variant];
-    find(".digit", this.article).textContent = said ? said.digit : "–";
-    find(".confidence", this.article).textContent = said ? percent(said.probs[said.digit]) : "";
+    write(find(".digit", this.article), said ? said.digit : "–");
+    write(find(".confidence", this.article), said ? percent(said.probs[said.digit]) : "");
     const bars = find(".bars", this.article);
     [...bars.children].forEach((bar, digit) => {
-      find("i", bar).style.transform = `scaleY(${said ? said.probs[digit] : 0})`;
+      const title = said ? `${digit}: ${percent(said.probs[digit])}` : "";
+      if (bar.title === title) return;
+      bar.title = title;
+      bar.firstChild.style.transform = `scaleY(${said ? said.probs[digit].toFixed(3) : 0})`;
       bar.classList.toggle("first", said?.digit === digit);
-      bar.title = said ? `${digit}: ${percent(said.probs[digit])}` : "";
     });
     const order = said ? [...said.probs.keys()].sort((a, b) => said.probs[b] - said.probs[a]).slice(0, 3) : [];
     const listed = order.map((digit) => `${digit} with ${percent(said.probs[digit])}`).join(", ");
     bars.setAttribute("aria-label", said ? `Most probable: ${listed}` : "No answer yet");
     for (const score of ["agreement", "ink_energy"]) {
       const place = find(`[data-score=${score}]`, this.article);
-      place.textContent = said ? `${Math.round(100 * said[score])}%` : "–";
+      write(place, said ? `${Math.round(100 * said[score])}%` : "–");
       place.style.setProperty("--share", said ? said[score] : 0);
     }
     for (const tile of this.tiles) {
@@ -62,7 +70,7 @@ class Twin {
       tile.low = contrast ? -1 : 0;
       if (tile.map !== "cam") continue;
       const what = contrast ? `${said.class_idx} rather than ${said.other_idx}` : said ? `evidence for ${said.class_idx}` : "evidence for the digit";
-      find("figcaption span", tile.figure).textContent = what;
+      write(find("figcaption span", tile.figure), what);
       tile.canvas.setAttribute("aria-label", `${NAMES[this.variant]}, CAM ${what}`);
     }
   }
@@ -143,7 +151,7 @@ function paintLegend() {
   const words = contrast
     ? [`−1 for ${other_idx}`, "0", sameClass ? `for ${class_idx} +1` : "for its own +1"]
     : ["0 least", "evidence", "most 1"];
-  ["low", "middle", "high"].forEach((end, i) => (find(`[data-end=${end}]`).textContent = words[i]));
+  ["low", "middle", "high"].forEach((end, i) => write(find(`[data-end=${end}]`), words[i]));
 }
 
 function show(next) {
@@ -153,9 +161,9 @@ function show(next) {
   bench.classList.toggle("disagree", Boolean(next && answer.ce.digit !== answer.cam.digit));
   for (const twin of twins) twin.show(answer ?? null);
   paint();
-  mark(null);
+  if (element.marked) mark(null);
   say(next ? answer.summary : "Draw a digit, or take an example.");
-  if (next) find(".source").textContent = answer.source;
+  if (next) write(find(".source"), answer.source);
   for (const name of ["picture", "json"]) button(name).disabled = !next;
   Object.assign(element, { answer: answer ?? null, field: fieldOf(next) }); // for the console and the tests
   globalThis.camloss = next && { drawing: next.drawing, ...question() }; // for the other tab
@@ -166,7 +174,7 @@ let words = "";
 function say(text) {
   if (text === words) return; // screen readers would read it again
   words = text;
-  find(".verdict").textContent = text;
+  write(find(".verdict"), text);
 }
 
 // ---- live
@@ -265,7 +273,7 @@ function mark(place) {
   }
   for (const tile of tiles) {
     const value = inside ? tile.low + (tile.bytes[cell[1] * width + cell[0]] / TOP) * (1 - tile.low) : null;
-    find("output", tile.figure).textContent = inside ? value.toFixed(2).replace("-", "−") : "";
+    write(find("output", tile.figure), inside ? value.toFixed(2).replace("-", "−") : "");
   }
   element.marked = inside ? cell : null;
 }
