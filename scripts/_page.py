@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
 
 from camloss.errors import CamlossError
+
+if TYPE_CHECKING:
+    from playwright.async_api import FloatRect, Page
 
 APP = (sys.executable, "app.py")
 
@@ -52,23 +55,31 @@ def page(command: Sequence[str] = APP) -> Iterator[str]:
         process.wait()
 
 
-@contextmanager
-def chromium_page(url: str, **options: Any) -> Iterator[Any]:
+@asynccontextmanager
+async def chromium_page(url: str, **options: Any) -> AsyncIterator["Page"]:
     """A tab of Chromium at an address; options as for Playwright's `new_page`.
 
     Raises:
         CamlossError: there is no Chromium.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.async_api import async_playwright
 
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         raise CamlossError("no Chromium on this machine; on Debian: apt install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        tab = chromium.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
-        tab.goto(url)
+        tab = await chromium.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
+        await tab.goto(url)
         yield tab
-        chromium.close()
+        await chromium.close()
+
+
+async def box_of(tab: "Page", selector: str) -> "FloatRect":
+    """Where the first such element lies on the screen."""
+    box = await tab.locator(selector).first.bounding_box()
+    if box is None:
+        raise RuntimeError(f"the page shows no {selector}")
+    return box

@@ -1,14 +1,20 @@
 """Make the README's pictures from the real page in Chromium: python scripts/make_pictures.py [--digit 8]"""
 
 import argparse
+import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
-from _page import chromium_page, page
+from _page import box_of, chromium_page, page
 
 from camloss import cli
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of the pad
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -22,33 +28,37 @@ def main() -> None:
     examples = json.loads((ROOT / "camloss" / "web" / "examples.json").read_text())
     strokes = next(example["strokes"] for example in examples if example["label"] == flags.digit)
     with page() as url:
-        with chromium_page(url, device_scale_factor=2) as tab:
-            draw(tab, strokes)
-            tab.screenshot(path=flags.output_dir / "page.png")
-            with tab.expect_download() as saved:
-                tab.get_by_role("button", name="Save picture").click()
-            saved.value.save_as(flags.output_dir / "answer.png")
-        with chromium_page(url, color_scheme="dark", device_scale_factor=2, **PHONE) as tab:
-            draw(tab, strokes)
-            tab.screenshot(path=flags.output_dir / "phone-dark.png")
+        asyncio.run(make_pictures(url, strokes, flags.output_dir))
     for name in ("page.png", "answer.png", "phone-dark.png"):
         print(flags.output_dir / name)
 
 
-def draw(tab: Any, strokes: list[dict[str, Any]]) -> None:
+async def make_pictures(url: str, strokes: list[Stroke], folder: Path) -> None:
+    async with chromium_page(url, device_scale_factor=2) as tab:
+        await draw(tab, strokes)
+        await tab.screenshot(path=folder / "page.png")
+        async with tab.expect_download() as saved:
+            await tab.get_by_role("button", name="Save picture").click()
+        await (await saved.value).save_as(folder / "answer.png")
+    async with chromium_page(url, color_scheme="dark", device_scale_factor=2, **PHONE) as tab:
+        await draw(tab, strokes)
+        await tab.screenshot(path=folder / "phone-dark.png")
+
+
+async def draw(tab: "Page", strokes: list[Stroke]) -> None:
     """With the mouse, point by point, and wait for the answer."""
-    tab.wait_for_selector("[data-ready]", state="attached")
-    box = tab.locator(".pad").bounding_box()
+    await tab.wait_for_selector("[data-ready]", state="attached")
+    box = await box_of(tab, ".pad")
     for stroke in strokes:
         points = zip(stroke["points"][::2], stroke["points"][1::2], strict=True)
         places = [(box["x"] + x / 1000 * box["width"], box["y"] + y / 1000 * box["height"]) for x, y in points]
-        tab.mouse.move(*places[0])
-        tab.mouse.down()
+        await tab.mouse.move(*places[0])
+        await tab.mouse.down()
         for place in places[1:]:
-            tab.mouse.move(*place)
-        tab.mouse.up()
-    tab.mouse.move(0, 0)
-    tab.wait_for_selector(".answer[aria-busy=false]")
+            await tab.mouse.move(*place)
+        await tab.mouse.up()
+    await tab.mouse.move(0, 0)
+    await tab.wait_for_selector(".answer[aria-busy=false]")
 
 
 if __name__ == "__main__":

@@ -141,23 +141,35 @@ function fromText(text) {
   }
 }
 
+// Where an event happened in a box, in whole units; a little outside is fine, where the pen was dragged there.
+function placeIn(box, event) {
+  const units = (offset, side) => Math.round(Math.min(Math.max(offset / side, -1), 2) * UNITS);
+  return [units(event.clientX - box.left, box.width), units(event.clientY - box.top, box.height)];
+}
+
 class Pad {
-  constructor(canvas, changed) {
+  // `changed` is called when there is other ink, as on every move of the pen; `settled` when a stroke or another deed
+  // is done, which can be undone.
+  constructor(canvas, { changed, settled }) {
     this.canvas = canvas;
-    this.changed = changed; // called with whether the drawing is finished: false during a stroke
+    this.changed = changed;
+    this.settled = settled;
     this.past = [EMPTY];
     this.now = 0;
     this.stroke = null;
     this.pointer = null;
     this.brush = 65;
-    this.ink = "";
+    this.due = false; // to be drawn in the next frame
     fit(canvas);
+    this.restyle();
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
-    canvas.addEventListener("pointermove", (event) => this.extend(event));
+    // Moves as they come, where the browser gives them: elsewhere they wait for the next frame.
+    const move = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
+    canvas.addEventListener(move, (event) => this.extend(event));
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
       canvas.addEventListener(name, (event) => this.end(event));
     }
-    new ResizeObserver(() => fit(canvas) && this.redraw()).observe(canvas);
+    new ResizeObserver(() => fit(canvas) && this.draw()).observe(canvas);
   }
 
   // With the stroke under the pen.
@@ -175,9 +187,8 @@ class Pad {
   }
 
   set(drawing) {
-    this.past = [...this.past.slice(0, this.now + 1), drawing];
-    this.now += 1;
-    this.finish();
+    this.keep(drawing);
+    this.changed();
   }
 
   undo() {
@@ -194,22 +205,30 @@ class Pad {
 
   go(to) {
     this.now = to;
-    this.finish();
+    this.settle();
+    this.changed();
   }
 
-  finish() {
+  keep(drawing) {
+    this.past = [...this.past.slice(0, this.now + 1), drawing];
+    this.now += 1;
+    this.settle();
+  }
+
+  settle() {
     this.stroke = this.pointer = null;
     this.redraw();
-    this.changed(true);
+    this.settled();
   }
 
   begin(event) {
     if (this.pointer !== null || event.button !== 0) return;
     this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
-    this.stroke = { width: this.brush, points: this.place(event) };
+    this.box = this.canvas.getBoundingClientRect();
+    this.stroke = { width: this.brush, points: placeIn(this.box, event) };
     this.redraw();
-    this.changed(false);
+    this.changed();
   }
 
   extend(event) {
@@ -218,28 +237,32 @@ class Pad {
     const { points } = this.stroke;
     const before = points.length;
     for (const move of moves.length ? moves : [event]) {
-      const [x, y] = this.place(move);
+      const [x, y] = placeIn(this.box, move);
       if (x !== points.at(-2) || y !== points.at(-1)) points.push(x, y);
     }
     if (points.length === before) return;
     this.redraw();
-    this.changed(false);
+    this.changed();
   }
 
   end(event) {
-    if (event.pointerId !== this.pointer) return;
-    this.set(this.drawing);
-  }
-
-  // In whole units; a little outside the pad is fine, where the pen was dragged there.
-  place(event, canvas = this.canvas) {
-    const box = canvas.getBoundingClientRect();
-    const units = (offset, side) => Math.round(Math.min(Math.max(offset / side, -1), 2) * UNITS);
-    return [units(event.clientX - box.left, box.width), units(event.clientY - box.top, box.height)];
+    if (event.pointerId === this.pointer) this.keep(this.drawing);
   }
 
   redraw() {
-    this.ink = getComputedStyle(this.canvas).color;
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    this.due = false;
     drawOn(this.canvas, this.drawing, this.ink);
+    if (this.stroke) this.box = this.canvas.getBoundingClientRect(); // the page may have been scrolled meanwhile
+  }
+
+  restyle() {
+    this.ink = getComputedStyle(this.canvas).color;
+    this.draw();
   }
 }

@@ -16,7 +16,7 @@ const percent = (share) => (share > 0.9995 ? ">99.9%" : `${(100 * share).toFixed
 
 const palettes = Object.fromEntries(Object.entries(props.colours).map(([name, hex]) => [name, paletteOf(hex)]));
 const bench = find(".bench");
-const pad = new Pad(find(".pad"), drawingChanged);
+const pad = new Pad(find(".pad"), { changed: inkChanged, settled: drawingSettled });
 let shown = null; // {answer, picture, drawing}: what the page shows
 
 // ---- the two networks' columns
@@ -239,17 +239,18 @@ function ask(choice) {
   refresh();
 }
 
-function drawingChanged(finished) {
-  const drawing = pad.drawing;
-  bench.classList.toggle("inked", !isBlank(drawing));
-  if (finished) {
-    button("undo").disabled = !pad.canUndo;
-    button("redo").disabled = !pad.canRedo;
-    button("clear").disabled = isBlank(drawing);
-    button("link").disabled = drawing.strokes.length === 0;
-    remember(drawing);
-  }
+function inkChanged() {
+  bench.classList.toggle("inked", !isBlank(pad.drawing));
   refresh();
+}
+
+function drawingSettled() {
+  const { drawing } = pad;
+  button("undo").disabled = !pad.canUndo;
+  button("redo").disabled = !pad.canRedo;
+  button("clear").disabled = isBlank(drawing);
+  button("link").disabled = drawing.strokes.length === 0;
+  remember(drawing);
 }
 
 // ---- the same place everywhere
@@ -279,7 +280,7 @@ function mark(place) {
 }
 
 for (const { canvas } of tiles) {
-  const follow = (event) => mark(pad.place(event, canvas));
+  const follow = (event) => mark(placeIn(canvas.getBoundingClientRect(), event));
   canvas.addEventListener("pointermove", follow);
   canvas.addEventListener("pointerdown", follow);
   canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && mark(null));
@@ -469,7 +470,7 @@ function restore() {
 
 window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
 new ResizeObserver(() => (tiles.forEach((tile) => fit(tile.canvas)), paint())).observe(tiles[0].canvas);
-new MutationObserver(() => (pad.redraw(), drawExamples(), paint())).observe(document.body, { attributeFilter: ["class"] });
+new MutationObserver(() => (pad.restyle(), drawExamples(), paint())).observe(document.body, { attributeFilter: ["class"] });
 drawExamples();
 tiles.forEach((tile) => fit(tile.canvas));
 paint();
