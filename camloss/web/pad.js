@@ -20,7 +20,8 @@ function trace(context, { points }) {
     const [x, y] = [points[i], points[i + 1]];
     context.quadraticCurveTo(x, y, (x + points[i + 2]) / 2, (y + points[i + 3]) / 2);
   }
-  context.lineTo(points[last], points[last + 1]);
+  const hair = last === 0 ? 0.1 : 0; // a line without any length is not drawn: a tap would leave no dot
+  context.lineTo(points[last] + hair, points[last + 1]);
 }
 
 // `thinner` takes that many units off each stroke's width.

@@ -81,14 +81,15 @@ const tiles = twins.flatMap((twin) => twin.tiles);
 
 function paint() {
   const side = tiles[0].canvas.width;
-  const layers = shown && { ink: inkLayer(side), light: edgeLayer(side, "#fffd"), dark: edgeLayer(side, "#000a") };
+  const ink = shown && inkLayer(side);
+  const edges = {}; // by colour, of those that are needed
   const field = fieldOf(shown);
   for (const tile of tiles) {
     const { canvas } = tile;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!shown) continue;
-    context.drawImage(layers.ink, 0, 0);
+    context.drawImage(ink, 0, 0);
     const scale = canvas.width / UNITS;
     const palette = palettes[tile.low < 0 ? "diverging" : control("colours").value];
     colour(tile.heat, tile.bytes, shown.answer.map_size, palette, control("smooth").checked);
@@ -96,7 +97,8 @@ function paint() {
     context.imageSmoothingEnabled = control("smooth").checked;
     context.drawImage(tile.heat, field.left * scale, field.top * scale, field.side * scale, field.side * scale);
     context.globalAlpha = 1;
-    context.drawImage(tile.low < 0 ? layers.dark : layers.light, 0, 0);
+    const edge = tile.low < 0 ? "#000a" : "#fffd";
+    context.drawImage((edges[edge] ??= edgeLayer(side, edge)), 0, 0);
   }
   paintLegend();
   const seen = find(".seen canvas");
@@ -142,10 +144,14 @@ function fieldOf(shown) {
 
 function paintLegend() {
   const contrast = tiles[0].low < 0;
-  const canvas = find(".legend canvas");
-  const image = new ImageData(256, 1);
-  new Uint32Array(image.data.buffer).set(palettes[contrast ? "diverging" : control("colours").value]);
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  const name = contrast ? "diverging" : control("colours").value;
+  const { dataset } = find(".legend");
+  if (dataset.colours !== name) {
+    dataset.colours = name;
+    const image = new ImageData(256, 1);
+    new Uint32Array(image.data.buffer).set(palettes[name]);
+    find(".legend canvas").getContext("2d").putImageData(image, 0, 0);
+  }
   const { class_idx, other_idx } = shown?.answer.ce ?? {};
   const sameClass = shown && class_idx === shown.answer.cam.class_idx;
   const words = contrast
@@ -180,7 +186,6 @@ function say(text) {
 // ---- live
 
 let wanted = 0; // number of the newest state
-let answered = 0; // and of the one that the page shows
 let busy = false;
 
 function refresh() {
@@ -192,32 +197,39 @@ async function pump() {
   if (busy) return;
   busy = true;
   find(".answer").ariaBusy = "true";
-  for (let delay = 250; answered < wanted; ) {
-    const version = wanted;
-    const drawing = pad.drawing;
-    if (isBlank(drawing)) {
-      show(null);
-    } else {
-      const picture = pictureOf(drawing);
-      const strokes = drawing.strokes.map(({ width, points }) => ({ width, points: points.slice() }));
-      let answer;
-      try {
-        answer = await soon(server.look({ picture: picture.text, ...question() }));
-      } catch {
-        bench.dataset.link = "lost";
-        say("The connection is lost; trying again. Your drawing is safe.");
-        await pause(delay);
-        delay = Math.min(2 * delay, 2000);
-        continue;
-      }
-      if (answer.error) show(null), say(answer.error);
-      else show(answer.blank ? null : { answer, picture, drawing: { strokes, photo: drawing.photo } });
+  let delay = 250;
+  for (let request = send(); request; ) {
+    let answer;
+    try {
+      answer = await request.answer;
+    } catch {
+      bench.dataset.link = "lost";
+      say("The connection is lost; trying again. Your drawing is safe.");
+      await pause(delay);
+      delay = Math.min(2 * delay, 2000);
+      request = send();
+      continue;
     }
     delete bench.dataset.link;
-    answered = version;
+    const next = request.version < wanted ? send() : null; // on its way while this one is painted
+    show(answer.blank || answer.error ? null : { answer, picture: request.picture, drawing: request.drawing });
+    if (answer.error) say(answer.error);
+    request = next;
   }
   busy = false;
   find(".answer").ariaBusy = "false";
+}
+
+function send() {
+  const { strokes, photo } = pad.drawing;
+  if (isBlank(pad.drawing)) return { version: wanted, answer: { blank: true } };
+  const picture = pictureOf({ strokes, photo });
+  return {
+    version: wanted,
+    picture,
+    drawing: { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo },
+    answer: soon(server.look({ picture: picture.text, ...question() })),
+  };
 }
 
 // An answer in time, or a rejection; gradio's client gives undefined where it could not reach the server.

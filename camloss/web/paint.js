@@ -4,7 +4,10 @@
 const TOP = 254;
 
 function unpack(text) {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
 // 256 colours as hexadecimal RGB -> 256 pixels for an ImageData
