@@ -240,6 +240,19 @@ def test_a_disagreement_is_said(open_page: Open) -> None:
 # ---- live
 
 
+def test_a_tap_leaves_a_dot_and_pen_up_asks_nothing_anew(open_page: Open) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator(".pad").click()
+    answer = settled(page)
+    assert answer is not None
+    assert ink(page) > 100
+    assert len([url for url in asked if "component_server" in url]) == 1
+    page.keyboard.press("Control+z")
+    assert settled(page) is None
+
+
 def test_answers_follow_the_pen_one_request_at_a_time(open_page: Open) -> None:
     page = open_page()
     page.evaluate(
@@ -678,6 +691,7 @@ def test_axe_finds_no_violation(open_page: Open, scheme: str, device: str) -> No
             nodes = [node["html"] for node in violation["nodes"]]
             violations.append((violation["impact"], violation["id"], nodes[:3]))
 
+    expect(page.get_by_text("Loading...")).to_have_count(0)  # gradio's own, until the page stands
     check()
     page.evaluate("document.querySelectorAll('.examples button')[9].click()")
     settled(page)

@@ -218,7 +218,7 @@ class Pad {
 
   settle() {
     this.stroke = this.pointer = null;
-    this.redraw();
+    this.draw();
     this.settled();
   }
 
@@ -228,7 +228,7 @@ class Pad {
     this.canvas.setPointerCapture(event.pointerId);
     this.box = this.canvas.getBoundingClientRect();
     this.stroke = { width: this.brush, points: placeIn(this.box, event) };
-    this.redraw();
+    this.draw();
     this.changed();
   }
 
@@ -242,7 +242,7 @@ class Pad {
       if (x !== points.at(-2) || y !== points.at(-1)) points.push(x, y);
     }
     if (points.length === before) return;
-    this.redraw();
+    this.drawInNextFrame();
     this.changed();
   }
 
@@ -250,7 +250,7 @@ class Pad {
     if (event.pointerId === this.pointer) this.keep(this.drawing);
   }
 
-  redraw() {
+  drawInNextFrame() {
     if (this.due) return;
     this.due = true;
     requestAnimationFrame(() => this.draw());
