@@ -28,28 +28,31 @@ class Twin {
     find("h2", article).textContent = NAMES[variant];
     find(".twins").append(article);
     this.variant = variant;
-    this.article = article;
+    this.digit = find(".digit", article);
+    this.confidence = find(".confidence", article);
+    this.bars = find(".bars", article);
+    this.scores = ["agreement", "ink_energy"].map((score) => [score, find(`[data-score=${score}]`, article)]);
     this.tiles = [...article.querySelectorAll("figure")].map((figure) => ({
       map: figure.dataset.map,
-      figure,
       canvas: find("canvas", figure),
+      what: find("figcaption span", figure),
+      value: find("output", figure),
       heat: document.createElement("canvas"),
     }));
     for (let digit = 0; digit < 10; digit++) {
       const bar = document.createElement("span");
       bar.innerHTML = `<i></i><b>${digit}</b>`;
       bar.addEventListener("click", () => ask({ class: String(digit) }));
-      find(".bars", article).append(bar);
+      this.bars.append(bar);
     }
   }
 
   // `answer` is null for a blank pad.
   show(answer) {
     const said = answer && answer[this.variant];
-    write(find(".digit", this.article), said ? said.digit : "–");
-    write(find(".confidence", this.article), said ? percent(said.probs[said.digit]) : "");
-    const bars = find(".bars", this.article);
-    [...bars.children].forEach((bar, digit) => {
+    write(this.digit, said ? said.digit : "–");
+    write(this.confidence, said ? percent(said.probs[said.digit]) : "");
+    [...this.bars.children].forEach((bar, digit) => {
       const title = said ? `${digit}: ${percent(said.probs[digit])}` : "";
       if (bar.title === title) return;
       bar.title = title;
@@ -58,9 +61,8 @@ class Twin {
     });
     const order = said ? [...said.probs.keys()].sort((a, b) => said.probs[b] - said.probs[a]).slice(0, 3) : [];
     const listed = order.map((digit) => `${digit} with ${percent(said.probs[digit])}`).join(", ");
-    bars.setAttribute("aria-label", said ? `Most probable: ${listed}` : "No answer yet");
-    for (const score of ["agreement", "ink_energy"]) {
-      const place = find(`[data-score=${score}]`, this.article);
+    this.bars.setAttribute("aria-label", said ? `Most probable: ${listed}` : "No answer yet");
+    for (const [score, place] of this.scores) {
       write(place, said ? `${Math.round(100 * said[score])}%` : "–");
       place.style.setProperty("--share", said ? said[score] : 0);
     }
@@ -70,7 +72,7 @@ class Twin {
       tile.low = contrast ? -1 : 0;
       if (tile.map !== "cam") continue;
       const what = contrast ? `${said.class_idx} rather than ${said.other_idx}` : said ? `evidence for ${said.class_idx}` : "evidence for the digit";
-      write(find("figcaption span", tile.figure), what);
+      write(tile.what, what);
       tile.canvas.setAttribute("aria-label", `${NAMES[this.variant]}, CAM ${what}`);
     }
   }
@@ -286,7 +288,7 @@ function mark(place) {
   }
   for (const tile of tiles) {
     const value = inside ? tile.low + (tile.bytes[cell[1] * width + cell[0]] / TOP) * (1 - tile.low) : null;
-    write(find("output", tile.figure), inside ? value.toFixed(2).replace("-", "−") : "");
+    write(tile.value, inside ? value.toFixed(2).replace("-", "−") : "");
   }
   element.marked = inside ? cell : null;
 }

@@ -43,7 +43,7 @@ function enlarge(bytes, height, width, factor) {
 
 // Bytes, row by row, on a canvas of one pixel per cell, or of several for smooth transitions.
 function colour(canvas, bytes, [height, width], palette, smooth) {
-  const factor = smooth ? Math.max(1, Math.round(112 / width)) : 1;
+  const factor = smooth ? Math.max(1, Math.round(56 / width)) : 1;
   const values = factor > 1 ? enlarge(bytes, height, width, factor) : bytes;
   if (canvas.width !== width * factor) canvas.width = width * factor;
   if (canvas.height !== height * factor) canvas.height = height * factor;
