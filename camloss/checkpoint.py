@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from camloss.card import model_card
@@ -124,7 +125,7 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
     except RuntimeError as error:
         reasons = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {reasons}") from error
-    return model.eval()
+    return model.eval().to(memory_format=torch.channels_last)  # in which convolutions on a CPU are faster
 
 
 def load_training(directory: str | Path) -> dict[str, Any]:
