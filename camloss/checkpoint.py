@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from camloss.card import model_card
@@ -125,7 +124,7 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
     except RuntimeError as error:
         reasons = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {reasons}") from error
-    return model.eval().to(memory_format=torch.channels_last)  # in which convolutions on a CPU are faster
+    return model.eval()
 
 
 def load_training(directory: str | Path) -> dict[str, Any]:
