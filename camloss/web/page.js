@@ -53,11 +53,11 @@ class Twin {
     write(this.digit, said ? said.digit : "–");
     write(this.confidence, said ? percent(said.probs[said.digit]) : "");
     [...this.bars.children].forEach((bar, digit) => {
+      bar.classList.toggle("first", said?.digit === digit);
       const title = said ? `${digit}: ${percent(said.probs[digit])}` : "";
-      if (bar.title === title) return;
+      if (bar.title === title) return; // most bars stay as they are
       bar.title = title;
       bar.firstChild.style.transform = `scaleY(${said ? said.probs[digit].toFixed(3) : 0})`;
-      bar.classList.toggle("first", said?.digit === digit);
     });
     const order = said ? [...said.probs.keys()].sort((a, b) => said.probs[b] - said.probs[a]).slice(0, 3) : [];
     const listed = order.map((digit) => `${digit} with ${percent(said.probs[digit])}`).join(", ");
