@@ -20,9 +20,11 @@ from gradio.events import api
 from gradio.themes.utils.fonts import LocalFont
 from starlette.middleware import Middleware
 
-from camloss import serve
 from camloss.errors import CamlossError
-from camloss.hub import Twins, bundled_twins, follow_hub
+from camloss.page import serve
+from camloss.page.follow import follow_hub
+from camloss.page.pairs import find_pairs
+from camloss.twins import Twins, bundled_twins
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
 WEB = Path(serve.__file__).resolve().parent / "web"
@@ -34,7 +36,7 @@ def load(place: Path) -> Twins:
 
 
 try:
-    PAIRS = serve.find_pairs(CHECKPOINTS)
+    PAIRS = find_pairs(CHECKPOINTS)
     DEFAULT, default_place = next(iter(PAIRS.items()))
     default = load(default_place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
 except CamlossError as error:
@@ -129,7 +131,7 @@ def picture(asked: dict[str, Any]) -> dict[str, Any]:
     answer = serve.look(pair, asked.get("picture"), asked.get("class_idx"), asked.get("other_idx"))
     if answer["blank"]:
         raise CamlossError("the drawing is blank; draw a digit first")
-    from camloss import viz  # matplotlib takes 0.5 s to import
+    from camloss.page import viz  # matplotlib takes 0.5 s to import
 
     with serve.turn():
         png = viz.answer_png(

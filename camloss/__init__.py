@@ -5,13 +5,15 @@
 >>> explain(load_checkpoint("checkpoints/cam"), x).probs  # doctest: +SKIP
 """
 
-from camloss.checkpoint import load_checkpoint, save_checkpoint
+from pathlib import Path
+
+from camloss.checkpoint import WEIGHTS, load_weights, save_checkpoint
+from camloss.digits.models import MapClassifier, build_model
+from camloss.digits.sketch import preprocess_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.losses import CAMLoss, LossTerms
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
-from camloss.models import build_model
-from camloss.sketch import preprocess_sketch
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,3 +31,27 @@ __all__ = [
     "preprocess_sketch",
     "save_checkpoint",
 ]
+
+
+def load_checkpoint(source: str | Path, revision: str | None = None) -> MapClassifier:
+    """Load a model in eval mode from a local directory or, by its repo id, from the Hugging Face Hub.
+
+    Args:
+        source: a directory, or a repo id such as "user/camloss-mnist-cam".
+        revision: on the Hub: a branch, tag or commit. A commit that is in the Hub client's cache costs no request.
+
+    Raises:
+        CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an
+            unknown arch, or was written by a newer camloss; or the Hub cannot be reached or refuses.
+    """
+    if revision is None and _is_local(source):
+        return load_weights(Path(source) / WEIGHTS)
+    from camloss.hub.pull import load_published
+
+    return load_published(str(source), revision)
+
+
+def _is_local(source: str | Path) -> bool:
+    """Whether a source is meant as a folder: "checkpoints/cam" is one wherever there is a folder "checkpoints"."""
+    path = Path(source)
+    return not isinstance(source, str) or path.is_absolute() or len(path.parts) != 2 or path.parent.is_dir()

@@ -17,28 +17,21 @@ from typing import Any
 
 from torch import Tensor
 
-from camloss.card import model_card
+from camloss.digits.models import MapClassifier, build_model
 from camloss.errors import CamlossError
-from camloss.models import MapClassifier, build_model
 
 FORMAT = 1
 FACTS = "camloss"  # key of the header's metadata
-WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
+WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 
 
-def save_checkpoint(
-    model: MapClassifier,
-    directory: str | Path,
-    training: Mapping[str, Any] | None = None,
-    pictures: Mapping[str, bytes] | None = None,
-) -> Path:
+def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mapping[str, Any] | None = None) -> Path:
     """Write a checkpoint; whatever stops it, the directory's weight file is the old one or the new one, whole.
 
     Args:
         model: made by `build_model`.
         directory: where to; created if needed.
         training: the training record, any JSON; see `camloss.training`.
-        pictures: PNG files for the model card, by name; see `camloss.viz.card_pictures`.
 
     Returns:
         The directory.
@@ -52,53 +45,9 @@ def save_checkpoint(
     config = {"format": FORMAT, "arch": model.arch, "num_classes": model.head.out_features}
     training = dict(training or {})
     write_atomically(directory / WEIGHTS, pack(model.state_dict(), config=config, training=training))
-    source = "/".join(directory.parts[-2:])
-    for name, content in companions(config, training, source, pictures=pictures or {}).items():
-        write_atomically(directory / name, content)
+    write_atomically(directory / CONFIG, to_json(config))
+    write_atomically(directory / TRAINING, to_json(training))
     return directory
-
-
-def companions(
-    config: Mapping[str, Any],
-    training: Mapping[str, Any],
-    source: str,
-    twin: str | None = None,
-    pictures: Mapping[str, bytes] | None = None,
-) -> dict[str, bytes]:
-    """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
-
-    Args:
-        config, training: from the header of the weight file.
-        source, twin: for the card, see `model_card`.
-        pictures: PNG files by name.
-    """
-    pictures = pictures or {}
-    card = model_card(config, training, source, twin, pictures)
-    return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
-
-
-def load_checkpoint(source: str | Path, revision: str | None = None) -> MapClassifier:
-    """Load a model in eval mode from a local directory or, by its repo id, from the Hugging Face Hub.
-
-    Args:
-        source: a directory, or a repo id such as "user/camloss-mnist-cam".
-        revision: on the Hub: a branch, tag or commit. A commit that is in the Hub client's cache costs no request.
-
-    Raises:
-        CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an
-            unknown arch, or was written by a newer camloss; or the Hub cannot be reached or refuses.
-    """
-    if revision is None and _is_local(source):
-        return load_weights(Path(source) / WEIGHTS)
-    from camloss.hub import load_published
-
-    return load_published(str(source), revision)
-
-
-def _is_local(source: str | Path) -> bool:
-    """Whether a source is meant as a folder: "checkpoints/cam" is one wherever there is a folder "checkpoints"."""
-    path = Path(source)
-    return not isinstance(source, str) or path.is_absolute() or len(path.parts) != 2 or path.parent.is_dir()
 
 
 def load_weights(path: Path, name: str | None = None) -> MapClassifier:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
 from camloss.metrics import ink_energy
-from camloss.models import MapClassifier
 
 
 @dataclass(frozen=True)

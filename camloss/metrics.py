@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camloss.digits.models import MapClassifier
 from camloss.losses import cam_distance
 from camloss.maps import cam, min_max_normalize
-from camloss.models import MapClassifier
 
 INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included
 

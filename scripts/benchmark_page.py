@@ -43,8 +43,8 @@ def drawing_png() -> str:
 
 def server() -> list[Row]:
     """One drawing, both models, all maps and scores, without the network."""
-    from camloss import serve
-    from camloss.hub import bundled_twins
+    from camloss.page import serve
+    from camloss.twins import bundled_twins
 
     twins, picture = bundled_twins(ROOT / "checkpoints"), drawing_png()
     times = []
@@ -132,7 +132,7 @@ COMPARISON = """
     from matplotlib import colormaps
 
     from camloss import explain, preprocess_sketch
-    from camloss.hub import bundled_twins
+    from camloss.twins import bundled_twins
 
     TWINS = bundled_twins("checkpoints")
 

@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss import CAMLoss, build_model, preprocess_sketch
-from camloss.data import load_mnist
+from camloss.digits.mnist import load_mnist
+from camloss.digits.strokes import render_strokes
 from camloss.metrics import evaluate
-from camloss.strokes import render_strokes
-from camloss.training import TrainConfig, make_optimizer, pick_precision, train
+from camloss.training.config import TrainConfig
+from camloss.training.hardware import pick_precision
+from camloss.training.loop import make_optimizer, train
 
 Row = tuple[str, str, str]  # what, measured, target
 PAIRS = 150

@@ -17,16 +17,19 @@ from pathlib import Path
 import _checkout
 
 from camloss import cli
-from camloss.card import check_space_card, metadata
 from camloss.errors import CamlossError
-from camloss.hub import TWINS, Pin, check_repo_id, commit_files, explained, pinned
+from camloss.hub.card import check_space_card, metadata
+from camloss.hub.pull import Pin, pinned
+from camloss.hub.push import commit_files
+from camloss.hub.words import check_repo_id, explained
+from camloss.twins import TWINS
 
 ALLOWED = (
     "app.py",
     "requirements.txt",
     "LICENSE",
-    "camloss/*.py",
-    *(f"camloss/web/*.{kind}" for kind in ("html", "css", "js", "json", "md")),
+    "camloss/**/*.py",
+    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md")),
     *(
         f"checkpoints/{pair}{twin}/{name}"
         for pair in ("", "*/")

@@ -17,9 +17,10 @@ import _checkout
 import torch
 
 from camloss import cli, load_checkpoint
-from camloss.data import default_data_dir, load_mnist
-from camloss.evaluation import draw_pen_digits, measure
-from camloss.training import VARIANTS, environment
+from camloss.digits.mnist import default_data_dir, load_mnist
+from camloss.training.config import VARIANTS
+from camloss.training.evaluation import draw_pen_digits, measure
+from camloss.training.hardware import environment
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 

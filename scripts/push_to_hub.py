@@ -12,7 +12,7 @@ from pathlib import Path
 import _checkout
 
 from camloss import cli
-from camloss.hub import push_pair
+from camloss.hub.push import push_pair
 
 
 def main() -> None:

@@ -13,11 +13,12 @@ import _checkout  # noqa: F401
 from evaluate import PEN_FILE
 from train import add_train_flags, chosen_config, train_and_save
 
-from camloss import cli
-from camloss.checkpoint import WEIGHTS, load_checkpoint, load_training
-from camloss.data import load_mnist
-from camloss.evaluation import draw_pen_digits, measure
-from camloss.training import TrainConfig, environment, pick_device
+from camloss import cli, load_checkpoint
+from camloss.checkpoint import WEIGHTS, load_training
+from camloss.digits.mnist import load_mnist
+from camloss.training.config import TrainConfig
+from camloss.training.evaluation import draw_pen_digits, measure
+from camloss.training.hardware import environment, pick_device
 
 
 def main() -> None:

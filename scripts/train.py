@@ -15,11 +15,15 @@ import _checkout  # noqa: F401
 
 from camloss import cli, explain
 from camloss.checkpoint import save_checkpoint
-from camloss.data import MNISTData, load_mnist
-from camloss.hub import check_repo_id, push_pair
+from camloss.digits.mnist import MNISTData, load_mnist
+from camloss.hub.card import write_card
+from camloss.hub.push import push_pair
+from camloss.hub.words import check_repo_id
 from camloss.metrics import evaluate
-from camloss.training import RECIPES, TrainConfig, TrainingState, train
-from camloss.viz import card_pictures
+from camloss.page.viz import card_pictures
+from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.loop import train
+from camloss.training.resume import TrainingState
 
 
 def main() -> None:
@@ -56,7 +60,7 @@ def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, 
             images, _ = next(data.test.batches(10))
             shown = explain(twin.model, images)
             pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
-            save_checkpoint(twin.model, config.output_dir / variant, record, pictures)
+            write_card(save_checkpoint(twin.model, config.output_dir / variant, record), pictures)
     for variant in config.variants:
         TrainingState(config, variant).discard()  # only now: until both are done, --resume needs the first one too
     return measured

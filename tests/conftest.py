@@ -11,7 +11,7 @@ import torch
 from page_server import PageServer
 
 from camloss import build_model, save_checkpoint
-from camloss.hub import Twins, bundled_twins
+from camloss.twins import Twins, bundled_twins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

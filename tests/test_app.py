@@ -14,8 +14,8 @@ import pytest
 from page_server import ROOT, WEB, PageServer
 from test_serve import SEVEN
 
-from camloss import serve
-from camloss.hub import bundled_twins
+from camloss.page import serve
+from camloss.twins import bundled_twins
 
 HEAVY = ("torchvision", "matplotlib", "matplotlib.pyplot", "pandas")
 
@@ -215,6 +215,6 @@ def test_first_drawing_needs_no_heavy_package() -> None:
         "    gradio.events.api(lambda: 0, api_name='b')\n"
     )
     ours = loaded(f"import app\nassert app.look({{'picture': {SEVEN!r}}})['blank'] is False")
-    assert "camloss.serve" in ours
-    assert "camloss.viz" not in ours
+    assert "camloss.page.serve" in ours
+    assert "camloss.page.viz" not in ours
     assert not {name for name in HEAVY if name in ours - gradio_alone}

@@ -25,8 +25,9 @@ from playwright.sync_api import (
     expect,
 )
 
-from camloss import build_model, explain, preprocess_sketch, save_checkpoint, serve
-from camloss.hub import bundled_twins
+from camloss import build_model, explain, preprocess_sketch, save_checkpoint
+from camloss.page import serve
+from camloss.twins import bundled_twins
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,9 @@ import torch
 from untrained import RECORD
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
-from camloss.card import check_model_card
-from camloss.checkpoint import CARD, CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
-from camloss.models import MapClassifier
+from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
+from camloss.digits.models import MapClassifier
+from camloss.hub.card import CARD, check_model_card, write_card
 
 FILES = {WEIGHTS, CONFIG, TRAINING, CARD}
 
@@ -23,7 +23,9 @@ def untrained(seed: int = 0, arch: str = "sketch_cnn") -> MapClassifier:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    return save_checkpoint(untrained(), tmp_path / "cam", {"variant": "cam", **RECORD})
+    directory = save_checkpoint(untrained(), tmp_path / "cam", {"variant": "cam", **RECORD})
+    write_card(directory, {})
+    return directory
 
 
 def names(directory: Path) -> set[str]:
@@ -74,7 +76,7 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
 
 
 def test_pictures_lie_beside_the_card(tmp_path: Path) -> None:
-    save_checkpoint(untrained(), tmp_path / "cam", RECORD, pictures={"maps.png": b"picture"})
+    write_card(save_checkpoint(untrained(), tmp_path / "cam", RECORD), {"maps.png": b"picture"})
     assert (tmp_path / "cam" / "maps.png").read_bytes() == b"picture"
     assert "(maps.png)" in (tmp_path / "cam" / CARD).read_text()
     assert "curves.png" not in (tmp_path / "cam" / CARD).read_text()

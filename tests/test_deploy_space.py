@@ -18,8 +18,9 @@ from hub_server import Hub
 from page_server import PageServer
 from untrained import write_twins
 
-from camloss.card import check_space_card, metadata
-from camloss.hub import pinned, push_pair
+from camloss.hub.card import check_space_card, metadata
+from camloss.hub.pull import pinned
+from camloss.hub.push import push_pair
 
 pytest_plugins = ["hub_client"]
 
@@ -51,8 +52,8 @@ BAIT = (
     "camloss/__pycache__/hub.cpython-312.pyc",
     "camloss/.hub.py.swp",
     "camloss/.backup.py",
-    "camloss/web/.env.json",
-    "camloss/web/photo.jpg",
+    "camloss/page/web/.env.json",
+    "camloss/page/web/photo.jpg",
     "checkpoints/.resume/cam.safetensors",
     "checkpoints/cam/secret.txt",
     "scripts/train.py",
@@ -126,8 +127,10 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
     files = hub.space(SPACE).files
     assert not set(files) & set(BAIT)
     assert b"hf_secret" not in b"".join(files.values())
-    of_package = {f"camloss/{path.name}" for path in (ROOT / "camloss").glob("*.py")}
-    of_page = {f"camloss/web/{path.name}" for path in (ROOT / "camloss" / "web").iterdir() if path.is_file()}
+    of_package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "camloss").rglob("*.py")}
+    of_page = {
+        f"camloss/page/web/{path.name}" for path in (ROOT / "camloss" / "page" / "web").iterdir() if path.is_file()
+    }
     assert set(files) - of_package - of_page == {
         ".gitattributes",
         "README.md",

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from camloss import CamlossError, build_model, explain
-from camloss.models import MapClassifier
+from camloss.digits.models import MapClassifier
 
 
 def hand_weighted() -> MapClassifier:

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from camloss.digits.models import MapClassifier
 from camloss.metrics import calibration_error, deletion_insertion, evaluate, ink_energy, pointing_game
-from camloss.models import MapClassifier
 
 
 def half_inked() -> Tensor:

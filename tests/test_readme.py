@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hub_server import Hub
 
-from camloss.card import check_space_card, metadata
+from camloss.hub.card import check_space_card, metadata
 
 pytest_plugins = ["hub_client"]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from camloss.data import default_data_dir
+from camloss.digits.mnist import default_data_dir
+from camloss.digits.strokes import PenDigit, random_canvas, read_unipen, render_strokes
 from camloss.errors import CamlossError
-from camloss.strokes import PenDigit, random_canvas, read_unipen, render_strokes
 
 UNIPEN = """\
 .INCLUDE        dene.doc

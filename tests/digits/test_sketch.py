@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from camloss.digits.sketch import BOX, PEN, Sketch, prepare_sketch, preprocess_sketch
+from camloss.digits.strokes import Stroke, render_strokes
 from camloss.errors import CamlossError
-from camloss.sketch import BOX, PEN, Sketch, prepare_sketch, preprocess_sketch
-from camloss.strokes import Stroke, render_strokes
 
 # Drawn in a unit square, y down.
 DIGITS: dict[str, tuple[Stroke, ...]] = {
@@ -313,6 +313,6 @@ def test_wrong_input_is_refused_in_one_line(bad: Any, message: str) -> None:
 
 
 def test_module_imports_torch_alone() -> None:
-    code = "import camloss.sketch, sys; print(sorted({'PIL', 'scipy', 'cv2', 'torchvision'} & set(sys.modules)))"
+    code = "import camloss.digits.sketch, sys; print(sorted({'PIL', 'scipy', 'cv2', 'torchvision'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

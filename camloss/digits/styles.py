@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from camloss.data import Split
+from camloss.digits.mnist import Split
 
 Points = tuple[tuple[float, float], ...]
 

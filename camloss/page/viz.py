@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from camloss.card import CURVES, MAPS
 from camloss.errors import CamlossError
+from camloss.hub.card import CURVES, MAPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ HEAT = 0.8  # opacity of a map over the drawing
 def colour_tables() -> dict[str, str]:
     """The page's colour maps: 256 colours each in hexadecimal RGB, lowest value first.
 
-    `camloss/web/colours.json` holds what this returns, so that the page needs no matplotlib.
+    `camloss/page/web/colours.json` holds what this returns, so that the page needs no matplotlib.
     """
     from matplotlib import colormaps
 

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from untrained import RECORD
 
 from camloss import CamlossError
-from camloss.card import METRICS, PICTURES, check_model_card, check_space_card, metadata, model_card
+from camloss.hub.card import METRICS, PICTURES, check_model_card, check_space_card, metadata, model_card
 
 CONFIG = {"format": 1, "arch": "sketch_cnn", "num_classes": 10}
 CE, CAM = "user/camloss-mnist-ce", "user/camloss-mnist-cam"

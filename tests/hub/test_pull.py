@@ -16,25 +16,18 @@ import torch
 from hub_server import Hub
 from untrained import write_twins
 
-from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint, serve
-from camloss import hub as camloss_hub
+from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, pack, unpack
-from camloss.hub import (
-    PAIR,
-    PINS,
-    Twins,
-    bundled_twins,
-    follow_hub,
-    load_pair,
-    newest_twins,
-    pinned,
-    published_files,
-    push_pair,
-)
+from camloss.hub import pull
+from camloss.hub.pull import PAIR, PINS, load_pair, pinned
+from camloss.hub.push import published_files, push_pair
+from camloss.page import follow, serve
+from camloss.page.follow import follow_hub, newest_twins
+from camloss.twins import Twins, bundled_twins
 
 pytest_plugins = ["hub_client"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 REPO, CE, CAM = "user/camloss-mnist", "user/camloss-mnist-ce", "user/camloss-mnist-cam"
 
 
@@ -42,7 +35,7 @@ def quiet(_: str) -> None:
     pass
 
 
-def push(checkpoints: Path, **options: object) -> dict[str, camloss_hub.Pin]:
+def push(checkpoints: Path, **options: object) -> dict[str, pull.Pin]:
     return push_pair(REPO, checkpoints, log=quiet, **options)  # type: ignore[arg-type]
 
 
@@ -315,7 +308,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camloss_hub, "METADATA_SECONDS", 0.2)
+    monkeypatch.setattr(pull, "METADATA_SECONDS", 0.2)
 
 
 @pytest.mark.usefixtures("impatient", "published")
@@ -493,7 +486,7 @@ def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkey
     def surprise(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr(camloss_hub, "find_pins", surprise)
+    monkeypatch.setattr(follow, "find_pins", surprise)
     bundled = bundled_twins(published)
     assert newest_twins(bundled, REPO).source == f"{bundled.source} (KeyError while loading {REPO})"
 

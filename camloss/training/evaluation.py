@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camloss.data import Split
+from camloss.digits.mnist import Split
+from camloss.digits.models import MapClassifier
+from camloss.digits.sketch import preprocess_sketch
+from camloss.digits.strokes import random_canvas, read_unipen
 from camloss.maps import cam, min_max_normalize
 from camloss.metrics import deletion_insertion, evaluate
-from camloss.models import MapClassifier
-from camloss.sketch import preprocess_sketch
-from camloss.strokes import random_canvas, read_unipen
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
 

@@ -1,6 +1,6 @@
 import torch
 
-from camloss.styles import STYLES, draw_styles
+from camloss.digits.styles import STYLES, draw_styles
 
 
 def test_every_style_is_drawn_and_labelled() -> None:

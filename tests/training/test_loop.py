@@ -7,18 +7,11 @@ import torch
 from tiny_mnist import write_tiny_mnist
 
 from camloss import CamlossError
-from camloss.data import MNISTData, load_mnist
-from camloss.training import (
-    RECIPES,
-    DivergedError,
-    TrainConfig,
-    TrainingState,
-    accuracy,
-    epoch_generators,
-    pick_device,
-    pick_precision,
-    train,
-)
+from camloss.digits.mnist import MNISTData, load_mnist
+from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.hardware import pick_device, pick_precision
+from camloss.training.loop import DivergedError, accuracy, epoch_generators, train
+from camloss.training.resume import TrainingState
 
 
 @pytest.fixture(scope="module")

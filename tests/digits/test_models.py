@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from camloss import CamlossError, build_model, cam
-from camloss.models import ARCHS, MapClassifier
+from camloss.digits.models import ARCHS, MapClassifier
 
 MAPS = {"sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
 

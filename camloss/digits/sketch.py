@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.bitmap import Bitmap, pack
+from camloss.digits.bitmap import Bitmap, pack
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:

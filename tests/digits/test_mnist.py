@@ -9,7 +9,8 @@ import torch
 from tiny_mnist import write_tiny_mnist
 
 from camloss import CamlossError
-from camloss.data import Augmentation, Split, default_data_dir, load_mnist
+from camloss.digits.augment import Augmentation
+from camloss.digits.mnist import Split, default_data_dir, load_mnist
 
 RAW = Path("mnist/MNIST/raw")
 

@@ -10,8 +10,9 @@ from page_server import WEB
 from PIL import Image
 from test_serve import SEVEN, drawn
 
-from camloss import CamlossError, serve, viz
-from camloss.hub import Twins
+from camloss import CamlossError
+from camloss.page import serve, viz
+from camloss.twins import Twins
 
 PLACE = {"left": 0.0, "top": 0.0, "unit": 1 / 128}
 

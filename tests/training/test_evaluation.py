@@ -5,8 +5,8 @@ import torch
 from tiny_mnist import digits
 
 from camloss import CamlossError, build_model
-from camloss.data import Split
-from camloss.evaluation import draw_pen_digits, measure
+from camloss.digits.mnist import Split
+from camloss.training.evaluation import draw_pen_digits, measure
 
 UNIPEN = """\
 .SEGMENT DIGIT 0 ? "1"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.bitmap import Bitmap, pack
+from camloss.digits.bitmap import Bitmap, pack
 
 
 def picture(*rows: str) -> Tensor:

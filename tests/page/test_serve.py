@@ -12,10 +12,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from camloss import CamlossError, caam, cam, explain, min_max_normalize, save_checkpoint, serve
-from camloss.hub import Twins
-from camloss.models import build_model
-from camloss.sketch import prepare_sketch
+from camloss import CamlossError, caam, cam, explain, min_max_normalize, save_checkpoint
+from camloss.digits.models import build_model
+from camloss.digits.sketch import prepare_sketch
+from camloss.page import serve
+from camloss.page.pairs import find_pairs
+from camloss.twins import Twins
 
 
 def encoded(image: Image.Image, file_format: str = "PNG") -> str:
@@ -216,14 +218,14 @@ def test_build_up_refuses_unknown_variants_and_says_when_blank(twins: Twins) -> 
 
 
 def test_find_pairs_takes_the_folder_first_and_then_its_subfolders(untrained_pair: Path, tmp_path: Path) -> None:
-    assert serve.find_pairs(untrained_pair) == {"sketch_cnn": untrained_pair}
+    assert find_pairs(untrained_pair) == {"sketch_cnn": untrained_pair}
     for variant in ("ce", "cam"):
         save_checkpoint(build_model("sketch_cnn"), tmp_path / variant)
         save_checkpoint(build_model("plain_cnn"), tmp_path / "plain" / variant)
     save_checkpoint(build_model("sketch_cnn"), tmp_path / "half" / "ce")
-    assert list(serve.find_pairs(tmp_path).items()) == [("sketch_cnn", tmp_path), ("plain_cnn", tmp_path / "plain")]
+    assert list(find_pairs(tmp_path).items()) == [("sketch_cnn", tmp_path), ("plain_cnn", tmp_path / "plain")]
     with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one"):
-        serve.find_pairs(tmp_path / "half")
+        find_pairs(tmp_path / "half")
 
 
 def test_few_are_worked_on_at_a_time_and_who_waits_too_long_is_told(

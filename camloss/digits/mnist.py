@@ -1,4 +1,4 @@
-"""MNIST as tensors in memory, split three ways, and augmentation of whole batches.
+"""MNIST as tensors in memory, split three ways.
 
 >>> data = load_mnist("data")  # doctest: +SKIP
 >>> data.train.images.shape, data.validation.images.shape, data.test.images.shape  # doctest: +SKIP
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from camloss.errors import CamlossError
 
@@ -123,57 +122,3 @@ def _damaged(root: Path, why: str) -> CamlossError:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far one batch of digits is varied; each image draws its own amounts, uniformly.
-
-    Made for *drawn* digits as much as for MNIST: size, slant, rotation, place, wobble of the hand, stroke width.
-    """
-
-    rotation: float = 12.0  # degrees, either way
-    shear: float = 0.25  # horizontal shift per unit of height: slant, either way
-    scale: float = 0.15  # relative size and aspect, either way
-    shift: float = 2.0  # pixels, either way
-    wobble: float = 0.7  # pixels: smooth random displacement, standard deviation
-    stroke: float = 0.5  # blend towards a stroke one pixel wider (or, half as far, thinner) on each side
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, 1, H, W) in [0, 1] -> the same, varied; `generator` lives on the images' device."""
-        return self._vary_stroke(self._warp(images, generator), generator)
-
-    def _warp(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        count, height = len(images), images.shape[-1]
-
-        def uniform(amount: float) -> Tensor:
-            return (torch.rand(count, generator=generator, device=images.device) * 2 - 1) * amount
-
-        angle = uniform(torch.pi * self.rotation / 180)
-        shear, shift_x, shift_y = (
-            uniform(self.shear),
-            uniform(2 * self.shift / height),
-            uniform(2 * self.shift / height),
-        )
-        scale_x, scale_y = 1 + uniform(self.scale), 1 + uniform(self.scale)
-        cos, sin = angle.cos(), angle.sin()
-        # rows of the map from output to input coordinates: rotation @ shear @ scale, then a shift
-        theta = torch.stack(
-            [
-                torch.stack([cos * scale_x, (cos * shear - sin) * scale_y, shift_x], -1),
-                torch.stack([sin * scale_x, (sin * shear + cos) * scale_y, shift_y], -1),
-            ],
-            dim=1,
-        )  # (N, 2, 3)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)  # (N, H, W, 2)
-        if self.wobble > 0:
-            coarse = torch.randn(count, 2, 4, 4, generator=generator, device=images.device) * (2 * self.wobble / height)
-            grid = grid + F.interpolate(coarse, images.shape[-2:], mode="bilinear").permute(0, 2, 3, 1)
-        return F.grid_sample(images, grid, align_corners=False)
-
-    def _vary_stroke(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        amount = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) * 2 - 1
-        widen = amount.sign()  # a minimum is the maximum of the negative, so one pooling serves both
-        grown_or_shrunk = widen * F.max_pool2d(widen * images, 3, stride=1, padding=1)
-        strength = self.stroke * torch.where(amount > 0, amount, -amount / 2)
-        return torch.lerp(images, grown_or_shrunk, strength)

@@ -5,23 +5,20 @@ Callers are strangers: the picture is checked before it is decoded, and few draw
 
 import base64
 import io
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from camloss.checkpoint import CONFIG, WEIGHTS
+from camloss.digits.sketch import Sketch, prepare_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
-from camloss.hub import TWINS, Twins
 from camloss.maps import min_max_normalize
-from camloss.sketch import Sketch, prepare_sketch
+from camloss.twins import TWINS, Twins
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,22 +32,6 @@ BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number t
 MAX_WAIT = 10.0  # seconds
 WORKERS = os.cpu_count() or 1
 _turns = threading.BoundedSemaphore(WORKERS)
-
-
-def find_pairs(folder: Path) -> dict[str, Path]:
-    """The pairs in a folder of checkpoints, by arch: its own `ce` and `cam` first, then those of its subfolders.
-
-    Raises:
-        CamlossError: there is none.
-    """
-    places = [folder, *sorted(path for path in folder.glob("*") if path.name not in TWINS)]
-    pairs: dict[str, Path] = {}
-    for place in places:
-        if all((place / variant / WEIGHTS).is_file() for variant in TWINS):
-            pairs.setdefault(json.loads((place / "ce" / CONFIG).read_text())["arch"], place)
-    if not pairs:
-        raise CamlossError(f"no pair of checkpoints in {folder}; train one with: python scripts/train.py")
-    return pairs
 
 
 def as_lists(maps: Tensor, low: float = 0.0) -> list[Any]:  # noqa: ARG001, takes what as_bytes takes

@@ -7,12 +7,15 @@ are those of the Hub's references for model cards (https://huggingface.co/docs/h
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, to_json, unpack, write_atomically
 from camloss.errors import CamlossError
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
+CARD = "README.md"
 
 PAPER = "https://arxiv.org/abs/2109.01359"
 METRICS = {  # key in the training record: the Hub's metric type, a name for people
@@ -160,6 +163,33 @@ def _limits() -> str:
   as barred sevens; what it has not seen it gets wrong more often.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there.
 - Do not use it where a misread digit does harm, such as cheques or medical forms, without a person who checks."""
+
+
+def companions(
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+    source: str,
+    twin: str | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
+    """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
+
+    Args:
+        config, training: from the header of the weight file.
+        source, twin: for the card, see `model_card`.
+        pictures: PNG files by name.
+    """
+    pictures = pictures or {}
+    card = model_card(config, training, source, twin, pictures)
+    return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
+
+
+def write_card(directory: Path, pictures: Mapping[str, bytes]) -> None:
+    """Put the model card and its pictures beside the weights of a local checkpoint."""
+    facts = unpack(directory / WEIGHTS)[1]
+    source = "/".join(directory.parts[-2:])
+    for name, content in companions(facts["config"], facts.get("training", {}), source, pictures=pictures).items():
+        write_atomically(directory / name, content)
 
 
 COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}

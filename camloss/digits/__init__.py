@@ -1,0 +1,1 @@
+"""The ten digits: data, drawings, and networks that read them."""

@@ -1,0 +1,156 @@
+"""Load one twin, or the pair, from the Hugging Face Hub; its layout is that of `camloss.hub.push` for the layout."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from camloss.checkpoint import WEIGHTS, load_weights
+from camloss.digits.models import MapClassifier
+from camloss.errors import CamlossError
+from camloss.hub.words import explained
+from camloss.twins import TWINS, Twins, sha256_of
+
+PINS = "hub.json"  # beside the local checkpoints
+PAIR = "pair.json"  # in the cam repository
+METADATA_SECONDS = 10.0
+COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One exact file of weights on the Hub."""
+
+    repo_id: str
+    revision: str
+    """The commit, 40 hex digits."""
+    sha256: str
+    """Of `model.safetensors`, 64 hex digits."""
+
+    def __post_init__(self) -> None:
+        if not (re.fullmatch(COMMIT, self.revision) and re.fullmatch(SHA256, self.sha256)):
+            raise ValueError(f"{self.repo_id} is not pinned by a commit and a sha256")
+
+
+def load_published(repo_id: str, revision: str | None = None) -> MapClassifier:
+    """Load one model from the Hub, its bytes checked against the hash under which the Hub keeps them.
+
+    Raises:
+        CamlossError: as `load_checkpoint`.
+    """
+    aside = "" if revision else ", which is no folder here,"
+    with explained(f"load {repo_id}{aside} from the Hub"):
+        ask(repo_id, WEIGHTS, revision)
+        path = download(repo_id, WEIGHTS, revision)
+    return _load_verified(path, f"{repo_id}/{WEIGHTS}")
+
+
+def load_pair(repo: str, revision: str | None = None) -> Twins:
+    """Load the twins of one push from `repo`-ce and `repo`-cam, their bytes checked against the pins in pair.json.
+
+    Args:
+        repo: "USER/NAME".
+        revision: branch, tag or commit of the cam repository.
+
+    Raises:
+        CamlossError: as `load_checkpoint`; also if the repositories were not pushed as a pair.
+    """
+    return load_pins(find_pins(repo, revision))
+
+
+def load_pins(pins: Mapping[str, Pin]) -> Twins:
+    """Load the twins that `find_pins` found; errors as `load_pair`."""
+    paths = {}
+    for twin, pin in pins.items():
+        with explained(f"load {pin.repo_id} from the Hub"):
+            paths[twin] = download(pin.repo_id, WEIGHTS, pin.revision)
+    ce, cam = (_load_verified(paths[twin], f"{pins[twin].repo_id}/{WEIGHTS}", pins[twin].sha256) for twin in TWINS)
+    return Twins(ce, cam, f"weights from the Hub, {name_of(pins)}")
+
+
+def find_pins(repo: str, revision: str | None = None) -> dict[str, Pin]:
+    """What the pair of one push consists of.
+
+    Raises:
+        CamlossError: the Hub cannot be reached or refuses, or the repositories were not pushed as a pair.
+    """
+    cam_id = f"{repo}-cam"
+    with explained(f"find the pair {repo} on the Hub"):
+        ask(cam_id, PAIR, revision)
+        path = download(cam_id, PAIR, revision)
+    commit = path.parent.name  # the cache keeps files under snapshots/COMMIT
+    try:
+        pair = json.loads(path.read_bytes())
+        return {
+            "ce": Pin(f"{repo}-ce", pair["ce"]["revision"], pair["ce"]["sha256"]),
+            "cam": Pin(cam_id, commit, pair["cam"]["sha256"]),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise CamlossError(f"{cam_id}/{PAIR} is damaged; push both twins again") from error
+
+
+def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:
+    """The pins that the last push left in a folder of checkpoints; {} where there are none.
+
+    Raises:
+        CamlossError: hub.json is damaged.
+    """
+    path = Path(checkpoints_dir) / PINS
+    if not path.is_file():
+        return {}
+    try:
+        return {twin: Pin(**pin) for twin, pin in json.loads(path.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CamlossError(f"{path} is damaged; delete it and push again") from error
+
+
+def ask(repo_id: str, filename: str, revision: str | None) -> None:
+    """Find out in seconds whether the Hub answers and knows a revision; no request for a commit that is cached.
+
+    The download that follows would retry for half a minute where the Hub refuses, and for minutes where it hangs.
+    Raises what the Hub's client raises.
+    """
+    from huggingface_hub import HfApi, is_offline_mode, try_to_load_from_cache
+
+    is_commit = revision is not None and re.fullmatch(COMMIT, revision)
+    is_cached = is_commit and isinstance(try_to_load_from_cache(repo_id, filename, revision=revision), str)
+    if not is_cached and not is_offline_mode():
+        HfApi().model_info(repo_id, revision=revision, timeout=METADATA_SECONDS)
+
+
+def download(repo_id: str, filename: str, revision: str | None) -> Path:
+    """One file of a model repository, in the client's cache. Raises what the Hub's client raises."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(repo_id, filename, revision=revision))
+
+
+def _load_verified(path: Path, name: str, sha256: str | None = None) -> MapClassifier:
+    """Load weights after checking their bytes: over plain HTTP the client takes any that have the right length."""
+    expected = sha256 or _hash_in_cache(path)
+    if expected is not None:
+        actual = _git_blob_id(path) if len(expected) == 40 else sha256_of(path)
+        if actual != expected:
+            path.resolve().unlink()  # or the cache would serve it again
+            raise CamlossError(
+                f"{name} was damaged on its way: its hash is {actual[:12]}, published was {expected[:12]}; try again"
+            )
+    return load_weights(path, name)
+
+
+def _hash_in_cache(path: Path) -> str | None:
+    """The Hub's hash of a cached file, which names the blob: sha256 if it is in LFS or Xet, else git's blob id."""
+    name = os.path.basename(os.readlink(path)) if path.is_symlink() else ""
+    return name if re.fullmatch(f"{COMMIT}|{SHA256}", name) else None
+
+
+def _git_blob_id(path: Path) -> str:
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def name_of(pins: Mapping[str, Pin]) -> str:
+    return f"{pins['cam'].repo_id} {pins['cam'].revision[:7]}"

@@ -1,0 +1,1 @@
+"""Showing twins: what the page and its API answer."""

@@ -1,0 +1,111 @@
+"""Everything a training run depends on, and the recipes."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from camloss.digits.mnist import default_data_dir
+from camloss.digits.models import ARCHS
+from camloss.errors import CamlossError
+from camloss.losses import CAMLoss
+
+VARIANTS = ("ce", "cam")
+PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
+    """A dataclass field that `camloss.cli.add_flags` can turn into a flag; a callable makes its default."""
+    metadata = {"help": help, "choices": choices}
+    return (
+        field(default_factory=default, metadata=metadata)
+        if callable(default)
+        else field(default=default, metadata=metadata)
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on. The flags of `scripts/train.py` and `training.json` are made from these fields.
+
+    Raises:
+        CamlossError: a value is out of range.
+    """
+
+    arch: str = option("sketch_cnn", "network to train", tuple(ARCHS))
+    variants: tuple[str, ...] = option(VARIANTS, "twins to train", VARIANTS)
+    epochs: int = option(10, "passes over the training images")
+    batch_size: int = option(128, "images a step")
+    optimizer: str = option("adamw", "AdamW, or Adam as in the original article", ("adamw", "adam"))
+    schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
+    learning_rate: float = option(1e-2, "the highest learning rate of the run")
+    weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
+    alpha: float = option(3.0, "weight of L_cam in the cam twin")
+    warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
+    augment: bool = option(True, "vary size, slant, rotation, place and stroke width of the training images")
+    styles: int = option(500, "drawn digits to add for each style that MNIST hardly has, such as a 7 with a bar")
+    pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
+    seed: int = option(0, "of the initial weights, the data order and the augmentation")
+    precision: str = option(
+        "auto", "bfloat16 convolutions where the device has them, or not", ("auto", "float32", "bfloat16")
+    )
+    device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
+    data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
+    output_dir: Path = option(lambda: Path("checkpoints"), "folder for the checkpoints")
+    resume: bool = option(False, "continue an interrupted run to the same weights as an uninterrupted one")
+    dry_run: bool = option(False, "train two steps of each twin, write nothing")
+
+    def __post_init__(self) -> None:
+        CAMLoss(self.alpha)
+        for name, choices in (("arch", tuple(ARCHS)), ("optimizer", ("adamw", "adam"))):
+            if getattr(self, name) not in choices:
+                raise CamlossError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+        if not self.variants or not set(self.variants) <= set(VARIANTS):
+            raise CamlossError(f"variants are {' '.join(self.variants) or 'none'}; expected ce, cam or both")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise CamlossError(f"learning_rate is {self.learning_rate}; expected a number above 0, such as 0.005")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
+        for name in ("warmup_epochs", "styles"):
+            if getattr(self, name) < 0:
+                raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
+
+    def alpha_at(self, variant: str, epoch: int) -> float:
+        """Alpha of a twin in an epoch (counted from 0): the only thing in which the twins differ."""
+        return self.alpha if variant == "cam" and epoch >= self.warmup_epochs else 0.0
+
+    def learning_rate_at(self, progress: float) -> float:
+        """The learning rate when a share of the run in [0, 1) is done: up over the first fifth, then down to 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        rise = 0.2
+        return self.learning_rate * (progress / rise if progress < rise else (1 - progress) / (1 - rise))
+
+    def record(self) -> dict[str, Any]:
+        """The fields that the weights depend on, as JSON."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in (*PATHS_AND_MODES, "variants")}
+
+
+RECIPES: dict[str, TrainConfig] = {
+    "default": TrainConfig(),
+    # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
+    "original": TrainConfig(
+        arch="plain_cnn",
+        epochs=20,
+        batch_size=64,
+        optimizer="adam",
+        schedule="constant",
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        alpha=3.0,
+        warmup_epochs=10,
+        augment=False,
+        styles=0,
+        precision="float32",
+    ),
+}

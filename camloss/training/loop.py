@@ -1,0 +1,158 @@
+"""One training loop for both twins: cross-entropy alone (`ce`) and CAM-loss (`cam`); they differ in alpha only.
+
+Everything random in an epoch comes from generators seeded with (seed, epoch), so that the twins see the same images in
+the same order, and a run that was interrupted continues exactly where its last whole epoch ended.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from camloss.digits.augment import Augmentation
+from camloss.digits.mnist import MNISTData, Split
+from camloss.digits.models import MapClassifier, build_model
+from camloss.digits.styles import draw_styles
+from camloss.errors import CamlossError
+from camloss.losses import CAMLoss
+from camloss.training.config import TrainConfig
+from camloss.training.hardware import environment, pick_device, pick_precision
+from camloss.training.resume import TrainingState
+
+
+class DivergedError(CamlossError):
+    """The loss is no longer a number."""
+
+    exit_code = 1
+
+
+def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str], None] = tqdm.write) -> "TrainedTwin":
+    """Train one twin.
+
+    After each epoch its whole state goes to `output_dir/.resume/VARIANT.safetensors`; with `config.resume`, training
+    goes on from there.
+
+    Args:
+        config: the run.
+        variant: "ce" or "cam".
+        data: MNIST; its test split is not touched.
+        log: receives one line an epoch.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+        CamlossError: the device or precision is not to be had, or the interrupted run had another config.
+    """
+    device = pick_device(config.device)
+    precision = pick_precision(config.precision, device)
+    train_split = data.train.joined(draw_styles(config.styles, config.seed)).to(device)
+    validation = data.validation.to(device)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        kwargs = {"pretrained": True} if config.pretrained else {}
+        model = build_model(config.arch, **kwargs)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, config)
+    augmentation = Augmentation()
+
+    state = TrainingState(config, variant)
+    history = state.load(model, optimizer) if config.resume else []
+    if not history and not config.dry_run:
+        state.save(model, optimizer, history)  # an output folder that cannot be written shows now, not after an epoch
+    steps_per_epoch = math.ceil(len(train_split) / config.batch_size)
+    if config.dry_run:
+        steps_per_epoch = 2
+    total_steps = steps_per_epoch * config.epochs
+
+    for epoch in range(len(history), 1 if config.dry_run else config.epochs):
+        criterion = CAMLoss(config.alpha_at(variant, epoch))
+        order_generator, image_generator = epoch_generators(config.seed, epoch, device)
+        order = torch.randperm(len(train_split), generator=order_generator)  # (N,)
+        sums = torch.zeros(2, device=device)
+        started = time.perf_counter()
+        model.train()
+        batches = train_split.batches(config.batch_size, order[: steps_per_epoch * config.batch_size])
+        bar = tqdm(batches, f"{variant} {epoch + 1}/{config.epochs}", steps_per_epoch, leave=False, dynamic_ncols=True)
+        for step, (images, targets) in enumerate(bar):  # (B, 1, 28, 28), (B,)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
+            x = augmentation(images, image_generator) if config.augment else images
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                logits, features = model(x)  # (B, 10), (B, C, H, W)
+            terms = criterion(logits, features, model.head.weight, targets)
+            optimizer.zero_grad()
+            terms.total.backward()
+            optimizer.step()
+
+            sums += torch.stack([terms.ce, terms.cam]).detach()
+            if step % 20 == 0:
+                rate = (step + 1) * config.batch_size / (time.perf_counter() - started)
+                bar.set_postfix_str(f"L_ce {terms.ce:.4f}, L_cam {terms.cam:.4f}, {rate:.0f} images/s", refresh=False)
+                refuse_divergence(terms.total, variant, epoch)
+        refuse_divergence(sums.sum(), variant, epoch)
+        seconds = time.perf_counter() - started
+        ce, cam = (sums / steps_per_epoch).tolist()
+        entry = {
+            "epoch": epoch + 1,
+            "alpha": criterion.alpha,
+            "ce": ce,
+            "cam": cam,
+            "validation_accuracy": accuracy(model, validation),
+            "seconds": seconds,
+        }
+        history.append(entry)
+        if not config.dry_run:
+            state.save(model, optimizer, history)
+        log(
+            f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
+            f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
+        )
+    return TrainedTwin(model.eval().cpu(), history, {**environment(device), "precision": precision})
+
+
+@dataclass(frozen=True)
+class TrainedTwin:
+    """A trained model in eval mode on the CPU, one entry an epoch, and where it was trained."""
+
+    model: MapClassifier
+    history: list[dict[str, float]]
+    environment: dict[str, str]
+
+
+def make_optimizer(model: MapClassifier, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    return torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
+    )
+
+
+def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """Generators for the order of the images and for their augmentation, the same for both twins."""
+    order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
+    return (
+        torch.Generator().manual_seed(int(order_seed)),
+        torch.Generator(device=device).manual_seed(int(image_seed)),
+    )
+
+
+@torch.no_grad()
+def accuracy(model: MapClassifier, split: Split) -> float:
+    """The share of a split that the model gets right, in eval mode."""
+    model.eval()
+    right = [(model(images)[0].argmax(1) == labels).sum() for images, labels in split.batches(1_000)]
+    return float(torch.stack(right).sum()) / len(split)
+
+
+def refuse_divergence(loss: Tensor, variant: str, epoch: int) -> None:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise DivergedError(
+            f"the loss of the {variant} twin became {value} in epoch {epoch + 1}; "
+            "no checkpoint was written; try a lower --learning-rate or --alpha"
+        )

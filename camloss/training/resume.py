@@ -1,0 +1,52 @@
+"""The state of a training run between two epochs."""
+
+import json
+
+import torch
+from torch import Tensor
+
+from camloss.checkpoint import pack, unpack, write_atomically
+from camloss.digits.models import MapClassifier
+from camloss.errors import CamlossError
+from camloss.training.config import TrainConfig
+
+
+class TrainingState:
+    """The state of one twin between two epochs, in one file that is replaced in one step."""
+
+    def __init__(self, config: TrainConfig, variant: str) -> None:
+        self.config = config.record()
+        self.path = config.output_dir / ".resume" / f"{variant}.safetensors"
+
+    def save(self, model: MapClassifier, optimizer: torch.optim.Optimizer, history: list[dict[str, float]]) -> None:
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        for idx, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
+        write_atomically(self.path, pack(tensors, config=self.config, history={"epochs": history}))
+
+    def load(self, model: MapClassifier, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
+        """Put the saved state into model and optimizer; returns the history so far, empty where nothing was saved."""
+        if not self.path.exists():
+            return []
+        tensors, facts = unpack(self.path)
+        if facts["config"] != json.loads(json.dumps(self.config)):
+            changed = [name for name, value in self.config.items() if facts["config"].get(name) != value]
+            raise CamlossError(
+                f"the interrupted run in {self.path.parent} had other values of {', '.join(changed)}; "
+                "repeat its flags, or run without --resume to start over"
+            )
+        slots: dict[int, dict[str, Tensor]] = {}
+        for idx, parameter in enumerate(model.parameters()):
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimizer.{idx}."):
+                    # fused AdamW walks parameter and slots side by side in memory, so their strides must agree
+                    laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor
+                    slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
+        model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        return list(facts["history"]["epochs"])
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
