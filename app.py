@@ -83,7 +83,7 @@ def explain_digit(
         of the CAM that lies on the strokes.
     """
     try:
-        return serve.look(twins(networks), picture, class_idx, other_idx)
+        return serve.answer(twins(networks), picture, class_idx, other_idx)
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
 
@@ -92,7 +92,7 @@ def for_page(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[
     """A server function of the page: takes what anyone may send, and says what is wrong with it in one line."""
 
     @functools.wraps(function)
-    def answer(question: Any) -> dict[str, Any]:
+    def checked(question: Any) -> dict[str, Any]:
         try:
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
@@ -100,42 +100,46 @@ def for_page(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[
         except CamlossError as error:
             return {"error": str(error)}
 
-    return answer
+    return checked
 
 
 @for_page
-def look(asked: dict[str, Any]) -> dict[str, Any]:
-    return serve.look(
-        twins(asked.get("networks")),
-        asked.get("picture"),
-        asked.get("class_idx"),
-        asked.get("other_idx"),
+def answer(question: dict[str, Any]) -> dict[str, Any]:
+    return serve.answer(
+        twins(question.get("networks")),
+        question.get("picture"),
+        question.get("class_idx"),
+        question.get("other_idx"),
         encode=serve.as_bytes,
     )
 
 
 @for_page
-def build_up(asked: dict[str, Any]) -> dict[str, Any]:
+def build_up(question: dict[str, Any]) -> dict[str, Any]:
     return serve.build_up(
-        twins(asked.get("networks")),
-        asked.get("picture"),
-        asked.get("variant"),
-        asked.get("class_idx"),
+        twins(question.get("networks")),
+        question.get("picture"),
+        question.get("variant"),
+        question.get("class_idx"),
         encode=serve.as_bytes,
     )
 
 
 @for_page
-def picture(asked: dict[str, Any]) -> dict[str, Any]:
-    pair = twins(asked.get("networks"))
-    answer = serve.look(pair, asked.get("picture"), asked.get("class_idx"), asked.get("other_idx"))
-    if answer["blank"]:
+def picture(question: dict[str, Any]) -> dict[str, Any]:
+    pair = twins(question.get("networks"))
+    seen = serve.answer(pair, question.get("picture"), question.get("class_idx"), question.get("other_idx"))
+    if seen["blank"]:
         raise CamlossError("the drawing is blank; draw a digit first")
     from camloss.page import viz  # matplotlib takes 0.5 s to import
 
-    with serve.turn():
+    with serve.worker():
         png = viz.answer_png(
-            serve.open_picture(asked.get("drawing")), asked.get("place"), answer, asked.get("colours"), pair.source
+            serve.open_picture(question.get("drawing")),
+            question.get("place"),
+            seen,
+            question.get("colours"),
+            pair.source,
         )
     return {"png": base64.b64encode(png).decode()}
 
@@ -168,7 +172,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         component(
             "pad",
             scripts=("paint.js", "pad.js", "page.js"),
-            server_functions=[look, picture],
+            server_functions=[answer, picture],
             colours=COLOURS,
             examples=EXAMPLES,
             networks=list(PAIRS),

@@ -50,7 +50,7 @@ def server() -> list[Row]:
     times = []
     for _ in range(220):
         start = time.perf_counter()
-        serve.look(twins, picture, encode=serve.as_bytes)
+        serve.answer(twins, picture, encode=serve.as_bytes)
         times.append(time.perf_counter() - start)
     return [("server time of one drawing, median", f"{milliseconds(times[20:])} ms", "8 ms")]
 
@@ -59,9 +59,11 @@ def callers() -> list[Row]:
     """Raw callers on loopback, each with a connection of its own, all at once."""
     with page() as url:
         host = url.removeprefix("http://").rstrip("/")
-        component = find_component(url, "look")
+        component = find_component(url, "answer")
         question = {"picture": drawing_png(), "class_idx": None, "other_idx": None}
-        body = json.dumps({"data": question, "component_id": component, "fn_name": "look", "session_hash": "benchmark"})
+        body = json.dumps(
+            {"data": question, "component_id": component, "fn_name": "answer", "session_hash": "benchmark"}
+        )
         end = time.perf_counter() + SECONDS
 
         def call() -> list[float]:

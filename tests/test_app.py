@@ -47,7 +47,7 @@ def call_api(server: PageServer, *arguments: Any) -> tuple[str, Any]:
 
 
 def expected(class_idx: int | None = None, other_idx: int | None = None) -> Any:
-    answer = serve.look(bundled_twins(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
+    answer = serve.answer(bundled_twins(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
     return json.loads(json.dumps(answer))
 
 
@@ -99,7 +99,7 @@ def test_api_reads_no_files_of_the_server(page_server: PageServer) -> None:
 
 
 def test_pad_and_api_get_the_same_answer(page_server: PageServer) -> None:
-    answer = ask_page(page_server, "look", {"picture": SEVEN, "class_idx": 4, "other_idx": 9})
+    answer = ask_page(page_server, "answer", {"picture": SEVEN, "class_idx": 4, "other_idx": 9})
     truth = expected(4, 9)
     for variant in ("ce", "cam"):
         for name in ("digit", "probs", "class_idx", "other_idx", "agreement", "ink_energy"):
@@ -113,12 +113,12 @@ def test_pad_and_api_get_the_same_answer(page_server: PageServer) -> None:
 @pytest.mark.parametrize(
     ("function", "data", "complaint"),
     [
-        ("look", None, "expected an object with named values, not NoneType"),
-        ("look", [SEVEN], "not list"),
-        ("look", {}, "the picture is NoneType"),
-        ("look", {"picture": SEVEN, "networks": ["a"]}, "unknown networks"),
-        ("look", {"picture": SEVEN, "networks": "../.."}, "unknown networks"),
-        ("look", {"picture": SEVEN, "class_idx": "4"}, "class '4'"),
+        ("answer", None, "expected an object with named values, not NoneType"),
+        ("answer", [SEVEN], "not list"),
+        ("answer", {}, "the picture is NoneType"),
+        ("answer", {"picture": SEVEN, "networks": ["a"]}, "unknown networks"),
+        ("answer", {"picture": SEVEN, "networks": "../.."}, "unknown networks"),
+        ("answer", {"picture": SEVEN, "class_idx": "4"}, "class '4'"),
         ("build_up", {"picture": SEVEN, "variant": {}}, "unknown variant"),
         ("picture", {"picture": SEVEN}, "the picture is NoneType"),
         ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": "jet"}, "unknown colours 'jet'"),
@@ -214,7 +214,7 @@ def test_first_drawing_needs_no_heavy_package() -> None:
         "        gradio.HTML(''); gradio.Markdown('')\n"
         "    gradio.events.api(lambda: 0, api_name='b')\n"
     )
-    ours = loaded(f"import app\nassert app.look({{'picture': {SEVEN!r}}})['blank'] is False")
+    ours = loaded(f"import app\nassert app.answer({{'picture': {SEVEN!r}}})['blank'] is False")
     assert "camloss.page.serve" in ours
     assert "camloss.page.viz" not in ours
     assert not {name for name in HEAVY if name in ours - gradio_alone}

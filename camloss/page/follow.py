@@ -36,7 +36,7 @@ def newest_twins(
     """
     directory = Path(checkpoints_dir)
 
-    def look() -> Twins:
+    def choose() -> Twins:
         pins = find_pins(repo, revision)
         if all(pins[twin].sha256 == sha256_of(directory / twin / WEIGHTS) for twin in TWINS):
             return dataclasses.replace(bundled, source=f"{bundled.source}, same as {name_of(pins)}")
@@ -45,7 +45,7 @@ def newest_twins(
         return load_pins(pins)
 
     try:
-        return within(seconds, look)
+        return within(seconds, choose)
     except Exception as error:  # whatever it is, the page is better off with weights than without
         reason = str(error) if isinstance(error, CamlossError) else f"{type(error).__name__} while loading {repo}"
         return dataclasses.replace(bundled, source=f"{bundled.source} ({reason})")

@@ -1,4 +1,4 @@
-"""From a picture as base64 text to what two models see in it, as plain JSON; the page's pad and its API share `look`.
+"""From a picture as base64 text to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
 
 Callers are strangers: the picture is checked before it is decoded, and few drawings are worked on at a time.
 """
@@ -31,7 +31,7 @@ BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number t
 
 MAX_WAIT = 10.0  # seconds
 WORKERS = os.cpu_count() or 1
-_turns = threading.BoundedSemaphore(WORKERS)
+_workers = threading.BoundedSemaphore(WORKERS)
 
 
 def as_lists(maps: Tensor, low: float = 0.0) -> list[Any]:  # noqa: ARG001, takes what as_bytes takes
@@ -45,7 +45,7 @@ def as_bytes(maps: Tensor, low: float = 0.0) -> str:
     return base64.b64encode(scaled.numpy().tobytes()).decode()
 
 
-def look(
+def answer(
     twins: Twins,
     picture: object,
     class_idx: object = None,
@@ -80,12 +80,12 @@ def look(
     Raises:
         CamlossError: the picture is none, or too large, or a class is not a digit; or too many others wait.
     """
-    asked, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
-    with turn():
+    wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
+    with worker():
         sketch = prepare_sketch(open_picture(picture))
         if sketch is None:
             return {"blank": True, "summary": "There is nothing to read yet."}
-        seen = [explain(model, sketch.pixels, asked, other) for model in (twins.ce, twins.cam)]
+        seen = [explain(model, sketch.pixels, wanted, other) for model in (twins.ce, twins.cam)]
         ce, cam = (_describe(explanation, encode) for explanation in seen)
     return {
         "blank": False,
@@ -112,13 +112,13 @@ def build_up(
 
     Args:
         twins: the two models.
-        picture: as for `look`.
+        picture: as for `answer`.
         variant: which of the two.
         class_idx: the digit to explain, by default the one that the model reads.
         encode: how maps are written.
 
     Returns:
-        blank: as for `look`, and so are `frame` and `map_size`.
+        blank: as for `answer`, and so are `frame` and `map_size`.
         class_idx: the digit explained.
         channels: the first `SHOWN` of them: `features` in [0, 1], as a share of the highest of them all, and the
             `weight` of each for the class.
@@ -126,19 +126,19 @@ def build_up(
             `difference`, all in [0, 1], and its mean `distance`.
 
     Raises:
-        CamlossError: as for `look`.
+        CamlossError: as for `answer`.
     """
     if not isinstance(variant, str) or variant not in TWINS:
         raise CamlossError(f"unknown variant {variant!r}; expected one of {', '.join(TWINS)}")
-    asked = _check_class(twins, class_idx)
+    wanted = _check_class(twins, class_idx)
     model = twins.ce if variant == "ce" else twins.cam
-    with turn(), torch.inference_mode():
+    with worker(), torch.inference_mode():
         sketch = prepare_sketch(open_picture(picture))
         if sketch is None:
             return {"blank": True}
         logits, features = model(sketch.pixels)
-        explained = int(logits.argmax()) if asked is None else asked
-        weight = model.head.weight[explained]  # (C,)
+        digit = int(logits.argmax()) if wanted is None else wanted
+        weight = model.head.weight[digit]  # (C,)
         order = (features[0].mean((-2, -1)) * weight).abs().argsort(descending=True)
         features, weight = features[0, order], weight[order]  # (C, H, W), (C,)
         counts = [2**power for power in range(len(order).bit_length()) if 2**power < len(order)] + [len(order)]
@@ -151,7 +151,7 @@ def build_up(
         "blank": False,
         "frame": _frame(sketch),
         "map_size": list(features.shape[1:]),
-        "class_idx": explained,
+        "class_idx": digit,
         "channels": [
             {"features": encode(channel / peak), "weight": round(float(channel_weight), 4)}
             for channel, channel_weight in zip(features[:SHOWN], weight[:SHOWN], strict=True)
@@ -203,15 +203,15 @@ def open_picture(picture: object) -> "Image":
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def worker() -> Iterator[None]:
     """Wait until a processor is free and take no other: more threads at once would slow down everyone."""
-    if not _turns.acquire(timeout=MAX_WAIT):
+    if not _workers.acquire(timeout=MAX_WAIT):
         raise CamlossError("too many drawings at once; try again in a moment")
     try:
         torch.set_num_threads(1)
         yield
     finally:
-        _turns.release()
+        _workers.release()
 
 
 def _check_class(twins: Twins, class_idx: object) -> int | None:

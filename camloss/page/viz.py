@@ -73,7 +73,7 @@ def answer_png(drawing: "Image", place: object, answer: Mapping[str, Any], colou
         drawing: the whole pad, square.
         place: where the picture that was read lies in it: `left` and `top` of its corner and the size of one of its
             pixels, `unit`, all as shares of the pad's side.
-        answer: what `camloss.serve.look` returned, with maps as lists; not blank.
+        answer: what `camloss.serve.answer` returned, with maps as lists; not blank.
         colours: one of `SEQUENTIAL`.
         source: a line that says which models these are.
 

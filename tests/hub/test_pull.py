@@ -46,7 +46,7 @@ def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 def answers(twins: Twins, drawing: str) -> bool:
     """Whether the page gets a digit, and the line about its weights, from both for a drawing."""
-    answer = serve.look(twins, drawing)
+    answer = serve.answer(twins, drawing)
     return {answer[twin]["digit"] for twin in ("ce", "cam")} <= set(range(10)) and answer["source"] == twins.source
 
 

@@ -43,7 +43,7 @@ def numbers(text: str, low: float = 0.0) -> torch.Tensor:
 
 
 def test_look_says_what_explain_says(twins: Twins) -> None:
-    answer = serve.look(twins, SEVEN, class_idx=3, other_idx=5)
+    answer = serve.answer(twins, SEVEN, class_idx=3, other_idx=5)
     sketch = prepare_sketch(drawn())
     assert sketch is not None
     for variant, model in (("ce", twins.ce), ("cam", twins.cam)):
@@ -63,7 +63,7 @@ def test_look_says_what_explain_says(twins: Twins) -> None:
 
 
 def test_each_model_explains_what_it_reads_unless_asked(twins: Twins) -> None:
-    answer = serve.look(twins, SEVEN)
+    answer = serve.answer(twins, SEVEN)
     for variant in ("ce", "cam"):
         assert answer[variant]["class_idx"] == answer[variant]["digit"]
         assert answer[variant]["other_idx"] is None
@@ -71,8 +71,8 @@ def test_each_model_explains_what_it_reads_unless_asked(twins: Twins) -> None:
 
 
 def test_bytes_and_lists_say_the_same(twins: Twins) -> None:
-    lists = serve.look(twins, SEVEN, 3, 5)
-    packed = serve.look(twins, SEVEN, 3, 5, encode=serve.as_bytes)
+    lists = serve.answer(twins, SEVEN, 3, 5)
+    packed = serve.answer(twins, SEVEN, 3, 5, encode=serve.as_bytes)
     half_step = 0.5 / 254 + 5e-4
     for name, low in (("cam", 0.0), ("caam", 0.0), ("contrast", -1.0)):
         expected = torch.tensor(lists["cam"][name]).flatten()
@@ -86,7 +86,7 @@ def test_zero_and_the_ends_are_exact_in_bytes() -> None:
 
 
 def test_frame_leads_from_the_28_pixels_to_the_picture(twins: Twins) -> None:
-    big = serve.look(twins, encoded(drawn(256)))
+    big = serve.answer(twins, encoded(drawn(256)))
     left, top, scale = big["frame"]
     seen = torch.tensor(big["seen"]) > 0.5
     rows, columns = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
@@ -98,7 +98,7 @@ def test_frame_leads_from_the_28_pixels_to_the_picture(twins: Twins) -> None:
 
 @pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)])
 def test_blank_is_said_to_be_blank(twins: Twins, ground: tuple[int, int, int, int]) -> None:
-    answer = serve.look(twins, encoded(Image.new("RGBA", (64, 64), ground)))
+    answer = serve.answer(twins, encoded(Image.new("RGBA", (64, 64), ground)))
     assert answer == {"blank": True, "summary": "There is nothing to read yet."}
 
 
@@ -118,7 +118,7 @@ def test_summary_names_the_digits_and_what_cannot_be_held_against() -> None:
 def test_formats_that_are_read(twins: Twins, file_format: str, prefix: str) -> None:
     on_paper = Image.new("RGB", (128, 128), "white")
     on_paper.paste(drawn(), mask=drawn())
-    assert serve.look(twins, prefix + encoded(on_paper, file_format))["blank"] is False
+    assert serve.answer(twins, prefix + encoded(on_paper, file_format))["blank"] is False
 
 
 def bomb(side: int) -> str:
@@ -155,7 +155,7 @@ def bomb(side: int) -> str:
 )
 def test_pictures_that_are_refused(twins: Twins, picture: Any, complaint: str) -> None:
     with pytest.raises(CamlossError, match=complaint) as caught:
-        serve.look(twins, picture)
+        serve.answer(twins, picture)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
@@ -163,21 +163,21 @@ def test_pictures_that_are_refused(twins: Twins, picture: Any, complaint: str) -
 def test_pixels_are_counted_before_they_are_decoded(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     with pytest.raises(CamlossError, match="pixels"):
-        serve.look(twins, bomb(2001))
+        serve.answer(twins, bomb(2001))
 
 
 @pytest.mark.parametrize("class_idx", [-1, 10, 3.0, True, "3", [3], float("nan")])
 def test_classes_that_are_refused(twins: Twins, class_idx: Any) -> None:
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
-        serve.look(twins, SEVEN, class_idx)
+        serve.answer(twins, SEVEN, class_idx)
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
-        serve.look(twins, SEVEN, 3, class_idx)
+        serve.answer(twins, SEVEN, 3, class_idx)
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
         serve.build_up(twins, SEVEN, "ce", class_idx)
 
 
 def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
-    answer = serve.look(twins, SEVEN, class_idx=2)
+    answer = serve.answer(twins, SEVEN, class_idx=2)
     for variant in ("ce", "cam"):
         steps = serve.build_up(twins, SEVEN, variant, class_idx=2)
         last = steps["totals"][-1]
@@ -231,15 +231,15 @@ def test_find_pairs_takes_the_folder_first_and_then_its_subfolders(untrained_pai
 def test_few_are_worked_on_at_a_time_and_who_waits_too_long_is_told(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "_turns", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(serve, "_workers", threading.BoundedSemaphore(1))
     monkeypatch.setattr(serve, "MAX_WAIT", 0.05)
-    with serve.turn(), pytest.raises(CamlossError, match="try again"):
-        serve.look(twins, SEVEN)
-    assert serve.look(twins, SEVEN)["blank"] is False
+    with serve.worker(), pytest.raises(CamlossError, match="try again"):
+        serve.answer(twins, SEVEN)
+    assert serve.answer(twins, SEVEN)["blank"] is False
 
 
 def test_a_refused_picture_gives_its_turn_back(twins: Twins) -> None:
     for _ in range(serve.WORKERS + 1):
         with pytest.raises(CamlossError):
-            serve.look(twins, "no base64!")
-    assert serve.look(twins, SEVEN)["blank"] is False
+            serve.answer(twins, "no base64!")
+    assert serve.answer(twins, SEVEN)["blank"] is False

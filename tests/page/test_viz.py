@@ -36,7 +36,7 @@ def test_tables_hold_256_colours_from_low_to_high() -> None:
 
 def test_answer_shows_the_maps_where_they_belong(twins: Twins) -> None:
     """A change in one corner of one map changes the picture, and only inside that map's axes."""
-    answer = serve.look(twins, SEVEN)
+    answer = serve.answer(twins, SEVEN)
     before = pixels(viz.answer_png(drawn(), PLACE, answer, "viridis", "source"))
     row = answer["ce"]["cam"][0]
     row[0] = 1 - round(row[0])
@@ -51,8 +51,8 @@ def test_answer_shows_the_maps_where_they_belong(twins: Twins) -> None:
 
 
 def test_answer_with_a_contrast_is_painted_in_diverging_colours(twins: Twins) -> None:
-    plain = pixels(viz.answer_png(drawn(), PLACE, serve.look(twins, SEVEN, 4), "viridis", "source"))
-    contrast = pixels(viz.answer_png(drawn(), PLACE, serve.look(twins, SEVEN, 4, 9), "viridis", "source"))
+    plain = pixels(viz.answer_png(drawn(), PLACE, serve.answer(twins, SEVEN, 4), "viridis", "source"))
+    contrast = pixels(viz.answer_png(drawn(), PLACE, serve.answer(twins, SEVEN, 4, 9), "viridis", "source"))
     most = np.array(colormaps[viz.DIVERGING](255)[:3]) * 255
 
     def nearest(picture: np.ndarray) -> float:
@@ -65,7 +65,7 @@ def test_answer_is_drawn_without_pyplot(twins: Twins) -> None:
     import matplotlib as mpl
 
     before = mpl.get_backend(auto_select=False)
-    viz.answer_png(drawn(), PLACE, serve.look(twins, SEVEN), "cividis", "source")
+    viz.answer_png(drawn(), PLACE, serve.answer(twins, SEVEN), "cividis", "source")
     assert mpl.get_backend(auto_select=False) == before
 
 
@@ -82,9 +82,9 @@ def test_answer_is_drawn_without_pyplot(twins: Twins) -> None:
 )
 def test_place_that_is_none_is_refused(twins: Twins, place: object) -> None:
     with pytest.raises(CamlossError, match="expected numbers for left, top and unit"):
-        viz.answer_png(drawn(), place, serve.look(twins, SEVEN), "cividis", "source")
+        viz.answer_png(drawn(), place, serve.answer(twins, SEVEN), "cividis", "source")
 
 
 def test_colours_that_are_not_offered_are_refused(twins: Twins) -> None:
     with pytest.raises(CamlossError, match="unknown colours 'jet'; expected one of cividis, viridis, inferno"):
-        viz.answer_png(drawn(), PLACE, serve.look(twins, SEVEN), "jet", "source")
+        viz.answer_png(drawn(), PLACE, serve.answer(twins, SEVEN), "jet", "source")

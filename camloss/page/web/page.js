@@ -230,7 +230,7 @@ function send() {
     version: wanted,
     picture,
     drawing: { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo },
-    answer: soon(server.look({ picture: picture.text, ...question() })),
+    answer: soon(server.answer({ picture: picture.text, ...question() })),
   };
 }
 
