@@ -1,8 +1,7 @@
 """Any drawing or photo of a digit -> the (1, 1, 28, 28) float32 a model expects.
 
-MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and were all written with much the same pen.
 A drawing brings its own size, place, colours and brush. So the ink is found and thinned to the path of the pen, and
-the path is drawn again at MNIST's size, in MNIST's place, with MNIST's pen.
+the path is written again at MNIST's size, in MNIST's place, with MNIST's pen.
 
     >>> import PIL.Image, PIL.ImageDraw
     >>> canvas = PIL.Image.new("RGBA", (280, 280))
@@ -17,7 +16,7 @@ the path is drawn again at MNIST's size, in MNIST's place, with MNIST's pen.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,38 +24,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss.digits.bitmap import Bitmap, pack
+from camloss.digits.pen import Sketch, write
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-FIELD = 28  # side of a model's input
-BOX = 20  # longer side of the digit in it
-PEN = 2.6  # width of MNIST's pen: mean of what `_path` finds in its training images
 LOOK = 320  # longest side of the picture in which ink is looked for
 WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
 MIN_SHARE = 0.05  # of the largest stroke's ink; marks with less are specks
-
-
-@dataclass(frozen=True)
-class Sketch:
-    """A drawn digit as a model sees it, and the way back.
-
-    Coordinates are continuous: pixel i covers [i, i + 1). A place (x, y) in the 28 x 28 pixels is
-    `(scale * x + left, scale * y + top)` in the drawing (upright, where a photo says which side is up).
-    """
-
-    pixels: Tensor  # (1, 1, 28, 28) float32 in [0, 1], white ink on black
-    scale: float  # pixels of the drawing per pixel of the 28
-    left: float  # where the 28 x 28 field begins in the drawing, in its pixels; may lie outside it
-    top: float
-
-    def to_drawing(self, x: float, y: float) -> tuple[float, float]:
-        return self.scale * x + self.left, self.scale * y + self.top
 
 
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
@@ -83,21 +63,13 @@ def prepare_sketch(image: "Image | np.ndarray[Any, Any]") -> Sketch | None:
     if found is None:
         return None
     ink, factor, left, top = found
-    path, width = _path(ink)
-    reach = float((path.amax(0) - path.amin(0)).max())
-    scale = max(reach, (reach + width) / 2) / (BOX - PEN)
-    path = path / scale
-    path_offset = FIELD / 2 - (path.amin(0) + path.amax(0)) / 2
-    mass_offset = path_offset + FIELD / 2 - _centre_of_mass(_draw(path + path_offset))
-    margin = (FIELD - BOX) / 2  # a lopsided digit may not leave the field
-    offset = torch.minimum(torch.maximum(mass_offset, path_offset - margin), path_offset + margin)
-    pixels = _draw(path + offset)
-    off_x, off_y = offset.tolist()
-    return Sketch(
-        pixels=pixels[None, None],
-        scale=scale * factor,
-        left=left - off_x * scale * factor,
-        top=top - off_y * scale * factor,
+    path, brush = _path(ink)
+    sketch = write(path, brush)
+    return replace(
+        sketch,
+        scale=sketch.scale * factor,
+        left=left + sketch.left * factor,
+        top=top + sketch.top * factor,
     )
 
 
@@ -300,21 +272,3 @@ def _path(ink: Tensor) -> tuple[Tensor, float]:
 def _is_thin(mask: Bitmap) -> bool:
     """Whether the lines would vanish where the picture is scaled down."""
     return mask.inner.count < 0.3 * mask.count
-
-
-def _draw(path: Tensor) -> Tensor:
-    """(N, 2) points in 28 x 28 coordinates -> (28, 28) float in [0, 1]: the path under MNIST's pen, antialiased."""
-    across, down = (_centres()[:, None] - path[:, axis] for axis in (0, 1))  # (28, N) each
-    distance = (across.square() + down.square()[:, None]).amin(2).sqrt()  # (28, 28), from (28, 28, N)
-    return (PEN / 2 + 0.5 - distance).clamp(0, 1)
-
-
-def _centre_of_mass(pixels: Tensor) -> Tensor:
-    """(28, 28) -> (x, y)."""
-    mass = torch.stack([pixels.sum(0), pixels.sum(1)])  # by column, by row
-    return mass @ _centres() / pixels.sum()
-
-
-def _centres() -> Tensor:
-    """(28,), where a pixel's centre lies along a side of the field."""
-    return torch.arange(FIELD) + 0.5

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from camloss.digits.mnist import Split
+from camloss.digits.pen import BOX, FIELD, draw
 
 Points = tuple[tuple[float, float], ...]
 
-FIELD, BOX = 28, 20  # pixels: side of an image, longer side of the digit in it
 POINTS_PER_SPAN = 32  # close enough for the longest stem to look unbroken
-PEN = (1.6, 3.4)  # pixels, the range of the pen's width
+PENS = 1.6, 3.4  # pixels, the range of their widths
 CHUNK = 100  # images drawn at once
 
 
@@ -134,7 +134,7 @@ def _draw(style: Style, count: int, generator: torch.Generator) -> Tensor:
         dim=1,
     )  # (count, points, 2)
     paths = _fit(_bend(paths, generator))
-    low, high = PEN
+    low, high = PENS
     pen = low + (high - low) * torch.rand(count, 1, 1, generator=generator)
     return torch.cat([_ink(*chunk) for chunk in zip(torch.split(paths, CHUNK), torch.split(pen, CHUNK), strict=True)])
 
@@ -171,8 +171,8 @@ def _bend(paths: Tensor, generator: torch.Generator) -> Tensor:
 def _fit(paths: Tensor) -> Tensor:
     """Scale each digit's longer side to the box and put the mean of its points into the middle of the field."""
     extent = (paths.amax(1) - paths.amin(1)).amax(1)  # (N,)
-    paths = paths * ((BOX - sum(PEN) / 2) / extent)[:, None, None]
-    middle, margin = FIELD / 2, (FIELD - BOX) / 2 + PEN[1] / 2
+    paths = paths * ((BOX - sum(PENS) / 2) / extent)[:, None, None]
+    middle, margin = FIELD / 2, (FIELD - BOX) / 2 + PENS[1] / 2
     paths = paths - paths.mean(1, keepdim=True) + middle
     over = (paths.amax(1) - (FIELD - margin)).clamp_min(0) - (margin - paths.amin(1)).clamp_min(0)
     return paths - over[:, None]
@@ -180,8 +180,4 @@ def _fit(paths: Tensor) -> Tensor:
 
 def _ink(paths: Tensor, pen: Tensor) -> Tensor:
     """Draw (N, P, 2) points in pixels with round pens of width (N, 1, 1) -> (N, 1, 28, 28) uint8, smooth-edged."""
-    side = torch.arange(FIELD) + 0.5
-    pixels = torch.cartesian_prod(side, side).flip(1)  # (784, 2) as (x, y), row by row
-    distance = torch.cdist(pixels.expand(len(paths), -1, -1), paths).amin(2)  # (N, 784)
-    ink = (pen[:, 0] / 2 + 0.5 - distance).clamp(0, 1)
-    return (ink * 255).round().to(torch.uint8).view(-1, 1, FIELD, FIELD)
+    return (draw(paths, pen) * 255).round().to(torch.uint8)[:, None]

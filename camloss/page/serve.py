@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from camloss.digits.sketch import Sketch, prepare_sketch
+from camloss.digits.pen import Sketch
+from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from camloss.digits.sketch import BOX, PEN, Sketch, prepare_sketch, preprocess_sketch
+from camloss.digits.pen import BOX, PEN, Sketch
+from camloss.digits.sketch import prepare_sketch, preprocess_sketch
 from camloss.digits.strokes import Stroke, render_strokes
 from camloss.errors import CamlossError
 
