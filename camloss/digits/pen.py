@@ -1,16 +1,30 @@
 """MNIST's field and pen: where a path is written in the 28 x 28 pixels, and the ink that it leaves there.
 
 MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and were all written with much the same pen.
+
+    >>> bar = PenStroke(((100.0, 50.0), (100.0, 400.0)), width=60.0)
+    >>> sketch = write_strokes([bar])
+    >>> sketch.pixels.shape
+    torch.Size([1, 1, 28, 28])
+    >>> [round(x) for x in sketch.to_drawing(14.0, 14.0)]  # the middle of the stroke
+    [100, 225]
 """
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from camloss.digits.strokes import Stroke
+
 FIELD = 28  # pixels, side of a model's input
 BOX = 20  # pixels, longer side of the digit in it
 PEN = 2.6  # pixels, width of MNIST's pen: mean of what `sketch._path` finds in its training images
+MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are specks
+LINES_AT_ONCE = 500  # keeps little memory busy
 
 
 @dataclass(frozen=True)
@@ -30,26 +44,54 @@ class Sketch:
         return self.scale * x + self.left, self.scale * y + self.top
 
 
-def write(path: Tensor, brush: float) -> Sketch:
+@dataclass(frozen=True)
+class PenStroke:
+    """Where a round pen went while it was down: points (x, y), y down, and the pen's width, in one unit of length."""
+
+    points: Stroke
+    width: float
+
+    @property
+    def ink(self) -> float:
+        """The area that it covers, where it crosses nowhere."""
+        return self.width * (sum(math.dist(*line) for line in pairwise(self.points)) + math.pi / 4 * self.width)
+
+
+def write_strokes(strokes: Sequence[PenStroke]) -> Sketch | None:
+    """Write strokes of a pen anew with MNIST's; None when there are none.
+
+    What counts is the path, not how many of its points are given: any more between two of them change nothing.
+    """
+    largest = max((stroke.ink for stroke in strokes), default=0.0)
+    marks = [stroke for stroke in strokes if stroke.ink >= MIN_SHARE * largest]
+    if not marks:
+        return None
+    lines = [line for stroke in marks for line in pairwise((stroke.points[0], *stroke.points))]  # a point is a line too
+    return write(torch.tensor(lines, dtype=torch.float64), max(stroke.width for stroke in marks), draw_lines)
+
+
+def write(path: Tensor, brush: float, draw: Callable[[Tensor], Tensor] | None = None) -> Sketch:
     """Write a path anew, at MNIST's size, in MNIST's place, with MNIST's pen.
 
     Args:
-        path: (N, 2) points (x, y), y down, less than two pixels of the drawing apart.
+        path: (..., 2) places (x, y), y down.
         brush: the width of the pen that drew it: what is no longer than wide stays a dot.
+        draw: the ink of such a path; by default that of points, less than two pixels of the drawing apart.
     """
-    low, high = path.amin(0), path.amax(0)
-    reach = float((high - low).max())
+    draw = draw or draw_points
+    across = tuple(range(path.ndim - 1))
+    reach = float((path.amax(across) - path.amin(across)).max())
     scale = max(reach, (reach + brush) / 2) / (BOX - PEN)
     path = path / scale
-    path_offset = FIELD / 2 - (path.amin(0) + path.amax(0)) / 2
+    path_offset = FIELD / 2 - (path.amin(across) + path.amax(across)) / 2
     mass_offset = path_offset + FIELD / 2 - _centre_of_mass(draw(path + path_offset))
     margin = (FIELD - BOX) / 2  # a lopsided digit may not leave the field
     offset = torch.minimum(torch.maximum(mass_offset, path_offset - margin), path_offset + margin)
     off_x, off_y = offset.tolist()
-    return Sketch(draw(path + offset)[None, None], scale, -off_x * scale, -off_y * scale)
+    return Sketch(draw(path + offset).float()[None, None], scale, -off_x * scale, -off_y * scale)
 
 
-def draw(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
+def draw_points(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
     """The ink of points close together, under a round pen, smooth-edged.
 
     Args:
@@ -61,13 +103,37 @@ def draw(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
     """
     across, down = (_centres()[:, None] - path[..., None, :, axis] for axis in (0, 1))  # (..., 28, N) each
     squared = across.square()[..., None, :, :] + down.square()[..., None, :]  # (..., 28, 28, N)
-    return (pen / 2 + 0.5 - squared.amin(-1).sqrt()).clamp(0, 1)
+    return _ink(squared.amin(-1), pen)
+
+
+def draw_lines(lines: Tensor) -> Tensor:
+    """The ink of straight lines under MNIST's pen, smooth-edged.
+
+    Args:
+        lines: (N, 2, 2), from (x, y) to (x, y) in pixels of the field.
+
+    Returns:
+        (28, 28) in [0, 1].
+    """
+    places = torch.cartesian_prod(_centres(), _centres()).flip(1)[:, None]  # (784, 1, 2) as (x, y), row by row
+    squared = torch.full((FIELD * FIELD,), torch.inf, dtype=lines.dtype)
+    for start, end in (chunk.unbind(1) for chunk in lines.split(LINES_AT_ONCE)):
+        along, way = end - start, places - start  # (N, 2), (784, N, 2)
+        share = (way * along).sum(-1) / along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
+        nearest = way - share.clamp(0, 1)[..., None] * along
+        squared = torch.minimum(squared, nearest.square().sum(-1).amin(-1))
+    return _ink(squared.view(FIELD, FIELD), PEN)
+
+
+def _ink(squared: Tensor, pen: float | Tensor) -> Tensor:
+    """From the squared distance to the path."""
+    return (pen / 2 + 0.5 - squared.sqrt()).clamp(0, 1)
 
 
 def _centre_of_mass(pixels: Tensor) -> Tensor:
     """(28, 28) -> (x, y)."""
     mass = torch.stack([pixels.sum(0), pixels.sum(1)])  # by column, by row
-    return mass @ _centres() / pixels.sum()
+    return mass @ _centres().to(mass) / pixels.sum()
 
 
 def _centres() -> Tensor:

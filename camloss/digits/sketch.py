@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss.digits.bitmap import Bitmap, pack
-from camloss.digits.pen import Sketch, write
+from camloss.digits.pen import MIN_SHARE, Sketch, write
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
-MIN_SHARE = 0.05  # of the largest stroke's ink; marks with less are specks
 
 
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:

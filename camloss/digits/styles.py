@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from camloss.digits.mnist import Split
-from camloss.digits.pen import BOX, FIELD, draw
+from camloss.digits.pen import BOX, FIELD, draw_points
 
 Points = tuple[tuple[float, float], ...]
 
@@ -180,4 +180,4 @@ def _fit(paths: Tensor) -> Tensor:
 
 def _ink(paths: Tensor, pen: Tensor) -> Tensor:
     """Draw (N, P, 2) points in pixels with round pens of width (N, 1, 1) -> (N, 1, 28, 28) uint8, smooth-edged."""
-    return (draw(paths, pen) * 255).round().to(torch.uint8)[:, None]
+    return (draw_points(paths, pen) * 255).round().to(torch.uint8)[:, None]

@@ -1,11 +1,20 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
-from camloss.digits.pen import BOX, FIELD, PEN, draw, write
+from camloss.digits.pen import BOX, FIELD, PEN, PenStroke, draw_points, write, write_strokes
+from camloss.digits.sketch import prepare_sketch
+from camloss.digits.strokes import render_strokes
+
+SEVEN = (
+    PenStroke(((40.0, 50.0), (160.0, 50.0), (80.0, 250.0)), 14.0),
+    PenStroke(((70.0, 150.0), (150.0, 150.0)), 14.0),
+)
 
 
 def test_a_point_leaves_a_dot_as_wide_as_the_pen() -> None:
-    ink = draw(torch.tensor([[14.0, 9.5]]), pen=4.0)
+    ink = draw_points(torch.tensor([[14.0, 9.5]]), pen=4.0)
     assert ink.shape == (FIELD, FIELD)
     assert ink[9, 13] == ink[9, 14] == 1  # half a pixel away
     assert ink[9, 16] == 0  # 2.5 away: the edge is one pixel wide, around the radius of 2
@@ -16,8 +25,8 @@ def test_a_point_leaves_a_dot_as_wide_as_the_pen() -> None:
 def test_pens_of_many_widths_draw_at_once_what_each_draws_alone() -> None:
     paths = torch.rand(3, 40, 2) * FIELD
     pens = torch.tensor([1.0, 2.6, 5.0]).view(3, 1, 1)
-    for path, pen, ink in zip(paths, pens, draw(paths, pens), strict=True):
-        assert torch.equal(ink, draw(path, float(pen)))
+    for path, pen, ink in zip(paths, pens, draw_points(paths, pens), strict=True):
+        assert torch.equal(ink, draw_points(path, float(pen)))
 
 
 def test_written_in_the_box_centred_by_mass_and_back() -> None:
@@ -34,3 +43,58 @@ def test_a_dot_is_no_larger_than_the_pen_and_may_be_drawn_with_any_brush() -> No
         pixels = write(torch.tensor([[5.0, 7.0]]), brush).pixels
         assert float(pixels.sum()) == pytest.approx(torch.pi * PEN**2 / 4, rel=0.1)
         assert pixels[0, 0, 13:15, 13:15].min() > 0.9
+
+
+def test_any_number_of_points_on_the_way_gives_the_same_ink() -> None:
+    """A slow hand's mouse gives many points, a fast one's few."""
+
+    def halved(stroke: PenStroke) -> PenStroke:
+        middles = [((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in pairwise(stroke.points)]
+        alternating = [*sum(zip(stroke.points, middles, strict=False), ()), stroke.points[-1], stroke.points[-1]]
+        return PenStroke(tuple(alternating), stroke.width)
+
+    few = write_strokes(SEVEN)
+    many = write_strokes([halved(halved(halved(stroke))) for stroke in SEVEN])
+    assert few is not None
+    assert many is not None
+    torch.testing.assert_close(many.pixels, few.pixels, atol=1e-6, rtol=0)
+    assert (many.scale, many.left, many.top) == pytest.approx((few.scale, few.left, few.top))
+
+
+def test_as_read_from_the_drawing_itself() -> None:
+    """The pen's path, and the path found by thinning what it drew."""
+    written = write_strokes(SEVEN)
+    found = prepare_sketch(render_strokes(tuple(stroke.points for stroke in SEVEN), (300, 300), 14.0))
+    assert written is not None
+    assert found is not None
+    assert float((written.pixels - found.pixels).abs().sum() / found.pixels.sum()) < 0.1
+    assert (written.scale, written.left, written.top) == pytest.approx((found.scale, found.left, found.top), abs=3)
+
+
+def test_the_brush_does_not_matter_where_the_path_is_longer_than_it() -> None:
+    thin, fat = (write_strokes([PenStroke(stroke.points, width) for stroke in SEVEN]) for width in (2.0, 120.0))
+    assert thin is not None
+    assert fat is not None
+    assert torch.equal(thin.pixels, fat.pixels)
+
+
+def test_a_tap_beside_the_digit_is_a_speck_and_a_lone_tap_a_dot() -> None:
+    tap = PenStroke(((290.0, 290.0),), 14.0)
+    clean, touched, alone = write_strokes(SEVEN), write_strokes([*SEVEN, tap]), write_strokes([tap])
+    assert clean is not None
+    assert touched is not None
+    assert alone is not None
+    assert torch.equal(clean.pixels, touched.pixels)
+    assert float(alone.pixels.sum()) == pytest.approx(torch.pi * PEN**2 / 4, rel=0.1)
+    assert alone.to_drawing(FIELD / 2, FIELD / 2) == pytest.approx((290, 290))
+    assert write_strokes([]) is None
+
+
+def test_thousands_of_points_are_drawn_in_pieces() -> None:
+    circle = torch.linspace(0, 2 * torch.pi, 2_000, dtype=torch.float64)
+    points = torch.stack([300 + 200 * circle.cos(), 300 + 200 * circle.sin()], 1)
+    round_zero = write_strokes([PenStroke(tuple((x, y) for x, y in points.tolist()), 40.0)])
+    assert round_zero is not None
+    angles = (circle[::25].float(), (BOX - PEN) / 2)
+    on_circle = torch.stack([14 + angles[1] * angles[0].cos(), 14 + angles[1] * angles[0].sin()], 1)
+    assert (round_zero.pixels[0, 0][on_circle[:, 1].long(), on_circle[:, 0].long()] > 0.5).all()
