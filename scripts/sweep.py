@@ -10,14 +10,13 @@ import dataclasses
 import statistics
 
 import _checkout  # noqa: F401
-from evaluate import PEN_FILE
 from train import add_train_flags, chosen_config, train_and_save
 
 from camloss import cli, load_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
 from camloss.digits.mnist import load_mnist
 from camloss.training.config import TrainConfig
-from camloss.training.evaluation import draw_pen_digits, measure
+from camloss.training.evaluation import load_pen_digits, measure
 from camloss.training.hardware import environment, pick_device
 
 
@@ -30,8 +29,7 @@ def main() -> None:
     config = chosen_config(flags)
 
     data = load_mnist(config.data_dir)
-    pen_file = config.data_dir / PEN_FILE
-    pen_digits = draw_pen_digits(pen_file) if pen_file.is_file() else None
+    pen_digits = load_pen_digits(config.data_dir)
     measured: dict[str, list[dict[str, float]]] = {variant: [] for variant in config.variants}
     for seed in seeds:
         run = dataclasses.replace(config, seed=seed, output_dir=config.output_dir / f"seed-{seed}")

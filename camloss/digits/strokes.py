@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 Stroke = tuple[tuple[float, float], ...]
 
+DESIGN_WRITERS = range(1, 16)  # whose misread digits may be looked at, to choose what a model learns
+REPORT_WRITERS = range(16, 31)  # who choose nothing: only their figures say how a model does on hands it never met
+
 SUPERSAMPLING = 4  # drawn this many times larger, then reduced: smooth edges
 
 
 @dataclass(frozen=True)
 class PenDigit:
-    """One written digit. Points are (x, y) with y down, in the tablet's own units."""
+    """One written digit. Points are (x, y) with y down, in the tablet's own units; `writer` is None where unknown."""
 
     label: int
     strokes: tuple[Stroke, ...]
+    writer: int | None = None
 
 
 def read_unipen(path: str | Path) -> list[PenDigit]:
     """Read the digits of a UNIPEN text file, such as `pendigits-orig.tra.gz` of the UCI repository, gzipped or not.
 
-    The tablet's y runs up; here it is turned to run down, as on a screen.
+    The tablet's y runs up; here it is turned to run down, as on a screen. A comment of three whole numbers after a
+    digit's segment is that file's way to say digit, writer (1 to 30) and number.
 
     Raises:
         CamlossError: the file is missing, damaged, or holds no digit.
@@ -44,7 +49,9 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
         lines = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii").splitlines()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise CamlossError(f"cannot read pen strokes from {path}: {error}; fetch the file again") from error
-    digits: list[tuple[int, list[list[tuple[float, float]]]]] = []
+    labels: list[int] = []
+    writers: dict[int, int] = {}  # by place in `labels`
+    drawn: list[list[list[tuple[float, float]]]] = []
     pen_down = False
     for number, line in enumerate(lines, start=1):
         words = line.split()
@@ -52,21 +59,28 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
             if not words:
                 continue
             if words[0] == ".SEGMENT":
-                digits.append((_label(words[-1]), []))
+                labels.append(_label(words[-1]))
+                drawn.append([])
                 pen_down = False
+            elif words[0] == ".COMMENT":
+                if drawn and len(words) == 4 and all(word.isdecimal() for word in words[1:]):
+                    writers[len(drawn) - 1] = _writer(words, labels[-1])
             elif words[0] == ".PEN_DOWN":
-                digits[-1][1].append([])
+                drawn[-1].append([])
                 pen_down = True
             elif words[0].startswith("."):
                 pen_down = pen_down and words[0] != ".PEN_UP"
             elif pen_down:
                 x, y = words
-                digits[-1][1][-1].append((float(x), -float(y)))
+                drawn[-1][-1].append((float(x), -float(y)))
         except (ValueError, IndexError) as error:
             raise CamlossError(f"{path}, line {number}: {line.strip()!r} is not UNIPEN; fetch it again") from error
-    if not digits or not all(any(strokes) for _, strokes in digits):
+    if not drawn or not all(any(strokes) for strokes in drawn):
         raise CamlossError(f"{path} holds a digit without strokes, or no digit at all; fetch the file again")
-    return [PenDigit(label, tuple(tuple(stroke) for stroke in strokes if stroke)) for label, strokes in digits]
+    return [
+        PenDigit(label, tuple(tuple(stroke) for stroke in strokes if stroke), writers.get(idx))
+        for idx, (label, strokes) in enumerate(zip(labels, drawn, strict=True))
+    ]
 
 
 def _label(quoted: str) -> int:
@@ -74,6 +88,13 @@ def _label(quoted: str) -> int:
     if not 0 <= label <= 9:
         raise ValueError(f"no digit: {label}")
     return label
+
+
+def _writer(comment: list[str], label: int) -> int:
+    digit, writer, _ = map(int, comment[1:])
+    if digit != label:
+        raise ValueError(f"a comment on {digit} at a {label}")
+    return writer
 
 
 def render_strokes(

@@ -1,6 +1,7 @@
 """What the project claims of its models, measured: MNIST's test set and drawn digits."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,28 +11,41 @@ from tqdm import tqdm
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
 from camloss.digits.sketch import preprocess_sketch
-from camloss.digits.strokes import random_canvas, read_unipen
+from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, random_canvas, read_unipen
+from camloss.errors import CamlossError
 from camloss.maps import cam, min_max_normalize
 from camloss.metrics import deletion_insertion, evaluate
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
 
+PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
+HANDS = {"design": DESIGN_WRITERS, "report": REPORT_WRITERS}  # what `design` hands chose is reported on the others
 
-def draw_pen_digits(path: Path, seed: int = 0) -> Split:
-    """Draw every digit of a UNIPEN file once at random size, place and brush, and read it as the page would.
+
+def load_pen_digits(data_dir: Path) -> dict[str, Split]:
+    """The pen digits of the `design` and of the `report` hands; nothing where the data folder has no `PEN_FILE`."""
+    path = data_dir / PEN_FILE
+    return {name: draw_pen_digits(path, writers) for name, writers in HANDS.items()} if path.is_file() else {}
+
+
+def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
+    """Draw some writers' digits once each at random size, place and brush, and read them as the page would.
 
     Args:
-        path: such as `pendigits-orig.tra.gz`.
+        path: a UNIPEN file that names its writers, such as `pendigits-orig.tra.gz`.
+        writers: whose digits, such as `DESIGN_WRITERS`.
         seed: of size, place and brush.
 
     Returns:
         One image a digit, as `preprocess_sketch` makes it; a drawing that it takes for blank stays black.
 
     Raises:
-        CamlossError: the file cannot be read.
+        CamlossError: the file cannot be read, or none of these writers is in it.
     """
     generator = random.Random(seed)
-    digits = read_unipen(path)
+    digits = [digit for digit in read_unipen(path) if digit.writer in writers]
+    if not digits:
+        raise CamlossError(f"{path} holds no digit by the writers {writers}; fetch the file again")
     blank = torch.zeros(1, 1, 28, 28)
     seen: list[Tensor] = []
     for digit in tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True):
@@ -42,11 +56,11 @@ def draw_pen_digits(path: Path, seed: int = 0) -> Split:
 
 
 @torch.no_grad()
-def measure(model: MapClassifier, test: Split, pen_digits: Split | None) -> dict[str, float]:
+def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) -> dict[str, float]:
     """All numbers of one model, by name; those of `camloss.metrics.evaluate` and:
 
-    deletion, insertion (of the first images, for the CAM of the true label) and, where there are pen digits,
-    pen_accuracy.
+    deletion, insertion (of the first images, for the CAM of the true label) and, for each name of `pen_digits` (as
+    `load_pen_digits` gives them), pen_accuracy_NAME and pen_worst_digit_NAME, the accuracy of the digit read worst.
     """
     numbers = evaluate(model, test.batches(1_000))
     images, labels = next(test.batches(CAUSAL_IMAGES))
@@ -54,6 +68,9 @@ def measure(model: MapClassifier, test: Split, pen_digits: Split | None) -> dict
     maps = min_max_normalize(cam(features, model.head.weight, labels))
     deletion, insertion = deletion_insertion(model, images, maps, labels)
     numbers |= {"deletion": deletion.mean().item(), "insertion": insertion.mean().item()}
-    if pen_digits is not None:
-        numbers["pen_accuracy"] = evaluate(model, pen_digits.batches(1_000))["accuracy"]
+    for name, split in pen_digits.items():
+        right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in split.batches(1_000)]).float()
+        numbers[f"pen_accuracy_{name}"] = right.mean().item()
+        worst = min(right[split.labels == label].mean().item() for label in split.labels.unique())
+        numbers[f"pen_worst_digit_{name}"] = worst
     return numbers

@@ -34,7 +34,7 @@ def test_reads_digits_with_y_down(tmp_path: Path) -> None:
     (tmp_path / "digits.txt").write_text(UNIPEN)
     (tmp_path / "digits.gz").write_bytes(gzip.compress(UNIPEN.encode()))
     expected = [
-        PenDigit(4, (((10, -100), (20, -50)), ((30, -90), (30, -10)))),
+        PenDigit(4, (((10, -100), (20, -50)), ((30, -90), (30, -10))), writer=12),
         PenDigit(1, (((5, -7),),)),
     ]
     assert read_unipen(tmp_path / "digits.txt") == expected
@@ -49,6 +49,7 @@ def test_reads_digits_with_y_down(tmp_path: Path) -> None:
         (gzip.compress(UNIPEN.replace("20  50", "20  x").encode()), "line 6"),
         (gzip.compress(UNIPEN.replace("20  50", "20").encode()), "line 6"),
         (gzip.compress(UNIPEN.replace('"1"', '"11"').encode()), "line 13"),
+        (gzip.compress(UNIPEN.replace(".COMMENT 4", ".COMMENT 5").encode()), "line 3"),
         (gzip.compress(b".PEN_DOWN\n 1 2\n"), "line 1"),
         (gzip.compress(b'.SEGMENT DIGIT 0 ? "4"\n'), "without strokes"),
         (gzip.compress(b""), "no digit"),
@@ -124,3 +125,4 @@ def test_real_file() -> None:
     digits = read_unipen(PENDIGITS)
     assert len(digits) == 7494
     assert {digit.label for digit in digits} == set(range(10))
+    assert {digit.writer for digit in digits} == set(range(1, 31))

@@ -5,32 +5,52 @@ import torch
 from tiny_mnist import digits
 
 from camloss import CamlossError, build_model
-from camloss.digits.mnist import Split
-from camloss.training.evaluation import draw_pen_digits, measure
+from camloss.digits.mnist import Split, default_data_dir
+from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, read_unipen
+from camloss.training.evaluation import HANDS, PEN_FILE, draw_pen_digits, load_pen_digits, measure
 
 UNIPEN = """\
 .SEGMENT DIGIT 0 ? "1"
+.COMMENT 1 3 17
 .PEN_DOWN
  250 400
  250 100
 .PEN_UP
 .SEGMENT DIGIT 1 ? "7"
+.COMMENT 7 3 18
 .PEN_DOWN
  150 400
  350 400
  220 100
+.PEN_UP
+.SEGMENT DIGIT 2 ? "1"
+.COMMENT 1 16 1
+.PEN_DOWN
+ 250 400
+ 250 100
+.PEN_UP
+.SEGMENT DIGIT 3 ? "0"
+.COMMENT an unknown hand
+.PEN_DOWN
+ 250 400
+ 350 250
+ 250 100
+ 150 250
+ 250 400
 .PEN_UP
 """
 
 
 @pytest.fixture
 def pen_file(tmp_path: Path) -> Path:
-    (tmp_path / "pen.tra").write_text(UNIPEN)
-    return tmp_path / "pen.tra"
+    path = tmp_path / PEN_FILE.with_suffix("")
+    path.parent.mkdir()
+    path.write_text(UNIPEN)
+    return path
 
 
 def test_pen_digits_are_drawn_as_a_model_expects_them(pen_file: Path) -> None:
-    split = draw_pen_digits(pen_file)
+    split = draw_pen_digits(pen_file, DESIGN_WRITERS)
     assert split.images.shape == (2, 1, 28, 28)
     assert split.images.dtype == torch.uint8
     assert split.labels.tolist() == [1, 7]
@@ -42,21 +62,54 @@ def test_pen_digits_are_drawn_as_a_model_expects_them(pen_file: Path) -> None:
 
 
 def test_pen_digits_are_the_same_for_the_same_seed(pen_file: Path) -> None:
-    assert torch.equal(draw_pen_digits(pen_file, seed=3).images, draw_pen_digits(pen_file, seed=3).images)
+    first, second = (draw_pen_digits(pen_file, DESIGN_WRITERS, seed=3).images for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_writer_belongs_to_the_design_or_to_the_report_never_to_both(pen_file: Path) -> None:
+    assert not set(DESIGN_WRITERS) & set(REPORT_WRITERS)
+    assert set(HANDS) == {"design", "report"}
+    assert draw_pen_digits(pen_file, HANDS["design"]).labels.tolist() == [1, 7]
+    assert draw_pen_digits(pen_file, HANDS["report"]).labels.tolist() == [1]
+
+
+@pytest.mark.skipif(not (default_data_dir() / PEN_FILE).is_file(), reason="needs the pendigits of $CAMLOSS_DATA_DIR")
+def test_the_hands_share_the_real_file_out_between_them() -> None:
+    digits = read_unipen(default_data_dir() / PEN_FILE)
+    counts = {name: sum(digit.writer in writers for digit in digits) for name, writers in HANDS.items()}
+    assert counts == {"design": 3749, "report": 3745}
+    assert sum(counts.values()) == len(digits)
+
+
+def test_writers_that_are_not_in_the_file_are_refused(pen_file: Path) -> None:
+    with pytest.raises(CamlossError, match="no digit by the writers"):
+        draw_pen_digits(pen_file, range(4, 6))
+
+
+def test_without_the_file_there_are_no_pen_digits(tmp_path: Path) -> None:
+    assert load_pen_digits(tmp_path) == {}
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(CamlossError, match="cannot read pen strokes from"):
-        draw_pen_digits(tmp_path / "none.tra")
+        draw_pen_digits(tmp_path / "none.tra", DESIGN_WRITERS)
 
 
 def test_measure_names_everything(pen_file: Path) -> None:
     images, labels = digits(20, seed=0)
     test = Split(images.unsqueeze(1), labels)
     model = build_model("sketch_cnn").eval()
-    without = measure(model, test, None)
-    numbers = measure(model, test, draw_pen_digits(pen_file))
-    assert set(numbers) - set(without) == {"pen_accuracy"}
+    without = measure(model, test, {})
     assert {"accuracy", "ink_energy", "cam_distance", "deletion", "insertion"} <= set(without)
-    assert numbers["pen_accuracy"] in (0.0, 0.5, 1.0)
-    assert all(numbers[name] == without[name] for name in without)
+
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.eye(10)[1])  # reads a 1 in everything
+    pen_digits = {name: draw_pen_digits(pen_file, writers) for name, writers in HANDS.items()}
+    numbers = measure(model, test, pen_digits)
+    assert {name: value for name, value in numbers.items() if name not in without} == {
+        "pen_accuracy_design": 0.5,
+        "pen_worst_digit_design": 0.0,
+        "pen_accuracy_report": 1.0,
+        "pen_worst_digit_report": 1.0,
+    }
