@@ -23,17 +23,14 @@ from starlette.middleware import Middleware
 from camloss.errors import CamlossError
 from camloss.page import serve
 from camloss.page.follow import follow_hub
-from camloss.page.pairs import find_pairs
-from camloss.twins import Twins, bundled_twins
+from camloss.page.pairs import find_pairs, load_for_page
+from camloss.twins import Twins
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
 WEB = Path(serve.__file__).resolve().parent / "web"
 
 
-@functools.cache
-def load(place: Path) -> Twins:
-    return bundled_twins(place)
-
+load = functools.cache(load_for_page)
 
 try:
     PAIRS = find_pairs(CHECKPOINTS)

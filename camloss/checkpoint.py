@@ -11,10 +11,12 @@ Readers open the first file alone, and it is replaced in one step: they see the 
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from camloss.digits.models import MapClassifier, build_model
@@ -51,7 +53,12 @@ def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mappi
 
 
 def load_weights(path: Path, name: str | None = None) -> MapClassifier:
-    """Build the model that a weight file describes, in eval mode; errors call the file `name`."""
+    """Build the model that a weight file describes, in eval mode; errors call the file `name`.
+
+    Raises:
+        CamlossError: the file is missing or damaged, of a newer format, names an unknown arch, or its tensors are not
+            just that arch's, in name, shape and number type, or not finite.
+    """
     name = name or str(path)
     tensors, facts = unpack(path, name)
     config = facts.get("config")
@@ -62,23 +69,49 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
             "upgrade camloss or take a checkpoint that it wrote"
         )
     num_classes = config.get("num_classes")
-    if not isinstance(num_classes, int) or num_classes < 1:
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or not 1 <= num_classes < 2**31:
         raise CamlossError(f"{name} is damaged (num_classes {num_classes}); fetch or train it again")
     try:
-        model = build_model(str(config.get("arch")), num_classes)
+        with torch.device("meta"):  # without memory: the file may claim any number of classes
+            model = build_model(str(config.get("arch")), num_classes)
     except CamlossError as error:
         raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
-    try:
-        model.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        reasons = " ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {reasons}") from error
+    if misfit := _misfit(tensors, model.state_dict()):
+        raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {misfit}; fetch or train it again")
+    model.load_state_dict(tensors, strict=True, assign=True)
     return model.eval()
+
+
+def _misfit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """What is first wrong with the tensors of a file, or None."""
+    for what, names in (("lacks", expected.keys() - tensors.keys()), ("also holds", tensors.keys() - expected.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            return f"it {what} {min(names)[:60]}{more}"
+    for name in expected:
+        tensor = tensors[name]
+        if tensor.shape != expected[name].shape:
+            return f"{name} has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
+        if tensor.dtype != expected[name].dtype:
+            return f"{name} is {tensor.dtype}, expected {expected[name].dtype}"
+        if not bool(tensor.isfinite().all()):
+            return f"{name} holds NaN or infinite values"
+    return None
 
 
 def load_training(directory: str | Path) -> dict[str, Any]:
     """The training record of a local checkpoint, from its weight file's header; {} where it has none."""
-    return dict(unpack(Path(directory) / WEIGHTS)[1].get("training", {}))
+    return dict(read_facts(Path(directory) / WEIGHTS).get("training", {}))
+
+
+def read_facts(path: Path, name: str | None = None) -> dict[str, Any]:
+    """The facts in a weight file's header, without its tensors: "config" and "training"; errors call the file `name`.
+
+    Raises:
+        CamlossError: the file is missing or damaged.
+    """
+    with _opened(path, name) as (_, facts):
+        return facts
 
 
 def pack(tensors: Mapping[str, Tensor], **facts: Mapping[str, Any]) -> bytes:
@@ -95,18 +128,31 @@ def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict
     Raises:
         CamlossError: the file is missing or damaged.
     """
+    with _opened(path, name) as (file, facts):
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118, not a dict
+
+
+@contextmanager
+def _opened(path: Path, name: str | None) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A safetensors file and the facts in its header."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(FACTS, "{}"))
-            if not isinstance(facts, dict):
-                raise ValueError("its header holds no object of facts")
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118, not a dict
+            if not (isinstance(facts, dict) and all(isinstance(value, dict) for value in facts.values())):
+                raise ValueError("its header holds no objects of facts")
+            yield file, facts
     except FileNotFoundError as error:
         raise CamlossError(f"no checkpoint in {path.parent}: {path.name} is missing; train one first") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CamlossError(f"{name or path} is damaged ({error}); fetch or train it again") from error
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        if isinstance(error, CamlossError):
+            raise
+        raise CamlossError(f"{name or path} is damaged ({_first_line(error)}); fetch or train it again") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -44,9 +44,9 @@ def drawing_png() -> str:
 def server() -> list[Row]:
     """One drawing, both models, all maps and scores, without the network."""
     from camloss.page import serve
-    from camloss.twins import bundled_twins
+    from camloss.page.pairs import load_for_page
 
-    twins, picture = bundled_twins(ROOT / "checkpoints"), drawing_png()
+    twins, picture = load_for_page(ROOT / "checkpoints"), drawing_png()
     times = []
     for _ in range(220):
         start = time.perf_counter()
@@ -134,16 +134,16 @@ COMPARISON = """
     from matplotlib import colormaps
 
     from camloss import explain, preprocess_sketch
-    from camloss.twins import bundled_twins
+    from camloss.page.pairs import load_for_page
 
-    TWINS = bundled_twins("checkpoints")
+    TWINS = load_for_page("checkpoints")
 
     def answer(sketch):
         torch.set_num_threads(1)
         x = None if sketch is None else preprocess_sketch(sketch["composite"])
         if x is None:
             return [None] * 4
-        seen = [explain(model, x) for model in (TWINS.ce, TWINS.cam)]
+        seen = [explain(model, x) for model in TWINS.models.values()]
         maps = [m[0].numpy() for explanation in seen for m in (explanation.cam, explanation.caam)]
         return [(colormaps["cividis"](m)[:, :, :3] * 255).astype("uint8") for m in maps]
 

@@ -22,7 +22,7 @@ from camloss.hub.card import check_space_card, metadata
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
 from camloss.hub.words import check_repo_id, explained
-from camloss.twins import TWINS
+from camloss.twins import VARIANTS, Twins, settle
 
 ALLOWED = (
     "app.py",
@@ -33,7 +33,7 @@ ALLOWED = (
     *(
         f"checkpoints/{pair}{twin}/{name}"
         for pair in ("", "*/")
-        for twin in TWINS
+        for twin in VARIANTS
         for name in ("model.safetensors", "config.json")
     ),
     "checkpoints/hub.json",
@@ -44,6 +44,7 @@ README = "README.md"
 def main() -> None:
     flags = parse_flags()
     check_repo_id(flags.space)
+    settle(flags.root / "checkpoints")
     pins: Mapping[str, Pin] = {}
     if flags.weights:
         check_repo_id(flags.weights)
@@ -97,12 +98,13 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
         for path in paths
         if path.is_file() and not path.name.startswith(".")
     }
-    needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in TWINS)]
+    needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)]
     readme = (root / README).read_text() if (root / README).is_file() else ""
     pictures = pictures_in(readme)
     files |= {name: (root / name).read_bytes() for name in pictures if (root / name).is_file()}
     if missing := [name for name in [*needed, *pictures] if name not in files]:
         raise CamlossError(f"{root} lacks {', '.join(missing)}; the Space cannot do without")
+    Twins.load(root / "checkpoints")
     files[README] = space_card(readme, space, weights, pins).encode()
     return files
 
@@ -128,7 +130,7 @@ def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, 
     if thumbnail and "://" not in thumbnail:
         card.data["thumbnail"] = f"{constants.ENDPOINT}/spaces/{space}/resolve/main/{thumbnail}"
     if weights:
-        card.data["models"] = [f"{weights}-{twin}" for twin in TWINS]
+        card.data["models"] = [f"{weights}-{twin}" for twin in VARIANTS]
     if pins:
         card.data["preload_from_hub"] = [f"{pin.repo_id} model.safetensors {pin.revision}" for pin in pins.values()]
     check_space_card(str(card))

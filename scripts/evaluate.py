@@ -1,7 +1,8 @@
 """Measure checkpoints on MNIST's test set and on drawn digits; print one table.
 
-    python scripts/evaluate.py                                    checkpoints/ce and checkpoints/cam
-    python scripts/evaluate.py runs/a runs/b user/camloss-mnist-cam --json
+    python scripts/evaluate.py                                    the pair in checkpoints/
+    python scripts/evaluate.py runs/a user/camloss-mnist          a pair in a folder, a pair on the Hub
+    python scripts/evaluate.py runs/a/cam user/camloss-mnist-cam --json    single checkpoints
 
 Drawn digits are the pen strokes of the UCI repository (pendigits-orig.tra), drawn at random size, place and brush and
 read as the page reads a drawing; they are left out where the data folder has no pendigits/pendigits-orig.tra.gz.
@@ -19,15 +20,18 @@ import _checkout
 import torch
 
 from camloss import cli, load_checkpoint
+from camloss.checkpoint import WEIGHTS
 from camloss.digits.mnist import default_data_dir, load_mnist
-from camloss.training.config import VARIANTS
+from camloss.digits.models import MapClassifier
+from camloss.hub.pull import load_pair
 from camloss.training.evaluation import PEN_FILE, load_pen_digits, measure
 from camloss.training.hardware import environment
+from camloss.twins import VARIANTS, Twins
 
 
 def main() -> None:
     args = parse_flags()
-    models = {source: load_checkpoint(source) for source in args.checkpoints}
+    models = {name: model for source in args.sources for name, model in models_of(source).items()}
     test = load_mnist(args.data_dir).test
     pen_digits = load_pen_digits(args.data_dir)
     if not pen_digits:
@@ -47,14 +51,24 @@ def main() -> None:
     print(f"\n{counts['test']:,} test images, {counts['pen']:,} pen digits; {where['device']}, torch {where['torch']}")
 
 
+def models_of(source: str) -> dict[str, MapClassifier]:
+    """The twins of a pair, or one model, by what to call them in the table."""
+    folder = Path(source)
+    if (folder / WEIGHTS).is_file() or source.endswith(tuple(f"-{variant}" for variant in VARIANTS)):
+        return {source: load_checkpoint(source)}
+    is_repo = len(folder.parts) == 2 and not folder.is_absolute() and not folder.parent.is_dir()
+    twins = load_pair(source) if is_repo else Twins.load(source)
+    return {f"{source}{'-' if is_repo else '/'}{variant}": model for variant, model in twins.models.items()}
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
 def parse_flags() -> argparse.Namespace:
     parser = cli.Parser(__doc__)
-    bundled = [os.path.relpath(_checkout.ROOT / "checkpoints" / variant) for variant in VARIANTS]
-    parser.add_argument("checkpoints", nargs="*", default=bundled, help="directories or Hub repo ids")
+    bundled = os.path.relpath(_checkout.ROOT / "checkpoints")
+    parser.add_argument("sources", nargs="*", default=[bundled], help="folders or Hub repo ids of pairs or checkpoints")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args()

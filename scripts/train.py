@@ -1,19 +1,23 @@
 """Train the twins on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
 
-    python scripts/train.py                      both twins of sketch_cnn, to checkpoints/ce and checkpoints/cam
+    python scripts/train.py                      both twins, to runs/sketch_cnn-seed-0/ce and .../cam
     python scripts/train.py --recipe original    the recipe of the article that this project goes back to
     python scripts/train.py --resume             continue after Ctrl-C or a crash
 
-A checkpoint is written when its twin is done, in one step; until then the previous one stays.
+The pair appears in its folder in one step, when both twins are done; until then the previous one stays. A single twin
+(--variants) is for experiments; it is no pair and cannot be published.
 """
 
 import argparse
 import dataclasses
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import _checkout  # noqa: F401
 
-from camloss import cli, explain
+from camloss import CamlossError, cli, explain
 from camloss.checkpoint import save_checkpoint
 from camloss.digits.mnist import MNISTData, load_mnist
 from camloss.hub.card import write_card
@@ -22,8 +26,10 @@ from camloss.hub.words import check_repo_id
 from camloss.metrics import evaluate
 from camloss.page.viz import card_pictures
 from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import train
-from camloss.training.resume import TrainingState
+from camloss.training.resume import TrainingState, alone_in, run_id
+from camloss.twins import VARIANTS, pair_files, put_pair
 
 
 def main() -> None:
@@ -33,37 +39,87 @@ def main() -> None:
     flags = vars(parser.parse_args())
     push_to = flags.pop("push_to_hub")
     config = chosen_config(flags)
-    if push_to is not None:
-        check_repo_id(push_to)  # now, not after an hour of training
+    if push_to is not None:  # now, not after an hour of training
+        check_repo_id(push_to)
+        if not is_pair(config):
+            raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
 
     measured = train_and_save(config, load_mnist(config.data_dir))
     metrics = next(iter(measured.values()))
     print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
-    if push_to is not None:
-        push_pair(push_to, config.output_dir, dry_run=config.dry_run)
+    if push_to is not None and not config.dry_run:
+        push_pair(push_to, config.output_dir)
+    elif is_pair(config) and not config.dry_run:
+        print_next_commands(config.output_dir)
+
+
+def is_pair(config: TrainConfig) -> bool:
+    return set(config.variants) == set(VARIANTS)
+
+
+def print_next_commands(folder: Path) -> None:
+    set_folder = f"set CAMLOSS_CHECKPOINTS={folder}&&" if os.name == "nt" else f"CAMLOSS_CHECKPOINTS={folder}"
+    print(f"\nSee this pair:   {set_folder} python app.py")
+    print(f"Publish it:      python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}")
 
 
 def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
-    """Train the config's twins and write their checkpoints; returns what each measures on the test set."""
+    """Train the config's twins and write their checkpoints; returns what each measures on the test set.
+
+    Raises:
+        CamlossError: as `train`; also if another training is at work in the folder, if the twins could not differ, or
+            if a single twin would take the place of one of a pair.
+    """
+    refuse_equal_twins(config)
+    pick_precision(config.precision, pick_device(config.device))
+    if config.dry_run:
+        short = dataclasses.replace(config, epochs=1, warmup_epochs=0)  # with alpha at once, to try its gradient too
+        return {name: evaluate(train(short, name, data).model, data.test.batches(1_000)) for name in config.variants}
+    with alone_in(config.output_dir):
+        return _train_and_save(config, data)
+
+
+def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+    if not is_pair(config) and all(file.is_file() for file in pair_files(config.output_dir).values()):
+        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single twin")
+    states = [TrainingState(config, variant) for variant in config.variants]
+    if not config.resume:
+        for state in states:
+            state.discard()  # of an older training, which --resume would take up in the middle of this one
+    run = run_id(config)
+    staged = config.output_dir / ".staged"
+    shutil.rmtree(staged, ignore_errors=True)
+    folder = staged if is_pair(config) else config.output_dir
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
-        twin = train(config, variant, data)
+        twin = train(config, variant, data, run)
         measured[variant] = evaluate(twin.model, data.test.batches(1_000))
-        if not config.dry_run:
-            record = {
-                "variant": variant,
-                "config": config.record(),
-                "history": twin.history,
-                "test": measured[variant],
-                "environment": twin.environment,
-            }
-            images, _ = next(data.test.batches(10))
-            shown = explain(twin.model, images)
-            pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
-            write_card(save_checkpoint(twin.model, config.output_dir / variant, record), pictures)
-    for variant in config.variants:
-        TrainingState(config, variant).discard()  # only now: until both are done, --resume needs the first one too
+        record = {
+            "variant": variant,
+            "run": run,
+            "config": config.record(),
+            "history": twin.history,
+            "test": measured[variant],
+            "environment": twin.environment,
+        }
+        images, _ = next(data.test.batches(10))
+        shown = explain(twin.model, images)
+        pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
+        directory = save_checkpoint(twin.model, folder / variant, record)
+        write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
+    if is_pair(config):
+        put_pair(staged, config.output_dir)
+    for state in states:
+        state.discard()  # only now: until both are done, --resume needs the first one too
     return measured
+
+
+def refuse_equal_twins(config: TrainConfig) -> None:
+    if is_pair(config) and (config.alpha == 0 or config.warmup_epochs >= config.epochs) and not config.dry_run:
+        raise CamlossError(
+            f"with alpha {config.alpha} after {config.warmup_epochs} of {config.epochs} epochs both twins would be the "
+            "same; raise --alpha or --epochs, lower --warmup-epochs, or train one with --variants ce"
+        )
 
 
 def add_train_flags(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +128,12 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_config(flags: dict[str, Any]) -> TrainConfig:
-    """The recipe with the flags that were given."""
+    """The recipe with the flags that were given; a folder of its own for each arch and seed."""
     recipe = RECIPES[flags.pop("recipe")]
-    return dataclasses.replace(recipe, **flags)
+    config = dataclasses.replace(recipe, **flags)
+    if "output_dir" in flags:
+        return config
+    return dataclasses.replace(config, output_dir=Path("runs") / f"{config.arch}-seed-{config.seed}")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from page_server import PageServer
+from untrained import write_twins
 
-from camloss import build_model, save_checkpoint
-from camloss.twins import Twins, bundled_twins
+from camloss.twins import Twins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,15 +20,12 @@ if TYPE_CHECKING:
 def untrained_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with checkpoints `ce` and `cam` of two networks that have learnt nothing."""
     folder = tmp_path_factory.mktemp("untrained")
-    for seed, variant in enumerate(("ce", "cam")):
-        torch.manual_seed(seed)
-        save_checkpoint(build_model("sketch_cnn"), folder / variant)
-    return folder
+    return write_twins(folder)
 
 
 @pytest.fixture(scope="session")
 def twins(untrained_pair: Path) -> Twins:
-    return bundled_twins(untrained_pair)
+    return Twins.load(untrained_pair)
 
 
 @pytest.fixture(scope="session")

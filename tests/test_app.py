@@ -15,7 +15,7 @@ from page_server import ROOT, WEB, PageServer
 from test_serve import SEVEN
 
 from camloss.page import serve
-from camloss.twins import bundled_twins
+from camloss.page.pairs import load_for_page
 
 HEAVY = ("torchvision", "matplotlib", "matplotlib.pyplot", "pandas")
 
@@ -47,7 +47,7 @@ def call_api(server: PageServer, *arguments: Any) -> tuple[str, Any]:
 
 
 def expected(class_idx: int | None = None, other_idx: int | None = None) -> Any:
-    answer = serve.answer(bundled_twins(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
+    answer = serve.answer(load_for_page(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
     return json.loads(json.dumps(answer))
 
 

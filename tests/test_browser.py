@@ -27,7 +27,7 @@ from playwright.sync_api import (
 
 from camloss import build_model, explain, preprocess_sketch, save_checkpoint
 from camloss.page import serve
-from camloss.twins import bundled_twins
+from camloss.page.pairs import load_for_page
 
 pytestmark = pytest.mark.browser
 
@@ -441,7 +441,7 @@ def test_drawing_survives_a_resize_a_theme_and_a_reload(open_page: Open) -> None
 def test_selectors_show_what_explain_says(open_page: Open) -> None:
     page = open_page()
     show_example(page, 9)
-    twins = bundled_twins(ROOT / "checkpoints")
+    twins = load_for_page(ROOT / "checkpoints")
     questions: list[tuple[int | None, int | None]] = [(None, None), (4, None), (4, 9), (None, 4)]
     for class_idx, other_idx in questions:
         for name, choice in (("class", class_idx), ("other", other_idx)):
@@ -452,7 +452,7 @@ def test_selectors_show_what_explain_says(open_page: Open) -> None:
         answer = settled(page)
         sketch = preprocess_sketch(serve.open_picture(json.loads(sent.value.post_data or "")["data"]["picture"]))
         assert sketch is not None
-        for variant, model in (("ce", twins.ce), ("cam", twins.cam)):
+        for variant, model in twins.models.items():
             truth, said = explain(model, sketch, class_idx, other_idx), answer[variant]
             assert said["class_idx"] == int(truth.class_idx)
             torch.testing.assert_close(numbers(said["cam"]), truth.cam.flatten(), atol=3e-3, rtol=0)

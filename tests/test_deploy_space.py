@@ -71,9 +71,9 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
         (root / name).write_text("hf_secret")
     for name in ("app.py", "requirements.txt", "LICENSE"):
         shutil.copy(ROOT / name, root)
-    for kind in ("*.py", "web/*"):
-        for path in (ROOT / "camloss").glob(kind):
-            shutil.copy(path, root / "camloss" / path.relative_to(ROOT / "camloss"))
+    shutil.copytree(
+        ROOT / "camloss", root / "camloss", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")

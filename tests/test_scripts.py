@@ -6,14 +6,18 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
+from untrained import write_twins
 
-from camloss import load_checkpoint
-from camloss.checkpoint import load_training
+from camloss import build_model, load_checkpoint, save_checkpoint
+from camloss.checkpoint import load_training, read_facts
+from camloss.training.resume import alone_in
+from camloss.twins import Twins
 
 ROOT = Path(__file__).resolve().parent.parent
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where nothing listens
@@ -94,6 +98,7 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
     old = tmp_path / "out"
     assert run("train.py", *quick(data_dir, old, "--epochs", "1")).returncode == 0
     before = {variant: (old / variant / "model.safetensors").read_bytes() for variant in ("ce", "cam")}
+    run_id = load_training(old / "ce")["run"]
     with subprocess.Popen(
         command("train.py", *quick(data_dir, old)),
         cwd=ROOT,
@@ -107,13 +112,16 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
             if line.startswith("cam epoch  2/3"):
                 process.send_signal(signal.SIGKILL)
                 break
-    load_checkpoint(old / "ce")
-    assert (old / "ce" / "model.safetensors").read_bytes() != before["ce"]  # done before the kill
-    assert (old / "cam" / "model.safetensors").read_bytes() == before["cam"]  # as it was
+    for variant in ("ce", "cam"):  # neither alone: the old pair until both are done
+        assert (old / variant / "model.safetensors").read_bytes() == before[variant]
+    assert Twins.load(old).run == run_id
+    killed_run = read_facts(old / ".resume" / "cam.safetensors")["run"]["id"]
+    assert killed_run != run_id
 
     done = run("train.py", *quick(data_dir, old, "--resume"))
     assert done.returncode == 0, done.stderr
     assert "cam epoch  1/3" not in done.stdout
+    assert Twins.load(old).run == killed_run
     for variant in ("ce", "cam"):
         resumed = load_checkpoint(old / variant).state_dict()
         for name, tensor in load_checkpoint(tmp_path / "whole" / variant).state_dict().items():
@@ -140,6 +148,12 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
         (["--alpha", "-1"], "alpha is -1.0"),
         (["--alpha", "nan"], "alpha is nan"),
         (["--epochs", "0"], "epochs is 0"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--seed", "99999999999999999999"], "seed is 99999999999999999999"),
+        (["--device", "meta"], "try --device cpu"),
+        (["--alpha", "0"], "both twins would be the same"),
+        (["--warmup-epochs", "3"], "both twins would be the same"),
+        (["--variants", "cam", "--push-to-hub", "user/mnist"], "a single twin cannot be published"),
         (["--device", "nowhere"], "try --device cpu"),
     ],
 )
@@ -189,6 +203,121 @@ def test_a_dry_run_writes_nothing(data_dir: Path, tmp_path: Path) -> None:
     done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run"))
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path) -> None:
+    done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run", "--warmup-epochs", "2"))
+    (loss,) = [line for line in done.stdout.splitlines() if line.startswith("| loss ")]
+    _, ce, cam = (cell.strip() for cell in loss.strip("|").split("|"))
+    assert ce != cam  # alike but for alpha, so without its gradient the two would be the same
+
+
+# The pair
+
+
+def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_path: Path) -> None:
+    flags = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--styles", "0", "--seed", "3"]
+    done = run("train.py", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = Path("runs", "sketch_cnn-seed-3")
+    assert Twins.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
+    assert f"CAMLOSS_CHECKPOINTS={folder} python app.py" in done.stdout
+    assert f"python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}" in done.stdout
+
+
+def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path / "out"):
+        done = run("train.py", *quick(data_dir, tmp_path / "out"))
+    assert_one_line(done, 2, f"another training is at work in {tmp_path / 'out'}")
+
+
+def test_a_single_twin_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:
+    pair = write_twins(tmp_path / "pair")
+    before = (pair / "cam" / "model.safetensors").read_bytes()
+    assert_one_line(run("train.py", *quick(data_dir, pair, "--variants", "cam")), 2, "holds a pair; name another")
+    assert (pair / "cam" / "model.safetensors").read_bytes() == before
+
+
+def another_arch(folder: Path) -> str:
+    record = load_training(folder / "cam")
+    record["config"].update(arch="plain_cnn", seed=7)
+    save_checkpoint(build_model("plain_cnn"), folder / "cam", record)
+    return "differ in arch (ce sketch_cnn, cam plain_cnn)"
+
+
+def another_training(folder: Path) -> str:
+    record = {**load_training(folder / "cam"), "run": "fedcba9876543210"}
+    save_checkpoint(build_model("sketch_cnn"), folder / "cam", record)
+    return "differ in the training that made them (ce 0123456789abcdef, cam fedcba9876543210)"
+
+
+Mix = Callable[[Path], str]
+
+
+@pytest.mark.parametrize("mix", [another_arch, another_training])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scripts/evaluate.py", "{folder}"),
+        ("scripts/push_to_hub.py", "user/camloss-mnist", "--dry-run", "--checkpoints", "{folder}"),
+        ("scripts/deploy_space.py", "user/camloss", "--dry-run", "--root", "{root}"),
+        ("app.py",),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tuple[str, ...], mix: Mix) -> None:
+    for name in ("app.py", "requirements.txt", "LICENSE", "README.md", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    reason = mix(write_twins(tmp_path / "checkpoints"))
+    places = {"folder": str(tmp_path / "checkpoints"), "root": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / words[0]), *(word.format(**places) for word in words[1:])],
+        env={**environment(), "CAMLOSS_CHECKPOINTS": places["folder"]},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    code = 1 if words[0] == "app.py" else 2
+    assert_one_line(done, code, f"{places['folder']} is no pair: its twins {reason}; train both with scripts/train.py")
+
+
+def test_a_sweep_refuses_twins_of_two_trainings(data_dir: Path, tmp_path: Path) -> None:
+    flags = ["--seeds", "0", *quick(data_dir, tmp_path, "--epochs", "2", "--styles", "0")]
+    assert run("sweep.py", *flags).returncode == 0
+    folder = tmp_path / "seed-0"
+    save_checkpoint(load_checkpoint(folder / "cam"), folder / "cam", {**load_training(folder / "cam"), "run": "other"})
+    assert_one_line(run("sweep.py", *flags), 2, "differ in the training that made them")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_path: Path) -> None:
+    for variant in ("ce", "cam"):
+        flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--styles", "0", "--variants", variant)
+        assert run("train.py", *flags).returncode == 0
+    apart = [tmp_path / variant / variant for variant in ("ce", "cam")]
+    done = run("join_pair.py", *apart, "--into", tmp_path / "pair")
+    assert done.returncode == 0, done.stderr
+    twins = Twins.load(tmp_path / "pair")
+    assert done.stdout == f"{tmp_path / 'pair'} holds the pair of training {twins.run}\n"
+    assert run("join_pair.py", *apart, "--into", tmp_path / "pair").stdout == done.stdout
+    for variant, folder in zip(("ce", "cam"), apart, strict=True):
+        assert torch.equal(twins[variant].head.weight, load_checkpoint(folder).head.weight)
+        assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {
+            path.name for path in folder.iterdir()
+        }
+        assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text()
+    assert_one_line(
+        run("join_pair.py", *reversed(apart), "--into", tmp_path / "no"), 2, "in the place of ce lies a cam"
+    )
+    another_arch(tmp_path / "pair")
+    assert_one_line(
+        run("join_pair.py", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"
+    )
+    assert not (tmp_path / "no").exists()
 
 
 def test_sweep_prints_mean_and_deviation(data_dir: Path, tmp_path: Path) -> None:

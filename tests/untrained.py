@@ -8,6 +8,7 @@ import torch
 from camloss import build_model, save_checkpoint
 
 RECORD: dict[str, Any] = {
+    "run": "0123456789abcdef",
     "config": {"arch": "sketch_cnn", "epochs": 2, "alpha": 1.0, "seed": 0},
     "history": [
         {"epoch": 1, "alpha": 0.0, "ce": 0.3, "cam": 0.2, "validation_accuracy": 0.97, "seconds": 10.0},

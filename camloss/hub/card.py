@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, to_json, unpack, write_atomically
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, read_facts, to_json, write_atomically
 from camloss.errors import CamlossError
 
 MAPS, CURVES = "maps.png", "curves.png"
@@ -184,10 +184,9 @@ def companions(
     return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
 
 
-def write_card(directory: Path, pictures: Mapping[str, bytes]) -> None:
-    """Put the model card and its pictures beside the weights of a local checkpoint."""
-    facts = unpack(directory / WEIGHTS)[1]
-    source = "/".join(directory.parts[-2:])
+def write_card(directory: Path, source: str, pictures: Mapping[str, bytes]) -> None:
+    """Put the model card and its pictures beside the weights of a local checkpoint; arguments as for `companions`."""
+    facts = read_facts(directory / WEIGHTS)
     for name, content in companions(facts["config"], facts.get("training", {}), source, pictures=pictures).items():
         write_atomically(directory / name, content)
 

@@ -12,7 +12,7 @@ from camloss.checkpoint import WEIGHTS, load_weights
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
 from camloss.hub.words import explained
-from camloss.twins import TWINS, Twins, sha256_of
+from camloss.twins import LAST, VARIANTS, Twins, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
 PAIR = "pair.json"  # in the cam repository
@@ -45,7 +45,8 @@ def load_published(repo_id: str, revision: str | None = None) -> MapClassifier:
     with explained(f"load {repo_id}{aside} from the Hub"):
         ask(repo_id, WEIGHTS, revision)
         path = download(repo_id, WEIGHTS, revision)
-    return _load_verified(path, f"{repo_id}/{WEIGHTS}")
+    _verify(path, f"{repo_id}/{WEIGHTS}")
+    return load_weights(path, f"{repo_id}/{WEIGHTS}")
 
 
 def load_pair(repo: str, revision: str | None = None) -> Twins:
@@ -63,12 +64,13 @@ def load_pair(repo: str, revision: str | None = None) -> Twins:
 
 def load_pins(pins: Mapping[str, Pin]) -> Twins:
     """Load the twins that `find_pins` found; errors as `load_pair`."""
-    paths = {}
-    for twin, pin in pins.items():
+    files = {}
+    for variant, pin in pins.items():
         with explained(f"load {pin.repo_id} from the Hub"):
-            paths[twin] = download(pin.repo_id, WEIGHTS, pin.revision)
-    ce, cam = (_load_verified(paths[twin], f"{pins[twin].repo_id}/{WEIGHTS}", pins[twin].sha256) for twin in TWINS)
-    return Twins(ce, cam, f"weights from the Hub, {name_of(pins)}")
+            files[variant] = download(pin.repo_id, WEIGHTS, pin.revision)
+    for variant, pin in pins.items():
+        _verify(files[variant], f"{pin.repo_id}/{WEIGHTS}", pin.sha256)
+    return Twins.of_files(files, f"weights from the Hub, {name_of(pins)}", name_of(pins))
 
 
 def find_pins(repo: str, revision: str | None = None) -> dict[str, Pin]:
@@ -77,19 +79,17 @@ def find_pins(repo: str, revision: str | None = None) -> dict[str, Pin]:
     Raises:
         CamlossError: the Hub cannot be reached or refuses, or the repositories were not pushed as a pair.
     """
-    cam_id = f"{repo}-cam"
+    last_id = f"{repo}-{LAST}"
     with explained(f"find the pair {repo} on the Hub"):
-        ask(cam_id, PAIR, revision)
-        path = download(cam_id, PAIR, revision)
+        ask(last_id, PAIR, revision)
+        path = download(last_id, PAIR, revision)
     commit = path.parent.name  # the cache keeps files under snapshots/COMMIT
     try:
         pair = json.loads(path.read_bytes())
-        return {
-            "ce": Pin(f"{repo}-ce", pair["ce"]["revision"], pair["ce"]["sha256"]),
-            "cam": Pin(cam_id, commit, pair["cam"]["sha256"]),
-        }
+        commits = {variant: commit if variant == LAST else pair[variant]["revision"] for variant in VARIANTS}
+        return {variant: Pin(f"{repo}-{variant}", commits[variant], pair[variant]["sha256"]) for variant in VARIANTS}
     except (ValueError, KeyError, TypeError) as error:
-        raise CamlossError(f"{cam_id}/{PAIR} is damaged; push both twins again") from error
+        raise CamlossError(f"{last_id}/{PAIR} is damaged; push both twins again") from error
 
 
 def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:
@@ -102,7 +102,7 @@ def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:
     if not path.is_file():
         return {}
     try:
-        return {twin: Pin(**pin) for twin, pin in json.loads(path.read_bytes()).items()}
+        return {variant: Pin(**pin) for variant, pin in json.loads(path.read_bytes()).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise CamlossError(f"{path} is damaged; delete it and push again") from error
 
@@ -128,8 +128,8 @@ def download(repo_id: str, filename: str, revision: str | None) -> Path:
     return Path(hf_hub_download(repo_id, filename, revision=revision))
 
 
-def _load_verified(path: Path, name: str, sha256: str | None = None) -> MapClassifier:
-    """Load weights after checking their bytes: over plain HTTP the client takes any that have the right length."""
+def _verify(path: Path, name: str, sha256: str | None = None) -> None:
+    """Check the bytes of a weight file: over plain HTTP the client takes any that have the right length."""
     expected = sha256 or _hash_in_cache(path)
     if expected is not None:
         actual = _git_blob_id(path) if len(expected) == 40 else sha256_of(path)
@@ -138,7 +138,6 @@ def _load_verified(path: Path, name: str, sha256: str | None = None) -> MapClass
             raise CamlossError(
                 f"{name} was damaged on its way: its hash is {actual[:12]}, published was {expected[:12]}; try again"
             )
-    return load_weights(path, name)
 
 
 def _hash_in_cache(path: Path) -> str | None:
@@ -153,4 +152,4 @@ def _git_blob_id(path: Path) -> str:
 
 
 def name_of(pins: Mapping[str, Pin]) -> str:
-    return f"{pins['cam'].repo_id} {pins['cam'].revision[:7]}"
+    return f"{pins[LAST].repo_id} {pins[LAST].revision[:7]}"

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from camloss.checkpoint import WEIGHTS, load_weights, to_json, unpack, write_atomically
+from camloss.checkpoint import WEIGHTS, read_facts, to_json, write_atomically
 from camloss.errors import CamlossError
 from camloss.hub.card import CARD, PICTURES, check_model_card, companions
 from camloss.hub.pull import PAIR, PINS, Pin
 from camloss.hub.words import check_repo_id, explained
-from camloss.twins import TWINS
+from camloss.twins import LAST, VARIANTS, Twins, settle
 
 
 def push_pair(
@@ -38,7 +38,7 @@ def push_pair(
 
     Args:
         repo: "USER/NAME".
-        checkpoints_dir: the folder that holds ce/ and cam/.
+        checkpoints_dir: the folder that holds the pair.
         private: create the repositories private; existing ones stay as they are.
         tag: name both commits; a tag of that name must not stand for another commit.
         create_pr: open pull requests instead of committing to main.
@@ -46,46 +46,45 @@ def push_pair(
         log: receives lines about what is done.
 
     Returns:
-        The pins by twin; {} for a dry run or a pull request.
+        The pins by variant; {} for a dry run or a pull request.
 
     Raises:
-        CamlossError: a checkpoint or its card is not fit to publish, or the Hub cannot be reached or refuses.
+        CamlossError: the pair or a card is not fit to publish, or the Hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
 
     check_repo_id(repo)
     checkpoints_dir = Path(checkpoints_dir)
-    repo_ids = {twin: f"{repo}-{twin}" for twin in TWINS}
-    files = {
-        twin: published_files(checkpoints_dir / twin, repo_ids[twin], repo_ids[other])
-        for twin, other in zip(TWINS, reversed(TWINS), strict=True)
-    }
-    digests = {twin: hashlib.sha256(files[twin][WEIGHTS]).hexdigest() for twin in TWINS}
+    settle(checkpoints_dir)
+    Twins.load(checkpoints_dir)
+    repo_ids = {variant: f"{repo}-{variant}" for variant in VARIANTS}
+    files = {variant: published_files(checkpoints_dir / variant, repo_ids) for variant in VARIANTS}
+    digests = {variant: hashlib.sha256(files[variant][WEIGHTS]).hexdigest() for variant in VARIANTS}
     if dry_run:
-        for twin in TWINS:
-            log(f"{repo_ids[twin]} would get:")
-            for name, content in files[twin].items():
+        for variant in VARIANTS:
+            log(f"{repo_ids[variant]} would get:")
+            for name, content in files[variant].items():
                 log(f"  {name:20} {len(content):>10,} bytes")
         return {}
 
     api = HfApi()
-    for twin in TWINS:
-        with explained(f"create {repo_ids[twin]}"):
-            api.create_repo(repo_ids[twin], private=private or None, exist_ok=True)
+    for repo_id in repo_ids.values():
+        with explained(f"create {repo_id}"):
+            api.create_repo(repo_id, private=private or None, exist_ok=True)
 
     commits: dict[str, str] = {}
-    for twin in TWINS:
-        if twin == "cam":
-            pair = {"ce": {"revision": commits["ce"], "sha256": digests["ce"]}, "cam": {"sha256": digests["cam"]}}
-            files["cam"][PAIR] = to_json(pair)
-        with explained(f"push to {repo_ids[twin]}"):
-            commits[twin], url = commit_files(api, repo_ids[twin], files[twin], create_pr=create_pr)
-        log(f"{repo_ids[twin]} is at {commits[twin][:7]}: {url}")
+    for variant, repo_id in repo_ids.items():
+        if variant == LAST:
+            pair = {name: {"revision": commits[name], "sha256": digests[name]} for name in commits}
+            files[LAST][PAIR] = to_json({**pair, LAST: {"sha256": digests[LAST]}})
+        with explained(f"push to {repo_id}"):
+            commits[variant], url = commit_files(api, repo_id, files[variant], create_pr=create_pr)
+        log(f"{repo_id} is at {commits[variant][:7]}: {url}")
     if create_pr:
         return {}
 
-    pins = {twin: Pin(repo_ids[twin], commits[twin], digests[twin]) for twin in TWINS}
-    write_atomically(checkpoints_dir / PINS, to_json({twin: dataclasses.asdict(pin) for twin, pin in pins.items()}))
+    pins = {variant: Pin(repo_ids[variant], commits[variant], digests[variant]) for variant in VARIANTS}
+    write_atomically(checkpoints_dir / PINS, to_json({name: dataclasses.asdict(pin) for name, pin in pins.items()}))
     log(f"both are pinned in {checkpoints_dir / PINS}")
     if tag is not None:
         for pin in pins.values():
@@ -94,14 +93,19 @@ def push_pair(
     return pins
 
 
-def published_files(directory: Path, repo_id: str, twin_id: str) -> dict[str, bytes]:
+def published_files(directory: Path, repo_ids: Mapping[str, str]) -> dict[str, bytes]:
     """What one twin's repository holds, by file name, made from the weight file and the pictures beside it.
 
+    Args:
+        directory: the checkpoint, of a pair that has been checked.
+        repo_ids: where it and its twin are published, by variant.
+
     Raises:
-        CamlossError: the checkpoint does not load, or the Hub would refuse its card.
+        CamlossError: the checkpoint cannot be read, or the Hub would refuse its card.
     """
-    load_weights(directory / WEIGHTS)
-    facts = unpack(directory / WEIGHTS)[1]
+    facts = read_facts(directory / WEIGHTS)
+    repo_id = repo_ids[directory.name]
+    twin_id = next(other for other in repo_ids.values() if other != repo_id)
     pictures = {name: (directory / name).read_bytes() for name in PICTURES if (directory / name).is_file()}
     beside = companions(facts["config"], facts.get("training", {}), repo_id, twin_id, pictures)
     check_model_card(beside[CARD].decode())

@@ -7,10 +7,10 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TypeVar
 
-from camloss.checkpoint import WEIGHTS
 from camloss.errors import CamlossError
 from camloss.hub.pull import find_pins, load_pins, name_of, pinned
-from camloss.twins import TWINS, Twins, sha256_of
+from camloss.page.pairs import ready
+from camloss.twins import Twins, pair_files, sha256_of
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def newest_twins(
     trained since. A revision that is asked for is always taken.
 
     Args:
-        bundled: what `bundled_twins(checkpoints_dir)` gave.
+        bundled: what `load_for_page(checkpoints_dir)` gave.
         repo, revision: as for `load_pair`.
         checkpoints_dir: where the bundled twins, and hub.json, lie.
         seconds: how long the whole may take.
@@ -38,11 +38,11 @@ def newest_twins(
 
     def choose() -> Twins:
         pins = find_pins(repo, revision)
-        if all(pins[twin].sha256 == sha256_of(directory / twin / WEIGHTS) for twin in TWINS):
+        if all(pins[variant].sha256 == sha256_of(file) for variant, file in pair_files(directory).items()):
             return dataclasses.replace(bundled, source=f"{bundled.source}, same as {name_of(pins)}")
         if revision is None and pins == pinned(directory):
             return dataclasses.replace(bundled, source=f"{bundled.source}, newer than {name_of(pins)}")
-        return load_pins(pins)
+        return ready(load_pins(pins))
 
     try:
         return within(seconds, choose)
@@ -57,7 +57,7 @@ def follow_hub(
     """For a page that starts at once: what to show now. These are the bundled twins until the Hub's are here.
 
     Args:
-        bundled: what `bundled_twins(checkpoints_dir)` gave.
+        bundled: what `load_for_page(checkpoints_dir)` gave.
         checkpoints_dir, repo, revision: as for `newest_twins`; without a repo the Hub is not asked.
 
     Returns:

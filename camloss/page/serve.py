@@ -19,7 +19,7 @@ from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
-from camloss.twins import TWINS, Twins
+from camloss.twins import VARIANTS, Twins
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,17 +86,16 @@ def answer(
         sketch = prepare_sketch(open_picture(picture))
         if sketch is None:
             return {"blank": True, "summary": "There is nothing to read yet."}
-        seen = [explain(model, sketch.pixels, wanted, other) for model in (twins.ce, twins.cam)]
-        ce, cam = (_describe(explanation, encode) for explanation in seen)
+        seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
+        described = {variant: _describe(explanation, encode) for variant, explanation in seen.items()}
     return {
         "blank": False,
-        "summary": _summarise(ce, cam),
+        "summary": _summarise(described),
         "source": twins.source,
         "seen": encode(sketch.pixels[0, 0]),
         "frame": _frame(sketch),
-        "map_size": list(seen[0].cam.shape[1:]),
-        "ce": ce,
-        "cam": cam,
+        "map_size": list(next(iter(seen.values())).cam.shape[1:]),
+        **described,
     }
 
 
@@ -129,10 +128,10 @@ def build_up(
     Raises:
         CamlossError: as for `answer`.
     """
-    if not isinstance(variant, str) or variant not in TWINS:
-        raise CamlossError(f"unknown variant {variant!r}; expected one of {', '.join(TWINS)}")
+    if not isinstance(variant, str) or variant not in VARIANTS:
+        raise CamlossError(f"unknown variant {variant!r}; expected one of {', '.join(VARIANTS)}")
     wanted = _check_class(twins, class_idx)
-    model = twins.ce if variant == "ce" else twins.cam
+    model = twins[variant]
     with worker(), torch.inference_mode():
         sketch = prepare_sketch(open_picture(picture))
         if sketch is None:
@@ -216,7 +215,7 @@ def worker() -> Iterator[None]:
 
 
 def _check_class(twins: Twins, class_idx: object) -> int | None:
-    last = twins.ce.head.out_features - 1
+    last = twins.num_classes - 1
     if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
         return class_idx
     raise CamlossError(f"class {class_idx!r} is not one of the models'; expected a whole number from 0 to {last}")
@@ -240,15 +239,18 @@ def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _summarise(ce: dict[str, Any], cam: dict[str, Any]) -> str:
-    if ce["digit"] == cam["digit"]:
-        verdict = f"Both read {ce['digit']}."
+def _summarise(described: dict[str, dict[str, Any]]) -> str:
+    digits = [model["digit"] for model in described.values()]
+    titles = {variant: VARIANTS[variant].title for variant in described}
+    if len(set(digits)) == 1:
+        summary = f"{'Both' if len(digits) == 2 else 'All'} read {digits[0]}."
     else:
-        verdict = f"They disagree: cross-entropy reads {ce['digit']}, CAM-loss reads {cam['digit']}."
-    for model, name in ((ce, "Cross-entropy"), (cam, "CAM-loss")):
+        reads = ", ".join(f"{titles[variant]} reads {model['digit']}" for variant, model in described.items())
+        summary = f"They disagree: {reads[0].lower()}{reads[1:]}."
+    for variant, model in described.items():
         if model["class_idx"] == model["other_idx"]:
-            verdict += f" {name} reads {model['digit']} itself: there is nothing to hold it against."
-    return verdict
+            summary += f" {titles[variant]} reads {model['digit']} itself: there is nothing to hold it against."
+    return summary
 
 
 class LimitBody:

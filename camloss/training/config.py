@@ -10,9 +10,12 @@ from camloss.digits.mnist import default_data_dir
 from camloss.digits.models import ARCHS
 from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
+from camloss.twins import VARIANTS
 
-VARIANTS = ("ce", "cam")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
+
+
+MAX_SEED = 2**32
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -34,7 +37,7 @@ class TrainConfig:
     """
 
     arch: str = option("sketch_cnn", "network to train", tuple(ARCHS))
-    variants: tuple[str, ...] = option(VARIANTS, "twins to train", VARIANTS)
+    variants: tuple[str, ...] = option(tuple(VARIANTS), "twins to train", tuple(VARIANTS))
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
     optimizer: str = option("adamw", "AdamW, or Adam as in the original article", ("adamw", "adam"))
@@ -52,7 +55,7 @@ class TrainConfig:
     )
     device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
-    output_dir: Path = option(lambda: Path("checkpoints"), "folder for the checkpoints")
+    output_dir: Path = option(lambda: Path("runs") / "pair", "folder for the pair")
     resume: bool = option(False, "continue an interrupted run to the same weights as an uninterrupted one")
     dry_run: bool = option(False, "train two steps of each twin, write nothing")
 
@@ -62,7 +65,11 @@ class TrainConfig:
             if getattr(self, name) not in choices:
                 raise CamlossError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(choices)}")
         if not self.variants or not set(self.variants) <= set(VARIANTS):
-            raise CamlossError(f"variants are {' '.join(self.variants) or 'none'}; expected ce, cam or both")
+            raise CamlossError(
+                f"variants are {' '.join(self.variants) or 'none'}; expected {' or '.join(VARIANTS)}, or both"
+            )
+        if not 0 <= self.seed < MAX_SEED:
+            raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 1")
@@ -74,9 +81,9 @@ class TrainConfig:
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
-    def alpha_at(self, variant: str, epoch: int) -> float:
-        """Alpha of a twin in an epoch (counted from 0): the only thing in which the twins differ."""
-        return self.alpha if variant == "cam" and epoch >= self.warmup_epochs else 0.0
+    def alpha_at(self, epoch: int) -> float:
+        """Alpha in an epoch (counted from 0): the only thing in which the twins differ; cross-entropy takes none."""
+        return self.alpha if epoch >= self.warmup_epochs else 0.0
 
     def learning_rate_at(self, progress: float) -> float:
         """The learning rate when a share of the run in [0, 1) is done: up over the first fifth, then down to 0."""

@@ -16,7 +16,7 @@ def pick_device(name: str) -> torch.device:
         name = str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" can make a tensor, but holds no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise CamlossError(f"device {name!r} cannot be used ({reason}); try --device cpu") from error

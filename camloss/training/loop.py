@@ -18,10 +18,10 @@ from camloss.digits.mnist import MNISTData, Split
 from camloss.digits.models import MapClassifier, build_model
 from camloss.digits.styles import draw_styles
 from camloss.errors import CamlossError
-from camloss.losses import CAMLoss
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.resume import TrainingState
+from camloss.twins import VARIANTS
 
 
 class DivergedError(CamlossError):
@@ -30,7 +30,9 @@ class DivergedError(CamlossError):
     exit_code = 1
 
 
-def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str], None] = tqdm.write) -> "TrainedTwin":
+def train(
+    config: TrainConfig, variant: str, data: MNISTData, run: str = "", log: Callable[[str], None] = tqdm.write
+) -> "TrainedTwin":
     """Train one twin.
 
     After each epoch its whole state goes to `output_dir/.resume/VARIANT.safetensors`; with `config.resume`, training
@@ -38,8 +40,9 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
 
     Args:
         config: the run.
-        variant: "ce" or "cam".
+        variant: one of `VARIANTS`.
         data: MNIST; its test split is not touched.
+        run: the id of this training, which its twins share; see `camloss.training.resume.run_id`.
         log: receives one line an epoch.
 
     Raises:
@@ -59,7 +62,7 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
     optimizer = make_optimizer(model, config)
     augmentation = Augmentation()
 
-    state = TrainingState(config, variant)
+    state = TrainingState(config, variant, run)
     history = state.load(model, optimizer) if config.resume else []
     if not history and not config.dry_run:
         state.save(model, optimizer, history)  # an output folder that cannot be written shows now, not after an epoch
@@ -68,8 +71,8 @@ def train(config: TrainConfig, variant: str, data: MNISTData, log: Callable[[str
         steps_per_epoch = 2
     total_steps = steps_per_epoch * config.epochs
 
-    for epoch in range(len(history), 1 if config.dry_run else config.epochs):
-        criterion = CAMLoss(config.alpha_at(variant, epoch))
+    for epoch in range(len(history), config.epochs):
+        criterion = VARIANTS[variant].loss(config.alpha_at(epoch))
         order_generator, image_generator = epoch_generators(config.seed, epoch, device)
         order = torch.randperm(len(train_split), generator=order_generator)  # (N,)
         sums = torch.zeros(2, device=device)

@@ -1,28 +1,66 @@
 """The state of a training run between two epochs."""
 
 import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from camloss.checkpoint import pack, unpack, write_atomically
+from camloss.checkpoint import pack, read_facts, unpack, write_atomically
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
 from camloss.training.config import TrainConfig
 
 
+def run_id(config: TrainConfig) -> str:
+    """The id that the twins of a training share: a new one, or that of the interrupted training that goes on."""
+    interrupted = [TrainingState(config, variant).path for variant in config.variants]
+    for path in interrupted:
+        if config.resume and path.exists():
+            return str(read_facts(path)["run"]["id"])
+    return secrets.token_hex(8)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other training out of a folder; a process that died keeps nobody out.
+
+    Raises:
+        CamlossError: another training is at work there, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise CamlossError(f"another training is at work in {folder}; wait for it or name another folder") from error
+    except OSError as error:
+        raise CamlossError(f"cannot write {folder}: {error.strerror}; name another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class TrainingState:
     """The state of one twin between two epochs, in one file that is replaced in one step."""
 
-    def __init__(self, config: TrainConfig, variant: str) -> None:
-        self.config = config.record()
+    def __init__(self, config: TrainConfig, variant: str, run: str = "") -> None:
+        self.config, self.run = config.record(), run
         self.path = config.output_dir / ".resume" / f"{variant}.safetensors"
 
     def save(self, model: MapClassifier, optimizer: torch.optim.Optimizer, history: list[dict[str, float]]) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for idx, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
-        write_atomically(self.path, pack(tensors, config=self.config, history={"epochs": history}))
+        write_atomically(
+            self.path, pack(tensors, config=self.config, history={"epochs": history}, run={"id": self.run})
+        )
 
     def load(self, model: MapClassifier, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
         """Put the saved state into model and optimizer; returns the history so far, empty where nothing was saved."""

@@ -17,13 +17,13 @@ from hub_server import Hub
 from untrained import write_twins
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
-from camloss.checkpoint import WEIGHTS, pack, unpack
+from camloss.checkpoint import WEIGHTS, load_training, pack, unpack
 from camloss.hub import pull
 from camloss.hub.pull import PAIR, PINS, load_pair, pinned
 from camloss.hub.push import published_files, push_pair
 from camloss.page import follow, serve
 from camloss.page.follow import follow_hub, newest_twins
-from camloss.twins import Twins, bundled_twins
+from camloss.twins import Twins
 
 pytest_plugins = ["hub_client"]
 
@@ -106,8 +106,8 @@ def test_pushing_new_weights_moves_the_pair(hub: Hub, published: Path) -> None:
     before = pinned(published)
     after = push(write_twins(published, seed=5))
     assert after["ce"].revision != before["ce"].revision
-    assert same_weights(load_pair(REPO).cam, load_checkpoint(published / "cam"))
-    assert not same_weights(load_pair(REPO, before["cam"].revision).cam, load_checkpoint(published / "cam"))
+    assert same_weights(load_pair(REPO)["cam"], load_checkpoint(published / "cam"))
+    assert not same_weights(load_pair(REPO, before["cam"].revision)["cam"], load_checkpoint(published / "cam"))
     assert len(hub.model(CE).commits) == 3  # made, pushed, pushed
 
 
@@ -119,7 +119,7 @@ def test_a_tag_names_both_commits_and_moves_to_no_other(hub: Hub, checkpoints: P
     with pytest.raises(CamlossError, match=f"{CE} has a tag v1 already, for another commit.*choose another tag"):
         push(write_twins(checkpoints, seed=5), tag="v1")
     assert pinned(checkpoints)["ce"].revision == hub.model(CE).refs["main"] != pins["ce"].revision
-    assert same_weights(load_pair(REPO, "v1").ce, load_pair(REPO, pins["cam"].revision).ce)
+    assert same_weights(load_pair(REPO, "v1")["ce"], load_pair(REPO, pins["cam"].revision)["ce"])
 
 
 def test_a_pull_request_leaves_main_and_the_pins_alone(hub: Hub, published: Path) -> None:
@@ -151,22 +151,22 @@ def test_large_files_go_to_lfs_once(hub: Hub, checkpoints: Path, monkeypatch: py
     hub.lfs = True
     pins = push(checkpoints)
     assert set(hub.blobs) == {pins["ce"].sha256, pins["cam"].sha256}
-    assert same_weights(load_pair(REPO).ce, load_checkpoint(checkpoints / "ce"))
+    assert same_weights(load_pair(REPO)["ce"], load_checkpoint(checkpoints / "ce"))
     hub.requests.clear()
     assert push(checkpoints) == pins
     assert not [request for request in hub.requests if request.startswith("PUT") or "/commit/" in request]
 
 
 def test_when_the_second_push_fails_nothing_is_pinned_and_readers_keep_the_old_pair(hub: Hub, published: Path) -> None:
-    before, old = pinned(published), bundled_twins(published)
+    before, old = pinned(published), Twins.load(published)
     hub.fail("POST", f"{CAM}/commit/", 500)
     with pytest.raises(CamlossError, match=f"cannot push to {CAM}: the Hub is in trouble"):
         push(write_twins(published, seed=5))
     assert hub.model(CE).refs["main"] != before["ce"].revision  # the first did succeed
     assert pinned(published) == before
     pair = load_pair(REPO)
-    assert same_weights(pair.ce, old.ce)
-    assert same_weights(pair.cam, old.cam)
+    assert same_weights(pair["ce"], old["ce"])
+    assert same_weights(pair["cam"], old["cam"])
 
 
 def test_when_the_first_push_of_all_fails_half_way_there_are_no_pins(hub: Hub, checkpoints: Path) -> None:
@@ -210,7 +210,10 @@ def test_names_that_the_hub_would_refuse(hub: Hub, checkpoints: Path, name: str)
 
 
 def test_a_checkpoint_or_card_that_is_not_fit_is_not_sent(hub: Hub, checkpoints: Path) -> None:
-    save_checkpoint(load_checkpoint(checkpoints / "cam"), checkpoints / "cam", {"test": {"accuracy": float("nan")}})
+    record = load_training(checkpoints / "cam")
+    save_checkpoint(
+        load_checkpoint(checkpoints / "cam"), checkpoints / "cam", {**record, "test": {"accuracy": float("nan")}}
+    )
     with pytest.raises(CamlossError, match=r"model-index.*finite"):
         push(checkpoints)
     (checkpoints / "cam" / WEIGHTS).write_bytes(b"not safetensors")
@@ -240,9 +243,9 @@ def test_a_pinned_revision_that_is_cached_costs_no_request(hub: Hub, published: 
     assert [request for request in hub.requests if request.startswith("GET /api")].count(f"GET /api/models/{CAM}") == 0
     hub.stop()
     hub.requests.clear()
-    assert same_weights(load_checkpoint(CE, pins["ce"].revision), pair.ce)
+    assert same_weights(load_checkpoint(CE, pins["ce"].revision), pair["ce"])
     again = load_pair(REPO, pins["cam"].revision)
-    assert same_weights(again.cam, pair.cam)
+    assert same_weights(again["cam"], pair["cam"])
     assert again.source == f"weights from the Hub, {CAM} {pins['cam'].revision[:7]}"
     assert hub.requests == []
 
@@ -253,7 +256,7 @@ def test_offline_the_cache_is_enough(hub: Hub, monkeypatch: pytest.MonkeyPatch) 
     load_pair(REPO)
     hub.requests.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert same_weights(load_checkpoint(CAM), load_pair(REPO).cam)
+    assert same_weights(load_checkpoint(CAM), load_pair(REPO)["cam"])
     with pytest.raises(CamlossError, match="it is not in the cache, and HF_HUB_OFFLINE is set; unset it"):
         load_checkpoint(CE, "v7")
     assert hub.requests == []
@@ -333,13 +336,13 @@ def test_each_fault_is_one_line_and_the_next_try_works(hub: Hub, name: str) -> N
 def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(
     hub: Hub, published: Path, drawing: str, name: str
 ) -> None:
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     push(write_twins(published.parent / "newer", seed=5))
     break_it, message = FAULTS[name]
     break_it(hub)
     twins = newest_twins(bundled, REPO, checkpoints_dir=published)
-    assert twins.ce is bundled.ce
-    assert twins.cam is bundled.cam
+    assert twins["ce"] is bundled["ce"]
+    assert twins["cam"] is bundled["cam"]
     assert re.fullmatch(rf"bundled weights, sha256 [0-9a-f]{{7}} \(.*{message}.*\)", twins.source)
     assert str(published.parent) not in twins.source
     assert answers(twins, drawing)
@@ -351,7 +354,7 @@ def test_a_missing_revision_is_named_as_such(published: Path) -> None:
         load_checkpoint(CAM, "v9")
     with pytest.raises(CamlossError, match=message):
         load_checkpoint(CAM, "0" * 40)
-    twins = newest_twins(bundled_twins(published), REPO, "v9", published)
+    twins = newest_twins(Twins.load(published), REPO, "v9", published)
     assert twins.source.endswith("there is no such revision; look for its name on the repository's page)")
 
 
@@ -405,7 +408,7 @@ def test_a_full_disk_in_the_cache(published: Path, drawing: str, monkeypatch: py
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
     with pytest.raises(CamlossError, match="No space left on device; free space, or let HF_HOME name another folder"):
         load_checkpoint(CAM)
-    twins = newest_twins(bundled_twins(published), REPO, "main", published)
+    twins = newest_twins(Twins.load(published), REPO, "main", published)
     assert "No space left on device" in twins.source
     assert answers(twins, drawing)
 
@@ -413,9 +416,13 @@ def test_a_full_disk_in_the_cache(published: Path, drawing: str, monkeypatch: py
 @pytest.mark.parametrize(
     ("config", "tensors", "message"),
     [
-        ({}, {"head.bias": None}, "does not fit arch 'sketch_cnn': Missing key.*head.bias"),
-        ({}, {"extra": torch.zeros(1)}, "does not fit arch 'sketch_cnn': Unexpected key.*extra"),
-        ({"num_classes": 11}, {}, "does not fit arch 'sketch_cnn': size mismatch for head.weight"),
+        ({}, {"head.bias": None}, "does not fit arch 'sketch_cnn': it lacks head.bias"),
+        ({}, {"extra": torch.zeros(1)}, "does not fit arch 'sketch_cnn': it also holds extra"),
+        (
+            {"num_classes": 11},
+            {},
+            r"does not fit arch 'sketch_cnn': head.weight has shape \(10, 96\), expected \(11, 96\)",
+        ),
         ({"arch": "vgg"}, {}, "unknown arch 'vgg'"),
         ({"format": 2}, {}, "has checkpoint format 2, this camloss reads 1; upgrade camloss"),
     ],
@@ -447,39 +454,38 @@ def test_two_processes_load_at_once(published: Path) -> None:
 def test_a_newer_pair_on_the_hub_is_taken(hub: Hub, published: Path) -> None:
     newer = write_twins(published.parent / "newer", seed=5)
     pins = push(newer)
-    twins = newest_twins(bundled_twins(published), REPO, checkpoints_dir=published)
-    assert same_weights(twins.cam, load_checkpoint(newer / "cam"))
+    twins = newest_twins(Twins.load(published), REPO, checkpoints_dir=published)
+    assert same_weights(twins["cam"], load_checkpoint(newer / "cam"))
     assert twins.source == f"weights from the Hub, {CAM} {pins['cam'].revision[:7]}"
     assert hub.requests.count(f"GET /api/models/{CAM}") == 1  # the one metadata call
 
 
 def test_the_same_pair_on_the_hub_is_not_downloaded(hub: Hub, published: Path) -> None:
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     twins = newest_twins(bundled, REPO, checkpoints_dir=published)
-    assert twins.cam is bundled.cam
+    assert twins["cam"] is bundled["cam"]
     assert twins.source == f"{bundled.source}, same as {CAM} {pinned(published)['cam'].revision[:7]}"
     assert not [request for request in hub.requests if WEIGHTS in request]
 
 
 def test_weights_trained_since_the_last_push_are_newer_than_it(published: Path) -> None:
-    bundled = bundled_twins(write_twins(published, seed=5))
+    bundled = Twins.load(write_twins(published, seed=5))
     twins = newest_twins(bundled, REPO, checkpoints_dir=published)
-    assert twins.cam is bundled.cam
+    assert twins["cam"] is bundled["cam"]
     assert twins.source == f"{bundled.source}, newer than {CAM} {pinned(published)['cam'].revision[:7]}"
     asked_for = newest_twins(bundled, REPO, "main", published)
-    assert not same_weights(asked_for.cam, bundled.cam)
+    assert not same_weights(asked_for["cam"], bundled["cam"])
 
 
 def test_a_hub_that_hangs_while_it_sends_is_given_up(hub: Hub, published: Path) -> None:
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     push(write_twins(published.parent / "newer", seed=5))
     hub.fail("GET", WEIGHTS, "hang")
     started = time.perf_counter()
     twins = newest_twins(bundled, REPO, checkpoints_dir=published, seconds=0.5)
     assert time.perf_counter() - started < 5  # the client alone would wait 10 s for each of 6 tries
-    assert twins == Twins(
-        bundled.ce, bundled.cam, f"{bundled.source} (the Hub was not done after 0.5 s; try again later)"
-    )
+    assert twins.models is bundled.models
+    assert twins.source == f"{bundled.source} (the Hub was not done after 0.5 s; try again later)"
 
 
 def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,7 +493,7 @@ def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkey
         raise KeyError("surprise")
 
     monkeypatch.setattr(follow, "find_pins", surprise)
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     assert newest_twins(bundled, REPO).source == f"{bundled.source} (KeyError while loading {REPO})"
 
 
@@ -495,22 +501,22 @@ def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkey
 
 
 def test_the_page_shows_the_bundled_twins_until_those_of_the_hub_are_here(hub: Hub, published: Path) -> None:
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     push(write_twins(published.parent / "newer", seed=5))
     hub.fail("GET", f"{CAM}/resolve/.*{WEIGHTS}", "hang")
     shown = follow_hub(bundled, published, REPO)
-    assert shown().cam is bundled.cam
+    assert shown()["cam"] is bundled["cam"]
     assert shown().source == f"{bundled.source} (asking the Hub for {REPO})"
     hub.faults.clear()
     hub.released.set()  # the connection that hung is closed, and the client tries again
     deadline = time.perf_counter() + 120
-    while shown().cam is bundled.cam and time.perf_counter() < deadline:
+    while shown()["cam"] is bundled["cam"] and time.perf_counter() < deadline:
         time.sleep(0.01)
     assert shown().source.startswith(f"weights from the Hub, {CAM} ")
 
 
 def test_without_a_repository_nobody_is_asked(hub: Hub, published: Path) -> None:
-    bundled = bundled_twins(published)
+    bundled = Twins.load(published)
     assert follow_hub(bundled, published, "")() is bundled
     assert hub.requests == []
 
@@ -547,7 +553,8 @@ def test_the_command_ends_with_one_line_when_the_hub_refuses(hub: Hub, checkpoin
 
 
 def test_published_files_are_the_same_every_time(checkpoints: Path) -> None:
-    assert published_files(checkpoints / "ce", CE, CAM) == published_files(checkpoints / "ce", CE, CAM)
+    repo_ids = {"ce": CE, "cam": CAM}
+    assert published_files(checkpoints / "ce", repo_ids) == published_files(checkpoints / "ce", repo_ids)
 
 
 def test_nothing_of_the_hub_is_imported_for_a_local_checkpoint(checkpoints: Path) -> None:

@@ -5,18 +5,15 @@ import io
 import struct
 import threading
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from camloss import CamlossError, caam, cam, explain, min_max_normalize, save_checkpoint
-from camloss.digits.models import build_model
+from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.digits.sketch import prepare_sketch
 from camloss.page import serve
-from camloss.page.pairs import find_pairs
 from camloss.twins import Twins
 
 
@@ -46,7 +43,7 @@ def test_look_says_what_explain_says(twins: Twins) -> None:
     answer = serve.answer(twins, SEVEN, class_idx=3, other_idx=5)
     sketch = prepare_sketch(drawn())
     assert sketch is not None
-    for variant, model in (("ce", twins.ce), ("cam", twins.cam)):
+    for variant, model in (("ce", twins["ce"]), ("cam", twins["cam"])):
         said, truth = answer[variant], explain(model, sketch.pixels, 3, 5)
         assert said["class_idx"] == 3
         assert said["other_idx"] == 5
@@ -104,8 +101,9 @@ def test_blank_is_said_to_be_blank(twins: Twins, ground: tuple[int, int, int, in
 
 def test_summary_names_the_digits_and_what_cannot_be_held_against() -> None:
     def say(ce: int, cam: int, other: int | None = None) -> str:
+        digits = {"ce": ce, "cam": cam}
         return serve._summarise(
-            {"digit": ce, "class_idx": ce, "other_idx": other}, {"digit": cam, "class_idx": cam, "other_idx": other}
+            {name: {"digit": digit, "class_idx": digit, "other_idx": other} for name, digit in digits.items()}
         )
 
     assert say(4, 4) == "Both read 4."
@@ -181,7 +179,7 @@ def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
     for variant in ("ce", "cam"):
         steps = serve.build_up(twins, SEVEN, variant, class_idx=2)
         last = steps["totals"][-1]
-        channels = twins.ce.head.in_features
+        channels = twins["ce"].head.in_features
         assert last["count"] == channels
         assert [total["count"] for total in steps["totals"][:4]] == [1, 2, 4, 8]
         for name in ("cam", "caam"):
@@ -193,8 +191,8 @@ def test_build_up_adds_the_channels_by_what_they_contribute(twins: Twins) -> Non
     sketch = prepare_sketch(drawn())
     assert sketch is not None
     with torch.no_grad():
-        _, features = twins.ce(sketch.pixels)
-        weight = twins.ce.head.weight[2].detach()
+        _, features = twins["ce"](sketch.pixels)
+        weight = twins["ce"].head.weight[2].detach()
     contribution = (features[0].mean((-2, -1)) * weight).abs()
     first, second = contribution.topk(2).indices.tolist()
     steps = serve.build_up(twins, SEVEN, "ce", class_idx=2)
@@ -215,17 +213,6 @@ def test_build_up_refuses_unknown_variants_and_says_when_blank(twins: Twins) -> 
         with pytest.raises(CamlossError, match="unknown variant"):
             serve.build_up(twins, SEVEN, variant)
     assert serve.build_up(twins, encoded(Image.new("RGBA", (8, 8))), "ce") == {"blank": True}
-
-
-def test_find_pairs_takes_the_folder_first_and_then_its_subfolders(untrained_pair: Path, tmp_path: Path) -> None:
-    assert find_pairs(untrained_pair) == {"sketch_cnn": untrained_pair}
-    for variant in ("ce", "cam"):
-        save_checkpoint(build_model("sketch_cnn"), tmp_path / variant)
-        save_checkpoint(build_model("plain_cnn"), tmp_path / "plain" / variant)
-    save_checkpoint(build_model("sketch_cnn"), tmp_path / "half" / "ce")
-    assert list(find_pairs(tmp_path).items()) == [("sketch_cnn", tmp_path), ("plain_cnn", tmp_path / "plain")]
-    with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one"):
-        find_pairs(tmp_path / "half")
 
 
 def test_few_are_worked_on_at_a_time_and_who_waits_too_long_is_told(
