@@ -96,7 +96,7 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
     assert run("train.py", *quick(data_dir, tmp_path / "whole")).returncode == 0
 
     old = tmp_path / "out"
-    assert run("train.py", *quick(data_dir, old, "--epochs", "1")).returncode == 0
+    assert run("train.py", *quick(data_dir, old, "--epochs", "2")).returncode == 0
     before = {variant: (old / variant / "model.safetensors").read_bytes() for variant in ("ce", "cam")}
     run_id = load_training(old / "ce")["run"]
     with subprocess.Popen(
@@ -216,8 +216,8 @@ def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path
 
 
 def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_path: Path) -> None:
-    flags = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--styles", "0", "--seed", "3"]
-    done = run("train.py", *flags, cwd=tmp_path)
+    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--styles", "0"]
+    done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = Path("runs", "sketch_cnn-seed-3")
     assert Twins.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
@@ -321,7 +321,7 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
 
 
 def test_sweep_prints_mean_and_deviation(data_dir: Path, tmp_path: Path) -> None:
-    flags = quick(data_dir, tmp_path / "out", "--epochs", "1")
+    flags = quick(data_dir, tmp_path / "out", "--epochs", "2")
     done = run("sweep.py", "--seeds", "0", "1", *flags)
     assert done.returncode == 0, done.stderr
     assert "mean ± std of 2 seeds" in done.stdout
