@@ -1,4 +1,4 @@
-"""One checkpoint format, on disk and on the Hub: a directory with `model.safetensors` and readable copies of its facts.
+"""One checkpoint format, on disk and on the Hub: a folder with `model.safetensors` and readable copies of its header.
 
     model.safetensors   the weights; config and training record lie in its header, so that one file is the checkpoint
     config.json         which network it is
@@ -23,7 +23,7 @@ from camloss.digits.models import MapClassifier, build_model
 from camloss.errors import CamlossError
 
 FORMAT = 1
-FACTS = "camloss"  # key of the header's metadata
+HEADER_KEY = "camloss"  # of safetensors' own header
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 
 
@@ -60,8 +60,8 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
             just that arch's, in name, shape and number type, or not finite.
     """
     name = name or str(path)
-    tensors, facts = unpack(path, name)
-    config = facts.get("config")
+    tensors, header = unpack(path, name)
+    config = header.get("config")
     config = config if isinstance(config, dict) else {}
     if config.get("format") != FORMAT:
         raise CamlossError(
@@ -101,25 +101,25 @@ def _misfit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> st
 
 def load_training(directory: str | Path) -> dict[str, Any]:
     """The training record of a local checkpoint, from its weight file's header; {} where it has none."""
-    return dict(read_facts(Path(directory) / WEIGHTS).get("training", {}))
+    return dict(read_header(Path(directory) / WEIGHTS).get("training", {}))
 
 
-def read_facts(path: Path, name: str | None = None) -> dict[str, Any]:
-    """The facts in a weight file's header, without its tensors: "config" and "training"; errors call the file `name`.
+def read_header(path: Path, name: str | None = None) -> dict[str, Any]:
+    """What a weight file says of itself, without its tensors: "config" and "training"; errors call it `name`.
 
     Raises:
         CamlossError: the file is missing or damaged.
     """
-    with _opened(path, name) as (_, facts):
-        return facts
+    with _opened(path, name) as (_, header):
+        return header
 
 
-def pack(tensors: Mapping[str, Tensor], **facts: Mapping[str, Any]) -> bytes:
-    """One safetensors file in memory: tensors, and JSON facts in its header."""
+def pack(tensors: Mapping[str, Tensor], **header: Mapping[str, Any]) -> bytes:
+    """One safetensors file in memory: tensors, and a header of JSON objects."""
     from safetensors.torch import save
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, {FACTS: json.dumps(facts)})  # one key: safetensors writes several in no certain order
+    return save(contiguous, {HEADER_KEY: json.dumps(header)})  # one key: safetensors writes several in no certain order
 
 
 def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -128,21 +128,21 @@ def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict
     Raises:
         CamlossError: the file is missing or damaged.
     """
-    with _opened(path, name) as (file, facts):
-        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118, not a dict
+    with _opened(path, name) as (file, header):
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118, not a dict
 
 
 @contextmanager
 def _opened(path: Path, name: str | None) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """A safetensors file and the facts in its header."""
+    """A safetensors file and our header in it."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(FACTS, "{}"))
-            if not (isinstance(facts, dict) and all(isinstance(value, dict) for value in facts.values())):
-                raise ValueError("its header holds no objects of facts")
-            yield file, facts
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+            if not (isinstance(header, dict) and all(isinstance(value, dict) for value in header.values())):
+                raise ValueError("its header is no object of objects")
+            yield file, header
     except FileNotFoundError as error:
         raise CamlossError(f"no checkpoint in {path.parent}: {path.name} is missing; train one first") from error
     except (SafetensorError, OSError, ValueError, RecursionError) as error:

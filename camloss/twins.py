@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from camloss.checkpoint import WEIGHTS, load_weights, read_facts
+from camloss.checkpoint import WEIGHTS, load_weights, read_header
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
@@ -99,7 +99,7 @@ class Twins:
         Raises:
             CamlossError: a file is damaged, or the two are no pair (`check_pair`), or hold the same weights.
         """
-        run = check_pair({variant: read_facts(files[variant]) for variant in VARIANTS}, name)
+        run = check_pair({variant: read_header(files[variant]) for variant in VARIANTS}, name)
         models = {variant: load_weights(files[variant]) for variant in VARIANTS}
         first, *others = models.values()
         if any(_same_weights(first, other) for other in others):
@@ -116,11 +116,11 @@ def pair_files(folder: str | Path) -> dict[str, Path]:
     }
 
 
-def check_pair(facts: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """Check that weight files whose headers hold these facts were made by one training and differ in the loss only.
+def check_pair(headers: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """Check that weight files with these headers were made by one training and differ in the loss only.
 
     Args:
-        facts: by variant; see `camloss.checkpoint.read_facts`.
+        headers: by variant; see `camloss.checkpoint.read_header`.
         name: what errors call the pair.
 
     Returns:
@@ -130,8 +130,8 @@ def check_pair(facts: Mapping[str, Mapping[str, Any]], name: str) -> str:
         CamlossError: a variant stands in the place of another; or arch, number of classes, config but for the loss,
             precision, or id of the training differ; or there is no id.
     """
-    compare_twins(facts, name)
-    runs = {variant: _of_training(facts[variant], "run") for variant in VARIANTS}
+    compare_twins(headers, name)
+    runs = {variant: _of_training(headers[variant], "run") for variant in VARIANTS}
     if not all(isinstance(run, str) and run for run in runs.values()):
         without = next(variant for variant, run in runs.items() if not (isinstance(run, str) and run))
         raise CamlossError(f"{name} is no pair: {without} has no id of the training that made it; {HOW_TO_PAIR}")
@@ -140,18 +140,18 @@ def check_pair(facts: Mapping[str, Mapping[str, Any]], name: str) -> str:
     return str(next(iter(runs.values())))
 
 
-def compare_twins(facts: Mapping[str, Mapping[str, Any]], name: str) -> None:
+def compare_twins(headers: Mapping[str, Mapping[str, Any]], name: str) -> None:
     """`check_pair`, all but the id of the training: whether two checkpoints could be joined into a pair."""
     for variant in VARIANTS:
-        trained_as = _of_training(facts[variant], "variant")
+        trained_as = _of_training(headers[variant], "variant")
         if trained_as != variant:
             found = f"a {trained_as}" if isinstance(trained_as, str) else "a checkpoint without a record"
             raise CamlossError(f"{name} is no pair: in the place of {variant} lies {found[:60]}; {HOW_TO_PAIR}")
     for key in ("arch", "num_classes"):
-        values = {variant: facts[variant].get("config", {}).get(key) for variant in VARIANTS}
+        values = {variant: headers[variant].get("config", {}).get(key) for variant in VARIANTS}
         if len({str(value) for value in values.values()}) > 1:
             raise _differ(name, key, values)
-    settings = {variant: _settings(facts[variant]) for variant in VARIANTS}
+    settings = {variant: _settings(headers[variant]) for variant in VARIANTS}
     first = next(iter(settings.values()))
     for key in sorted(set().union(*settings.values())):
         if any(of_variant.get(key) != first.get(key) for of_variant in settings.values()):
@@ -193,14 +193,14 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _of_training(facts: Mapping[str, Any], key: str) -> Any:
-    training = facts.get("training")
+def _of_training(header: Mapping[str, Any], key: str) -> Any:
+    training = header.get("training")
     return training.get(key) if isinstance(training, Mapping) else None
 
 
-def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(header: Mapping[str, Any]) -> dict[str, Any]:
     """All that twins must have in common of their training: its config but for the loss, and the precision it took."""
-    config, environment = _of_training(facts, "config"), _of_training(facts, "environment")
+    config, environment = _of_training(header, "config"), _of_training(header, "environment")
     settings = (
         {key: value for key, value in config.items() if key not in LOSS_SETTINGS} if isinstance(config, dict) else {}
     )

@@ -21,7 +21,7 @@ from camloss.errors import CamlossError
 from camloss.hub.card import check_space_card, metadata
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
-from camloss.hub.words import check_repo_id, explained
+from camloss.hub.words import check_repo_id, one_line_errors
 from camloss.twins import VARIANTS, Twins, settle
 
 ALLOWED = (
@@ -143,7 +143,7 @@ def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
 
     secrets = {name: secret(name) for name in flags.secret}
     api, space = HfApi(), flags.space
-    with explained(f"create the Space {space}"):
+    with one_line_errors(f"create the Space {space}"):
         exists = api.repo_exists(space, repo_type="space")
         if not exists:
             api.create_repo(
@@ -153,14 +153,14 @@ def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
                 space_hardware=flags.hardware,
                 private=flags.private or None,
             )
-    with explained(f"configure the Space {space}"):
+    with one_line_errors(f"configure the Space {space}"):
         if flags.weights:
             api.add_space_variable(space, "CAMLOSS_HUB_REPO", flags.weights)
         for name, value in secrets.items():
             api.add_space_secret(space, name, value)
         if exists and flags.hardware:
             api.request_space_hardware(space, flags.hardware)
-    with explained(f"upload to the Space {space}"):
+    with one_line_errors(f"upload to the Space {space}"):
         stale = set(api.list_repo_files(space, repo_type="space")) - set(files) - {".gitattributes"}
         commit, url = commit_files(api, space, files, delete=tuple(sorted(stale)), repo_type="space")
     print(f"{space} is at {commit[:7]}: {url}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import _checkout
 
 from camloss import cli
-from camloss.checkpoint import WEIGHTS, load_weights, read_facts, save_checkpoint
+from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
 from camloss.hub.card import PICTURES, write_card
 from camloss.training.resume import alone_in
 from camloss.twins import VARIANTS, compare_twins, put_pair, sha256_of
@@ -38,15 +38,15 @@ def join(sources: dict[str, Path], into: Path) -> str:
     Raises:
         CamlossError: a checkpoint is missing or damaged, or the two could not come from one training.
     """
-    facts = {variant: read_facts(source / WEIGHTS) for variant, source in sources.items()}
-    compare_twins(facts, " and ".join(map(str, sources.values())))
-    ids = {facts[variant]["training"].get("run") for variant in VARIANTS}
+    headers = {variant: read_header(source / WEIGHTS) for variant, source in sources.items()}
+    compare_twins(headers, " and ".join(map(str, sources.values())))
+    ids = {headers[variant]["training"].get("run") for variant in VARIANTS}
     run = ids.pop() if len(ids) == 1 and None not in ids else id_of(sources)
     with alone_in(into):
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
         for variant, source in sources.items():
-            training = {"variant": variant, "run": run, **facts[variant]["training"]}
+            training = {"variant": variant, "run": run, **headers[variant]["training"]}
             model = load_weights(source / WEIGHTS)
             directory = save_checkpoint(model, staged / variant, {**training, "run": run})
             pictures = {name: (source / name).read_bytes() for name in PICTURES if (source / name).is_file()}

@@ -37,10 +37,10 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def rewrite(directory: Path, config: object = None, **tensors: torch.Tensor | None) -> None:
-    """Replace facts and tensors in a checkpoint; None takes a tensor out."""
-    its_tensors, facts = unpack(directory / WEIGHTS)
+    """Replace config and tensors in a checkpoint; None takes a tensor out."""
+    its_tensors, header = unpack(directory / WEIGHTS)
     changed = {name: tensor for name, tensor in {**its_tensors, **tensors}.items() if tensor is not None}
-    content = pack(changed, config=facts["config"] if config is None else config)  # type: ignore[arg-type]
+    content = pack(changed, config=header["config"] if config is None else config)  # type: ignore[arg-type]
     (directory / WEIGHTS).write_bytes(content)
 
 
@@ -257,7 +257,7 @@ def test_saving_twice_writes_the_same_bytes(saved: Path, tmp_path: Path) -> None
         assert pack({"weight": torch.zeros(2)}, a={}, b={}, c={}) == pack({"weight": torch.zeros(2)}, a={}, b={}, c={})
 
 
-def test_facts_that_are_no_object_are_damage(saved: Path) -> None:
+def test_a_header_that_is_no_object_is_damage(saved: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(2)}, saved / WEIGHTS, metadata={"camloss": "[1]"})

@@ -15,7 +15,7 @@ from tiny_mnist import write_tiny_mnist
 from untrained import write_twins
 
 from camloss import build_model, load_checkpoint, save_checkpoint
-from camloss.checkpoint import load_training, read_facts
+from camloss.checkpoint import load_training, read_header
 from camloss.training.resume import alone_in
 from camloss.twins import Twins
 
@@ -115,7 +115,7 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
     for variant in ("ce", "cam"):  # neither alone: the old pair until both are done
         assert (old / variant / "model.safetensors").read_bytes() == before[variant]
     assert Twins.load(old).run == run_id
-    killed_run = read_facts(old / ".resume" / "cam.safetensors")["run"]["id"]
+    killed_run = read_header(old / ".resume" / "cam.safetensors")["run"]["id"]
     assert killed_run != run_id
 
     done = run("train.py", *quick(data_dir, old, "--resume"))

@@ -122,10 +122,10 @@ def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
     height, width, channels = picture.shape
     factor = math.ceil(max(height, width) / LOOK)
     # A browser's canvas is transparent where nothing is drawn: there alpha is the ink, whatever its colour.
-    on_glass = channels in (2, 4) and float(picture[:, :, -1].sum()) < 0.5 * _unit(picture) * height * width
-    if on_glass:
+    is_transparent = channels in (2, 4) and float(picture[:, :, -1].sum()) < 0.5 * _unit(picture) * height * width
+    if is_transparent:
         picture = picture[:, :, -1:]  # the only plane that counts
-    ink = _ink(_reduce(picture, factor), on_glass)
+    ink = _ink(_reduce(picture, factor), is_transparent)
     box = None if ink is None else _bounding_box(ink)
     if ink is None or box is None:
         return None
@@ -135,7 +135,7 @@ def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
         left, top = max(0, x0 - margin) * factor, max(0, y0 - margin) * factor
         closer = picture[top : (y1 + margin) * factor, left : (x1 + margin) * factor]
         near_factor = math.ceil(max(closer.shape[:2]) / LOOK)
-        near_ink = _ink(_reduce(closer, near_factor), on_glass)
+        near_ink = _ink(_reduce(closer, near_factor), is_transparent)
         near_box = None if near_ink is None else _bounding_box(near_ink)
         if near_ink is not None and near_box is not None:
             x0, y0, x1, y1 = near_box
@@ -164,9 +164,9 @@ def _unit(picture: Tensor) -> int:
     return 255 if picture.dtype == torch.uint8 else 1
 
 
-def _ink(planes: Tensor, on_glass: bool) -> Tensor | None:
+def _ink(planes: Tensor, is_transparent: bool) -> Tensor | None:
     """(C, h, w) -> (h, w) in [0, 1], at least 0.5 where there is ink; None when there is none."""
-    if on_glass:
+    if is_transparent:
         peak = float(planes[0].max())
         return planes[0] / peak if peak >= MIN_CONTRAST else None
     grey = _grey(planes)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, read_facts, to_json, write_atomically
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
 
 MAPS, CURVES = "maps.png", "curves.png"
@@ -165,7 +165,7 @@ def _limits() -> str:
 - Do not use it where a misread digit does harm, such as cheques or medical forms, without a person who checks."""
 
 
-def companions(
+def files_beside(
     config: Mapping[str, Any],
     training: Mapping[str, Any],
     source: str,
@@ -185,9 +185,9 @@ def companions(
 
 
 def write_card(directory: Path, source: str, pictures: Mapping[str, bytes]) -> None:
-    """Put the model card and its pictures beside the weights of a local checkpoint; arguments as for `companions`."""
-    facts = read_facts(directory / WEIGHTS)
-    for name, content in companions(facts["config"], facts.get("training", {}), source, pictures=pictures).items():
+    """Put the model card and its pictures beside the weights of a local checkpoint; arguments as for `files_beside`."""
+    header = read_header(directory / WEIGHTS)
+    for name, content in files_beside(header["config"], header.get("training", {}), source, pictures=pictures).items():
         write_atomically(directory / name, content)
 
 

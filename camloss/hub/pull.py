@@ -11,7 +11,7 @@ from pathlib import Path
 from camloss.checkpoint import WEIGHTS, load_weights
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
-from camloss.hub.words import explained
+from camloss.hub.words import one_line_errors
 from camloss.twins import LAST, VARIANTS, Twins, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
@@ -42,7 +42,7 @@ def load_published(repo_id: str, revision: str | None = None) -> MapClassifier:
         CamlossError: as `load_checkpoint`.
     """
     aside = "" if revision else ", which is no folder here,"
-    with explained(f"load {repo_id}{aside} from the Hub"):
+    with one_line_errors(f"load {repo_id}{aside} from the Hub"):
         ask(repo_id, WEIGHTS, revision)
         path = download(repo_id, WEIGHTS, revision)
     _verify(path, f"{repo_id}/{WEIGHTS}")
@@ -66,7 +66,7 @@ def load_pins(pins: Mapping[str, Pin]) -> Twins:
     """Load the twins that `find_pins` found; errors as `load_pair`."""
     files = {}
     for variant, pin in pins.items():
-        with explained(f"load {pin.repo_id} from the Hub"):
+        with one_line_errors(f"load {pin.repo_id} from the Hub"):
             files[variant] = download(pin.repo_id, WEIGHTS, pin.revision)
     for variant, pin in pins.items():
         _verify(files[variant], f"{pin.repo_id}/{WEIGHTS}", pin.sha256)
@@ -80,7 +80,7 @@ def find_pins(repo: str, revision: str | None = None) -> dict[str, Pin]:
         CamlossError: the Hub cannot be reached or refuses, or the repositories were not pushed as a pair.
     """
     last_id = f"{repo}-{LAST}"
-    with explained(f"find the pair {repo} on the Hub"):
+    with one_line_errors(f"find the pair {repo} on the Hub"):
         ask(last_id, PAIR, revision)
         path = download(last_id, PAIR, revision)
     commit = path.parent.name  # the cache keeps files under snapshots/COMMIT

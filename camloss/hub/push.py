@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from camloss.checkpoint import WEIGHTS, read_facts, to_json, write_atomically
+from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
-from camloss.hub.card import CARD, PICTURES, check_model_card, companions
+from camloss.hub.card import CARD, PICTURES, check_model_card, files_beside
 from camloss.hub.pull import PAIR, PINS, Pin
-from camloss.hub.words import check_repo_id, explained
+from camloss.hub.words import check_repo_id, one_line_errors
 from camloss.twins import LAST, VARIANTS, Twins, settle
 
 
@@ -69,7 +69,7 @@ def push_pair(
 
     api = HfApi()
     for repo_id in repo_ids.values():
-        with explained(f"create {repo_id}"):
+        with one_line_errors(f"create {repo_id}"):
             api.create_repo(repo_id, private=private or None, exist_ok=True)
 
     commits: dict[str, str] = {}
@@ -77,7 +77,7 @@ def push_pair(
         if variant == LAST:
             pair = {name: {"revision": commits[name], "sha256": digests[name]} for name in commits}
             files[LAST][PAIR] = to_json({**pair, LAST: {"sha256": digests[LAST]}})
-        with explained(f"push to {repo_id}"):
+        with one_line_errors(f"push to {repo_id}"):
             commits[variant], url = commit_files(api, repo_id, files[variant], create_pr=create_pr)
         log(f"{repo_id} is at {commits[variant][:7]}: {url}")
     if create_pr:
@@ -88,7 +88,7 @@ def push_pair(
     log(f"both are pinned in {checkpoints_dir / PINS}")
     if tag is not None:
         for pin in pins.values():
-            with explained(f"tag {pin.repo_id} {tag}"):
+            with one_line_errors(f"tag {pin.repo_id} {tag}"):
                 _tag(api, pin, tag)
     return pins
 
@@ -103,11 +103,11 @@ def published_files(directory: Path, repo_ids: Mapping[str, str]) -> dict[str, b
     Raises:
         CamlossError: the checkpoint cannot be read, or the Hub would refuse its card.
     """
-    facts = read_facts(directory / WEIGHTS)
+    header = read_header(directory / WEIGHTS)
     repo_id = repo_ids[directory.name]
     twin_id = next(other for other in repo_ids.values() if other != repo_id)
     pictures = {name: (directory / name).read_bytes() for name in PICTURES if (directory / name).is_file()}
-    beside = companions(facts["config"], facts.get("training", {}), repo_id, twin_id, pictures)
+    beside = files_beside(header["config"], header.get("training", {}), repo_id, twin_id, pictures)
     check_model_card(beside[CARD].decode())
     return {WEIGHTS: (directory / WEIGHTS).read_bytes(), **beside}
 

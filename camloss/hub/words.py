@@ -22,7 +22,7 @@ def check_repo_id(repo_id: str) -> None:
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def one_line_errors(what: str) -> Iterator[None]:
     """Turn whatever the Hub's client raises into one line that says what failed, why, and what to do.
 
     Args:

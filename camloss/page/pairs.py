@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from camloss.checkpoint import read_facts
+from camloss.checkpoint import read_header
 from camloss.errors import CamlossError
 from camloss.twins import VARIANTS, Twins, check_pair, pair_files
 
@@ -25,7 +25,7 @@ def find_pairs(folder: Path) -> dict[str, Path]:
         if not any(file.is_file() for file in files.values()):
             continue
         try:
-            check_pair({variant: read_facts(file) for variant, file in files.items()}, str(place))
+            check_pair({variant: read_header(file) for variant, file in files.items()}, str(place))
         except CamlossError as error:
             reasons.append(str(error))
         else:

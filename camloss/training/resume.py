@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camloss.checkpoint import pack, read_facts, unpack, write_atomically
+from camloss.checkpoint import pack, read_header, unpack, write_atomically
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
 from camloss.training.config import TrainConfig
@@ -20,7 +20,7 @@ def run_id(config: TrainConfig) -> str:
     interrupted = [TrainingState(config, variant).path for variant in config.variants]
     for path in interrupted:
         if config.resume and path.exists():
-            return str(read_facts(path)["run"]["id"])
+            return str(read_header(path)["run"]["id"])
     return secrets.token_hex(8)
 
 
@@ -66,9 +66,9 @@ class TrainingState:
         """Put the saved state into model and optimizer; returns the history so far, empty where nothing was saved."""
         if not self.path.exists():
             return []
-        tensors, facts = unpack(self.path)
-        if facts["config"] != json.loads(json.dumps(self.config)):
-            changed = [name for name, value in self.config.items() if facts["config"].get(name) != value]
+        tensors, header = unpack(self.path)
+        if header["config"] != json.loads(json.dumps(self.config)):
+            changed = [name for name, value in self.config.items() if header["config"].get(name) != value]
             raise CamlossError(
                 f"the interrupted run in {self.path.parent} had other values of {', '.join(changed)}; "
                 "repeat its flags, or run without --resume to start over"
@@ -82,7 +82,7 @@ class TrainingState:
                     slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
         model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
-        return list(facts["history"]["epochs"])
+        return list(header["history"]["epochs"])
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -430,9 +430,9 @@ def test_a_full_disk_in_the_cache(published: Path, drawing: str, monkeypatch: py
 def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     hub: Hub, published: Path, config: dict[str, object], tensors: dict[str, torch.Tensor | None], message: str
 ) -> None:
-    its_tensors, facts = unpack(published / "cam" / WEIGHTS)
+    its_tensors, header = unpack(published / "cam" / WEIGHTS)
     changed = {name: tensor for name, tensor in {**its_tensors, **tensors}.items() if tensor is not None}
-    hub.model(CAM).commit({WEIGHTS: pack(changed, config={**facts["config"], **config})})
+    hub.model(CAM).commit({WEIGHTS: pack(changed, config={**header["config"], **config})})
     with pytest.raises(CamlossError, match=f"^{CAM}/{WEIGHTS}:? {message}") as caught:
         load_checkpoint(CAM)
     assert "\n" not in str(caught.value)

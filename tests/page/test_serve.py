@@ -2,14 +2,17 @@
 
 import base64
 import io
+import json
 import struct
 import threading
 import zlib
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from recorded import RECORDED, answers
 
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.digits.sketch import prepare_sketch
@@ -230,3 +233,18 @@ def test_a_refused_picture_gives_its_turn_back(twins: Twins) -> None:
         with pytest.raises(CamlossError):
             serve.answer(twins, "no base64!")
     assert serve.answer(twins, SEVEN)["blank"] is False
+
+
+def test_ten_drawings_are_answered_as_ever() -> None:
+    def assert_same(now: Any, then: Any, name: str) -> None:
+        if isinstance(then, dict):
+            assert now.keys() >= then.keys(), name  # an answer may say more than it did
+            for key in then:
+                assert_same(now[key], then[key], f"{name}.{key}")
+        elif isinstance(then, list | float):
+            assert np.allclose(now, then, atol=1.01e-4, rtol=1e-4), name  # numbers in answers are rounded
+        else:
+            assert now == then, name
+
+    for number, (now, then) in enumerate(zip(answers(), json.loads(RECORDED.read_text(encoding="utf-8")), strict=True)):
+        assert_same(now, then, f"drawing {number}")
