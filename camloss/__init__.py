@@ -14,6 +14,7 @@ from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.losses import CAMLoss, LossTerms
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
+from camloss.wrap import wrap
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "min_max_normalize",
     "preprocess_sketch",
     "save_checkpoint",
+    "wrap",
 ]
 
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
-from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
+from camloss.maps import caam, cam, contrastive_cam, full_precision, min_max_normalize
 from camloss.metrics import ink_energy
+from camloss.wrap import Network
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer of one model for N images, with H x W maps and K classes."""
+    """The answer of one model for N images, with H x W maps and K classes; float32, or float64 where the model is."""
 
     probs: Tensor
     """(N, K), softmax of the logits."""
@@ -31,8 +31,8 @@ class Explanation:
     """(N, H, W), the CAAM, normalised to [0, 1]."""
     distance: Tensor
     """(N,) in [0, 1], mean absolute difference of `cam` and `caam`: what CAM-loss makes small."""
-    ink_energy: Tensor
-    """(N,) in [0, 1], the share of the CAM that lies on the strokes."""
+    ink_energy: Tensor | None
+    """(N,) in [0, 1], the share of the CAM that lies on the strokes; None for images of more than one channel."""
     other_idx: Tensor | None = None
     """(N,) int64, the class that `contrast` holds against `class_idx`."""
     contrast: Tensor | None = None
@@ -41,13 +41,15 @@ class Explanation:
 
 @torch.no_grad()
 def explain(
-    model: MapClassifier, x: Tensor, class_idx: int | Tensor | None = None, other_idx: int | Tensor | None = None
+    model: Network, x: Tensor, class_idx: int | Tensor | None = None, other_idx: int | Tensor | None = None
 ) -> Explanation:
     """Classify images and say where the evidence lies.
 
     Args:
-        model: any module with a linear `head` whose forward returns (logits, features); best in eval mode.
-        x: (N, 1, 28, 28), pixels in [0, 1], white ink on black.
+        model: any network with a linear `head` whose call gives (logits, features), such as those of `wrap` and
+            `build_model`; best in eval mode.
+        x: images as the model takes them, with any number of channels: (N, 1, 28, 28), pixels in [0, 1], white ink on
+            black, for the networks of `build_model`.
         class_idx: the class to explain, one for all images or (N,); by default each image's most probable.
         other_idx: where given, explain also why `class_idx` *rather than* this one.
 
@@ -64,12 +66,12 @@ def explain(
         contrast = contrastive_cam(features, weight, class_idx, other_idx)
         contrast = contrast / contrast.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(contrast.dtype).tiny)
     return Explanation(
-        probs=logits.softmax(1),
+        probs=logits.softmax(1, dtype=full_precision(logits)),
         class_idx=class_idx,
         cam=class_map,
         caam=agnostic_map,
         distance=(class_map - agnostic_map).abs().mean((-2, -1)),
-        ink_energy=ink_energy(class_map, x),
+        ink_energy=ink_energy(class_map, x) if x.shape[1] == 1 else None,
         other_idx=other_idx,
         contrast=contrast,
     )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss.errors import CamlossError
-from camloss.maps import min_max_normalize, weighted_maps
+from camloss.maps import full_precision, min_max_normalize, weighted_maps
 
 
 class LossTerms(NamedTuple):
@@ -23,16 +23,20 @@ def cam_distance(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
     """How far each image's CAM is from its CAAM: the mean absolute difference of the two normalised maps.
 
     Args:
-        features: (N, C, H, W).
+        features: (N, C, H, W), in any layout and floating point type. Sums over the channels of bfloat16 features are
+            rounded to bfloat16 once: a float32 copy of the features would cost one training step in fourteen.
         weight: (K, C).
         class_idx: (N,) int64.
 
     Returns:
-        (N,), in [0, 1]: 0 where the backbone reacts exactly where the class has its evidence.
+        (N,), float32 (float64 where the features are), in [0, 1]: 0 where the backbone reacts exactly where the class
+        has its evidence.
     """
-    class_weight = weight[class_idx].to(features.dtype)  # (N, C); under autocast the features are bfloat16
+    exact = full_precision(features)
+    number = torch.bfloat16 if features.dtype == torch.bfloat16 else exact  # a sum of float16 may be past its range
+    class_weight = weight[class_idx].to(number)  # (N, C)
     both = torch.stack([class_weight, torch.ones_like(class_weight)], dim=2)  # CAAM is the CAM of a weight of ones
-    maps = weighted_maps(features, both).float()  # (N, 2, H, W)
+    maps = weighted_maps(features, both).to(exact)  # (N, 2, H, W)
     class_map, agnostic_map = min_max_normalize(maps).unbind(1)
     return (agnostic_map - class_map).abs().mean(dim=(-2, -1))
 

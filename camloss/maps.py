@@ -1,6 +1,8 @@
 """Class activation maps as pure tensor functions.
 
-Shapes: N images, C feature channels, K classes, an H x W map of features.
+Shapes: N images, C feature channels, K classes, an H x W map of features. Features may lie in memory in any layout,
+`torch.channels_last` too, and be half precision, under autocast or not: sums over channels are taken, and maps
+returned, in float32 (in float64 where the features are float64).
 
     >>> features = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])  # (1, 2, 2, 2)
     >>> weight = torch.tensor([[1.0, -1.0], [0.0, 3.0]])  # two classes
@@ -32,7 +34,7 @@ def cam(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
     Returns:
         (N, H, W), in units of the logits; unbounded, negative where a place speaks against the class.
     """
-    return weighted_maps(features, weight[class_idx].unsqueeze(2)).squeeze(1)
+    return weighted_maps(features, weight[class_idx].unsqueeze(2).to(full_precision(features))).squeeze(1)
 
 
 def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_idx: Tensor) -> Tensor:
@@ -49,6 +51,7 @@ def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_i
     Returns:
         (N, H, W): positive where a place speaks for `class_idx`, negative where it speaks for `other_idx`.
     """
+    weight = weight.to(full_precision(features))
     return weighted_maps(features, (weight[class_idx] - weight[other_idx]).unsqueeze(2)).squeeze(1)
 
 
@@ -61,7 +64,7 @@ def caam(features: Tensor) -> Tensor:
     Returns:
         (N, H, W): everything the backbone reacts to, whatever the class.
     """
-    return features.sum(dim=1)
+    return features.sum(dim=1, dtype=full_precision(features))
 
 
 def min_max_normalize(maps: Tensor) -> Tensor:
@@ -74,7 +77,7 @@ def min_max_normalize(maps: Tensor) -> Tensor:
         maps: (..., H, W), floating point, with at least two cells.
 
     Returns:
-        The same shape, in [0, 1].
+        The same shape and number type, in [0, 1].
 
     Raises:
         CamlossError: the maps are 1x1, so that there is no place to tell from another.
@@ -92,6 +95,11 @@ def min_max_normalize(maps: Tensor) -> Tensor:
     return (maps - low) / torch.where(span > resolution, span, 1)
 
 
+def full_precision(tensor: Tensor) -> torch.dtype:
+    """The number type to sum a tensor in: its own, or float32 where its own is half precision."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
 def weighted_maps(features: Tensor, channel_weights: Tensor) -> Tensor:
     """M weighted sums over the channels of each image, in one pass over the features.
 
@@ -99,11 +107,12 @@ def weighted_maps(features: Tensor, channel_weights: Tensor) -> Tensor:
 
     Args:
         features: (N, C, H, W).
-        channel_weights: (N, C, M), each image's own.
+        channel_weights: (N, C, M), each image's own; their number type is that of the products and of the result.
 
     Returns:
         (N, M, H, W).
     """
     cells = features.permute(0, 2, 3, 1)  # (N, H, W, C)
-    maps = cells.flatten(1, 2) @ channel_weights  # (N, H * W, M)
+    with torch.autocast(features.device.type, enabled=False):  # it would round the product to half precision
+        maps = cells.flatten(1, 2).to(channel_weights.dtype) @ channel_weights  # (N, H * W, M)
     return maps.transpose(1, 2).reshape(*channel_weights.shape[::2], *cells.shape[1:3])

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.digits.models import MapClassifier
+from camloss.errors import CamlossError
 from camloss.losses import cam_distance
-from camloss.maps import cam, min_max_normalize
+from camloss.maps import cam, full_precision, min_max_normalize
+from camloss.wrap import Network
 
 INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included
 
@@ -23,12 +24,15 @@ def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
 
     Args:
         maps: (N, H, W), in [0, 1].
-        images: (N, 1, H0, W0), pixels in [0, 1].
+        images: (N, 1, H0, W0), pixels in [0, 1], white ink on black.
 
     Returns:
-        (N,), in [0, 1]; 0 for a map without energy.
+        (N,) float32, in [0, 1]; 0 for a map without energy.
+
+    Raises:
+        CamlossError: the images have more than one channel, so that nothing says what is ink.
     """
-    energy, ink = _over_image(maps, images), images[:, 0] >= INK
+    energy, ink = _over_image(maps, images), _ink(images)
     return (energy * ink).sum((-2, -1)) / energy.sum((-2, -1)).clamp_min(torch.finfo(energy.dtype).tiny)
 
 
@@ -37,13 +41,16 @@ def pointing_game(maps: Tensor, images: Tensor) -> Tensor:
 
     Args:
         maps: (N, H, W).
-        images: (N, 1, H0, W0), pixels in [0, 1].
+        images: (N, 1, H0, W0), pixels in [0, 1], white ink on black.
 
     Returns:
         (N,), 1.0 for a hit and 0.0 for a miss.
+
+    Raises:
+        CamlossError: the images have more than one channel, so that nothing says what is ink.
     """
     peak = _over_image(maps, images).flatten(1).argmax(1, keepdim=True)
-    return images.flatten(1).gather(1, peak).squeeze(1).ge(INK).float()
+    return _ink(images).flatten(1).gather(1, peak).squeeze(1).float()
 
 
 def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
@@ -67,31 +74,33 @@ def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
 def deletion_insertion(
     model: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor, maps: Tensor, class_idx: Tensor, steps: int = 14
 ) -> tuple[Tensor, Tensor]:
-    """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on black.
+    """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on nothing.
 
     Areas under the two curves (Petsiuk et al., BMVC 2018). A map that points at what decides has a low deletion and
     a high insertion.
 
     Args:
         model: returns (logits, features).
-        images: (N, 1, H0, W0), pixels in [0, 1].
+        images: (N, any number of channels, H0, W0), as the model takes them; an erased pixel is 0 in all channels,
+            which is black, or the mean colour where the images are standardised.
         maps: (N, H, W), the heat that orders the pixels.
         class_idx: (N,) int64.
         steps: how many equal portions the pixels are taken in.
 
     Returns:
-        deletion (N,) and insertion (N,), each in [0, 1].
+        deletion (N,) and insertion (N,), each in [0, 1], float32 (float64 where the logits are).
     """
+    height, width = images.shape[-2:]
     rank = _over_image(maps, images).flatten(1).argsort(1, descending=True).argsort(1)  # 0 is the hottest pixel
-    rank = rank.view_as(images)
+    rank = rank.view(-1, 1, height, width)
 
     def probability(kept: Tensor) -> Tensor:
-        probs: Tensor = model(images * kept)[0].softmax(1)
-        return probs.gather(1, class_idx[:, None]).squeeze(1)
+        logits = model(images * kept)[0]
+        return logits.softmax(1, dtype=full_precision(logits)).gather(1, class_idx[:, None]).squeeze(1)
 
-    deletion = insertion = images.new_zeros(len(images))
+    deletion = insertion = images.new_zeros(len(images), dtype=full_precision(images))
     for step in range(steps + 1):
-        hottest = rank < images[0].numel() * step / steps
+        hottest = rank < height * width * step / steps
         share = 0.5 / steps if step in (0, steps) else 1 / steps  # the trapezoid rule
         deletion = deletion + share * probability(~hottest)
         insertion = insertion + share * probability(hottest)
@@ -99,11 +108,12 @@ def deletion_insertion(
 
 
 @torch.no_grad()
-def evaluate(model: MapClassifier, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Measure a model in eval mode on batches of (images, labels); its CAMs are those of the true labels.
 
     Returns:
-        accuracy, loss (cross-entropy), calibration_error, cam_distance, ink_energy, pointing_game: all means.
+        accuracy, loss (cross-entropy), calibration_error, cam_distance and, where the images have one channel,
+        ink_energy and pointing_game: all means.
     """
     model.eval()
     logits, targets, per_image = [], [], []
@@ -111,23 +121,28 @@ def evaluate(model: MapClassifier, batches: Iterable[tuple[Tensor, Tensor]]) -> 
         batch_logits, features = model(images)
         weight = model.head.weight
         maps = min_max_normalize(cam(features, weight, labels))
-        per_image.append(
-            torch.stack(
-                [cam_distance(features, weight, labels), ink_energy(maps, images), pointing_game(maps, images)], dim=1
-            ).cpu()
-        )
+        measured = {"cam_distance": cam_distance(features, weight, labels)}
+        if images.shape[1] == 1:
+            measured |= {"ink_energy": ink_energy(maps, images), "pointing_game": pointing_game(maps, images)}
+        per_image.append(torch.stack(list(measured.values()), dim=1).cpu())
         logits.append(batch_logits.float().cpu())
         targets.append(labels.cpu())
     all_logits, all_targets = torch.cat(logits), torch.cat(targets)
-    distance, energy, pointing = torch.cat(per_image).mean(0).tolist()
     return {
         "accuracy": (all_logits.argmax(1) == all_targets).double().mean().item(),
         "loss": F.cross_entropy(all_logits, all_targets).item(),
         "calibration_error": calibration_error(all_logits.softmax(1), all_targets),
-        "cam_distance": distance,
-        "ink_energy": energy,
-        "pointing_game": pointing,
+        **dict(zip(measured, torch.cat(per_image).mean(0).tolist(), strict=True)),
     }
+
+
+def _ink(images: Tensor) -> Tensor:
+    """(N, 1, H0, W0) -> (N, H0, W0), where there is ink."""
+    if images.shape[1] != 1:
+        raise CamlossError(
+            f"ink is known in images of one channel, white on black; these have {images.shape[1]}: convert them to one"
+        )
+    return images[:, 0] >= INK
 
 
 def _over_image(maps: Tensor, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, explain
 from camloss.digits.models import MapClassifier
@@ -25,6 +25,7 @@ def test_by_hand() -> None:
     torch.testing.assert_close(answer.cam, INK[0])
     assert answer.caam.abs().max() == 0  # the two channels cancel everywhere
     assert answer.distance.item() == pytest.approx(1.75 / 4)
+    assert answer.ink_energy is not None
     assert answer.ink_energy.item() == 1.0
     torch.testing.assert_close(explain(hand_weighted(), INK, class_idx=1).cam, 1 - INK[0])
 
@@ -62,6 +63,39 @@ def test_no_contrast_unless_asked() -> None:
     answer = explain(hand_weighted(), INK)
     assert answer.contrast is None
     assert answer.other_idx is None
+
+
+class InColour(nn.Module):
+    """Features are the red and the green of an image; class 0 wants red, class 1 wants green."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.eye(2))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = x[:, :2]
+        return self.head(features.mean((-2, -1))), features
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_any_network_and_number_of_channels(layout: torch.memory_format) -> None:
+    image = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]], [[9.0, 9.0], [9.0, 9.0]]]])
+    answer = explain(InColour(), image.contiguous(memory_format=layout), other_idx=1)
+    assert answer.class_idx.tolist() == [0]
+    torch.testing.assert_close(answer.cam, torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]))
+    torch.testing.assert_close(answer.caam, torch.tensor([[[1.0, 0.5], [0.0, 0.0]]]))
+    torch.testing.assert_close(answer.contrast, torch.tensor([[[1.0, -0.5], [0.0, 0.0]]]))
+    assert answer.ink_energy is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_explained_in_float32(dtype: torch.dtype) -> None:
+    answer = explain(InColour().to(dtype), torch.rand(2, 3, 4, 4).to(dtype), other_idx=1)
+    tensors = (answer.probs, answer.cam, answer.caam, answer.distance, answer.contrast)
+    assert {tensor.dtype for tensor in tensors if tensor is not None} == {torch.float32}
+    torch.testing.assert_close(answer.probs.sum(1), torch.ones(2), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("class_idx", [-1, 3])

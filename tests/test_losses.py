@@ -116,6 +116,20 @@ def test_dead_features_give_a_finite_loss_and_gradient(dtype: torch.dtype) -> No
     assert features.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float16, 1e-6), (torch.bfloat16, 0.01), (torch.float64, 1e-6)])
+def test_distance_in_half_precision(dtype: torch.dtype, error: float, autocast: bool) -> None:
+    """The CAAM is the sum of 2,048 channels of 40 and 60: past float16's range."""
+    features = torch.full((1, 2048, 2, 2), 40.0)
+    features[..., 0, 0] = 60.0
+    features[:, :1024, 1, 1] = 60.0
+    weight = torch.tensor([1.0, 0.0]).repeat_interleave(1024)[None]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        distance = cam_distance(features.to(dtype), weight, torch.tensor([0]))
+    assert distance.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert distance.item() == pytest.approx(0.125, abs=error)  # CAM [[1, 0], [0, 1]], CAAM [[1, 0], [0, .5]]
+
+
 @pytest.mark.parametrize("alpha", [-1.0, float("nan"), float("inf")])
 def test_a_bad_alpha_is_refused(alpha: float) -> None:
     with pytest.raises(CamlossError, match="alpha is"):

@@ -50,6 +50,35 @@ def test_logits_are_the_mean_of_the_cam_plus_the_bias() -> None:
         torch.testing.assert_close(maps.mean((-2, -1)) + head.bias[class_idx], logits[:, class_idx])
 
 
+# 2,048 channels of 40, half of them weighted 1 and half -1, but for one of 0.5: the parts of the sum are past float16's
+# range, and the sum of all the features too
+MANY = torch.full((1, 2048, 1, 2), 40.0)
+SIGNS = torch.tensor([1.0, -1.0]).repeat(1024)[None]
+SIGNS[0, 0] = 0.5
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_sums_over_channels_are_float32_or_better(dtype: torch.dtype, autocast: bool) -> None:
+    features, class_idx, other_idx = MANY.to(dtype), torch.tensor([0]), torch.tensor([1])
+    weight = torch.cat([SIGNS, torch.full((1, 2048), 1.0)])
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        for weight_type in (dtype, torch.float32):
+            of_class = cam(features, weight.to(weight_type), class_idx)
+            contrast = contrastive_cam(features, weight.to(weight_type), class_idx, other_idx)
+            assert torch.equal(of_class, torch.full((1, 1, 2), -20.0, dtype=exact))
+            assert torch.equal(contrast, torch.full((1, 1, 2), -20.0 - 81_920, dtype=exact))
+        assert torch.equal(caam(features), torch.full((1, 1, 2), 81_920.0, dtype=exact))
+
+
+def test_the_layout_in_memory_changes_nothing() -> None:
+    features, weight, class_idx = torch.randn(3, 8, 5, 4), torch.randn(10, 8), torch.tensor([1, 2, 3])
+    channels_last = features.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(cam(channels_last, weight, class_idx), cam(features, weight, class_idx))
+    torch.testing.assert_close(caam(channels_last), caam(features))
+
+
 def test_min_max_by_hand() -> None:
     maps = torch.tensor([[[-1.0, 3.0], [1.0, 0.0]], [[5.0, 5.0], [7.0, 6.0]]])
     expected = torch.tensor([[[0.0, 1.0], [0.5, 0.25]], [[0.0, 0.0], [1.0, 0.5]]])

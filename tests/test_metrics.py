@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from camloss import CamlossError
 from camloss.digits.models import MapClassifier
 from camloss.metrics import calibration_error, deletion_insertion, evaluate, ink_energy, pointing_game
 
@@ -61,6 +64,34 @@ def test_deletion_and_insertion_tell_a_map_that_points_at_the_evidence() -> None
     # probabilities after erasing 0, 1/4, .. of the pixels: s(10), s(5), s(0), s(0), s(0), s the logistic function
     s10, s5 = torch.sigmoid(torch.tensor([10.0, 5.0])).tolist()
     assert deletion.item() == pytest.approx((s10 / 2 + s5 + 0.5 + 0.5 + 0.5 / 2) / 4, abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_deletion_and_insertion_of_pixels_with_several_channels(channels: int) -> None:
+    images, heat, class_idx = half_inked(), half_inked()[:, 0], torch.tensor([0])
+    in_grey = deletion_insertion(LeftMinusRight(), images, heat, class_idx, steps=4)
+    in_colour = deletion_insertion(LeftMinusRight(), images.repeat(1, channels, 1, 1), heat, class_idx, steps=4)
+    torch.testing.assert_close(in_colour, in_grey)
+
+
+def test_deletion_and_insertion_in_half_precision_are_float32() -> None:
+    class_idx = torch.tensor([0])
+    exact = deletion_insertion(LeftMinusRight(), half_inked(), half_inked()[:, 0], class_idx, steps=4)
+    half = deletion_insertion(LeftMinusRight(), half_inked().half(), half_inked()[:, 0].half(), class_idx, steps=4)
+    assert {area.dtype for area in half} == {torch.float32}
+    torch.testing.assert_close(half, exact, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("measure", [ink_energy, pointing_game])
+def test_what_is_about_ink_refuses_colour(measure: Callable[[Tensor, Tensor], Tensor]) -> None:
+    with pytest.raises(CamlossError, match="images of one channel, white on black; these have 3"):
+        measure(torch.ones(1, 4, 4), half_inked().repeat(1, 3, 1, 1))
+
+
+def test_evaluate_leaves_out_what_is_about_ink_for_colour() -> None:
+    model = MapClassifier(nn.Conv2d(3, 4, 3), 4, 10)
+    measured = evaluate(model, [(torch.rand(10, 3, 28, 28), torch.arange(10))])
+    assert set(measured) == {"accuracy", "loss", "calibration_error", "cam_distance"}
 
 
 def test_evaluate_averages_over_batches_of_any_size() -> None:

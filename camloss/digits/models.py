@@ -109,6 +109,9 @@ def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
         net.layer3,  # (N, 256, 7, 7)
         net.layer4,  # (N, 512, 4, 4)
     )
+    for module in features.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # torchvision's write over what the layer before them gave
     return MapClassifier(features, 512, num_classes)
 
 

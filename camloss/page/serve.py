@@ -235,7 +235,7 @@ def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
         "caam": encode(seen.caam[0]),
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "agreement": round(1 - float(seen.distance), 4),
-        "ink_energy": round(float(seen.ink_energy), 4),
+        "ink_energy": None if seen.ink_energy is None else round(float(seen.ink_energy), 4),
     }
 
 

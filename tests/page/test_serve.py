@@ -52,6 +52,7 @@ def test_look_says_what_explain_says(twins: Twins) -> None:
         assert said["other_idx"] == 5
         assert said["digit"] == int(truth.probs.argmax())
         assert truth.contrast is not None
+        assert truth.ink_energy is not None
         torch.testing.assert_close(torch.tensor(said["probs"]), truth.probs[0], atol=1e-6, rtol=0)
         for name, expected in (("cam", truth.cam), ("caam", truth.caam), ("contrast", truth.contrast)):
             torch.testing.assert_close(torch.tensor(said[name]), expected[0], atol=5.1e-4, rtol=0)

@@ -1,0 +1,223 @@
+"""Networks of timm and torchvision as a user has them: real, untrained, in colour."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from camloss import CAMLoss, CamlossError, cam, explain, wrap
+
+TIMM = ["resnet18", "resnet50", "regnety_002", "efficientnet_b0", "densenet121"]
+TORCHVISION = ["resnet18", "regnet_y_400mf", "efficientnet_b0", "densenet121", "mobilenet_v2"]
+
+
+def timm_model(name: str) -> nn.Module:
+    model: nn.Module = timm.create_model(name, num_classes=4)
+    return model
+
+
+def torchvision_model(name: str) -> nn.Module:
+    model: nn.Module = models.get_model(name, num_classes=4)
+    return model
+
+
+class Net(nn.Module):
+    """A network small enough to bend: convolution, pooling, head."""
+
+    def __init__(self, pool: Callable[[Tensor], Tensor] | None = None, after: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.pool = pool
+        self.between = after or nn.Dropout(0.5)
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.norm(self.conv(x)).relu()
+        pooled = maps.mean((2, 3)) if self.pool is None else self.pool(maps)
+        logits: Tensor = self.fc(self.between(pooled))
+        return logits
+
+
+EXAMPLE = torch.rand(1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [*((timm_model, name) for name in TIMM), *((torchvision_model, name) for name in TORCHVISION)]
+)
+def test_two_steps_with_cam_loss_under_autocast(make: Callable[[str], nn.Module], name: str) -> None:
+    torch.manual_seed(0)
+    theirs = make(name)
+    model = wrap(theirs)
+    x, targets = torch.rand(2, 3, 224, 224), torch.tensor([0, 3])
+
+    model.eval()
+    with torch.no_grad():
+        logits, features = model(x)
+        assert torch.equal(logits, theirs.eval()(x))
+        maps = torch.stack([cam(features, model.head.weight, torch.full((2,), k)) for k in range(4)], dim=1)
+    assert features.shape[-2:] == (7, 7)
+    torch.testing.assert_close(maps.mean((-2, -1)) + model.head.bias, logits, rtol=1e-3, atol=1e-4)
+
+    model.train()
+    first, head = next(model.parameters()), model.head.weight
+    before = first.detach().clone(), head.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, features = model(x)
+            loss = CAMLoss(1.0)(logits, features, model.head.weight, targets)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        assert loss.total.isfinite()
+        assert loss.cam > 0
+    assert not torch.equal(first, before[0])
+    assert not torch.equal(head, before[1])
+    assert explain(model.eval(), x).ink_energy is None
+
+
+@pytest.mark.parametrize("make", [timm_model, torchvision_model])
+def test_the_head_is_the_models_own(make: Callable[[str], nn.Module]) -> None:
+    theirs = make("resnet18")
+    model = wrap(theirs)
+    assert model.head is theirs.fc
+    assert {id(parameter) for parameter in model.parameters()} == {id(parameter) for parameter in theirs.parameters()}
+    assert set(model.state_dict()) == {f"model.{name}" for name in theirs.state_dict()}
+    model.to(torch.float64)
+    assert theirs.fc.weight.dtype == model.head.weight.dtype == torch.float64
+
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        twin.head.bias.add_(1)
+    x = torch.rand(1, 3, 64, 64, dtype=torch.float64)
+    torch.testing.assert_close(twin.eval()(x)[0], model.eval()(x)[0] + 1)
+
+
+@pytest.mark.parametrize("make", [timm_model, torchvision_model])
+def test_wrapping_leaves_the_model_as_it_was(make: Callable[[str], nn.Module]) -> None:
+    model = make("resnet18").train()
+    frozen = model.get_submodule("layer1").eval()
+    modes = {name: module.training for name, module in model.named_modules()}
+    weights, numbers = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    wrapped = wrap(model)
+    assert wrapped.training
+    assert not frozen.training
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    assert torch.equal(torch.get_rng_state(), numbers)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in wrapped.modules())
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not wrap(model.eval()).training
+
+
+def test_dropout_and_batch_norm_follow_the_mode() -> None:
+    model = wrap(Net(), EXAMPLE)
+    model.train()
+    x = torch.rand(8, 3, 16, 16)
+    assert not torch.equal(model(x)[0], model(x)[0])
+    model.eval()
+    assert torch.equal(model(x)[0], model(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (
+            lambda: timm.create_model("convnext_atto"),
+            r"its last maps and its head lies head.norm \(LayerNorm2d\);",
+        ),
+        (lambda: timm.create_model("mobilenetv3_small_050"), r"lies conv_head \(Conv2d\);"),
+        (lambda: timm.create_model("resnet18", global_pool="catavgmax"), "takes 1024 numbers .* 512 channels;"),
+        (lambda: timm.create_model("resnet18", global_pool="max"), "not given the average of its last maps;"),
+        (lambda: timm.create_model("resnet18", num_classes=0), "its classifier is Identity, not one linear layer;"),
+        (
+            lambda: timm.create_model("vit_tiny_patch16_224"),
+            r"it makes \(1, 197, 192\) of \(1, 3, 224, 224\), not maps",
+        ),
+        (models.convnext_tiny, r"lies classifier.0 \(LayerNorm2d\);"),
+        (models.mobilenet_v3_small, r"lies classifier.0 \(Linear\);"),
+        (models.squeezenet1_1, "it has no linear layer;"),
+        (lambda: models.vit_b_16(num_classes=2), r"lies encoder\.\S+ \(LayerNorm\) and \d+ more;"),
+    ],
+)
+def test_what_has_no_exact_cam_is_refused_with_the_reason(make: Callable[[], nn.Module], reason: str) -> None:
+    model = make()
+    with pytest.raises(CamlossError, match=f"^{type(model).__name__} has no exact CAM: .*{reason}"):
+        wrap(model)
+    assert model.training
+
+
+class TwiceTheHead(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Net(pool=lambda maps: maps.amax((2, 3))), "its head is not given the average of its last maps"),
+        (Net(after=nn.BatchNorm1d(8)), r"lies between \(BatchNorm1d\)"),  # fresh, it changes next to nothing
+        (Net(after=nn.Linear(8, 8)), r"lies between \(Linear\)"),
+        (Net(after=nn.Tanh()), "its head is not given the average of its last maps"),
+        (TwiceTheHead(), "what it returns is not what its head gives"),
+    ],
+)
+def test_small_departures_are_refused(model: nn.Module, reason: str) -> None:
+    with pytest.raises(CamlossError, match=reason):
+        wrap(model, EXAMPLE)
+
+
+def test_a_head_of_zeros_hides_nothing() -> None:
+    model = Net(pool=lambda maps: maps.amax((2, 3)))
+    nn.init.zeros_(model.fc.weight)
+    with pytest.raises(CamlossError, match="not given the average"):
+        wrap(model, EXAMPLE)
+
+
+def test_an_example_of_the_wrong_size_is_one_line_and_leaves_the_mode() -> None:
+    model = Net().train()
+    with pytest.raises(CamlossError, match=r"^Net cannot be taken apart \(.*\); give wrap an example") as refused:
+        wrap(model, torch.rand(1, 5, 16, 16))
+    assert "\n" not in str(refused.value)
+    assert model.training
+    assert model.norm.training
+
+
+def test_the_example_fits_a_model_for_other_images() -> None:
+    grey = timm.create_model("resnet18", in_chans=1, num_classes=4)
+    assert wrap(grey).eval()(torch.rand(1, 1, 64, 64))[1].shape == (1, 512, 2, 2)
+    with pytest.raises(CamlossError, match=r"it makes \(1, 512, 1, 1\) of \(1, 1, 32, 32\), not maps"):
+        wrap(grey, torch.rand(1, 1, 32, 32))
+
+
+class ChannelsAtTheEnd(nn.Module):
+    """As timm's Swin: its features are (N, H, W, C)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.conv(x).permute(0, 2, 3, 1)
+        return maps
+
+    def forward_head(self, maps: Tensor) -> Tensor:
+        logits: Tensor = self.fc(maps.mean((1, 2)))
+        return logits
+
+    def get_classifier(self) -> nn.Module:
+        return self.fc
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+def test_features_with_the_channels_at_the_end_are_turned() -> None:
+    model = ChannelsAtTheEnd()
+    assert torch.equal(wrap(model)(EXAMPLE)[1], model.conv(EXAMPLE))
