@@ -10,7 +10,7 @@ Readers open the first file alone, and it is replaced in one step: they see the 
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,16 +163,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with new.open("xb") as file:  # as readable for others as the user's umask lets every new file be
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)  # mkstemp's files are for their owner alone
-            os.replace(name, path)
+            os.replace(new, path)
         except BaseException:
-            os.unlink(name)
+            new.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise CamlossError(f"cannot write {path}: {error.strerror}; free space or name another folder") from error

@@ -1,7 +1,6 @@
 """The page in a process of its own, and Chromium to look at it: what the scripts share that use the page."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from _checkout import ROOT
+from _chromium import launch_options
 
 from camloss.errors import CamlossError
 
@@ -64,13 +64,8 @@ async def chromium_page(url: str, **options: Any) -> AsyncIterator["Page"]:
     """
     from playwright.async_api import async_playwright
 
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        raise CamlossError("no Chromium on this machine; on Debian: apt install chromium")
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+        chromium = await playwright.chromium.launch(**launch_options(playwright.chromium.executable_path))
         tab = await chromium.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
         await tab.goto(url)
         yield tab

@@ -7,13 +7,13 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import benchmark_page
 import benchmark_training
 from benchmark_training import Row
 
 from camloss import cli
+from camloss.training.hardware import cpu_name
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "step": benchmark_training.step,
@@ -29,10 +29,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
 def hardware() -> str:
     import torch
 
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    processor = names[0] if names else platform.processor() or platform.machine()
-    return f"{os.cpu_count()} x {processor}, Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 def main() -> None:

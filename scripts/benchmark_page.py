@@ -240,7 +240,7 @@ async def draw_stroke(tab: "Page", box: "FloatRect", number: int) -> None:
 def script(text: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.py")
-        path.write_text(textwrap.dedent(text))
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
         yield str(path)
 
 

@@ -99,7 +99,7 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
         if path.is_file() and not path.name.startswith(".")
     }
     needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)]
-    readme = (root / README).read_text() if (root / README).is_file() else ""
+    readme = (root / README).read_text(encoding="utf-8") if (root / README).is_file() else ""
     pictures = pictures_in(readme)
     files |= {name: (root / name).read_bytes() for name in pictures if (root / name).is_file()}
     if missing := [name for name in [*needed, *pictures] if name not in files]:

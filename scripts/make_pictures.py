@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
-    examples = json.loads((ROOT / "camloss" / "page" / "web" / "examples.json").read_text())
+    examples = json.loads((ROOT / "camloss" / "page" / "web" / "examples.json").read_text(encoding="utf-8"))
     strokes = next(example["strokes"] for example in examples if example["label"] == flags.digit)
     with page() as url:
         asyncio.run(make_pictures(url, strokes, flags.output_dir))

@@ -1,15 +1,16 @@
 """What several test modules share: a pair of untrained networks, the page's server, and a browser."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _chromium import launch_options
 from page_server import PageServer
 from untrained import write_twins
 
+from camloss.errors import CamlossError
 from camloss.twins import Twins
 
 if TYPE_CHECKING:
@@ -39,15 +40,11 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer
 def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        message = "no Chromium on this machine; on Debian: apt install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+        try:
+            options = launch_options(playwright.chromium.executable_path)
+        except CamlossError as error:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+        chromium = playwright.chromium.launch(**options)
         yield chromium
         chromium.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "camloss" / "page" / "web"
-EXAMPLES: list[dict[str, Any]] = json.loads((WEB / "examples.json").read_text())
+EXAMPLES: list[dict[str, Any]] = json.loads((WEB / "examples.json").read_text(encoding="utf-8"))
 
 
 class PageServer:
@@ -44,7 +44,7 @@ class PageServer:
             except OSError:
                 time.sleep(0.1)
         self.kill()
-        raise AssertionError(f"the page did not start:\n{self.log.read_text()}")
+        raise AssertionError(f"the page did not start:\n{self.log.read_text(encoding='utf-8')}")
 
     def kill(self) -> None:
         self.process.kill()

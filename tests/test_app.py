@@ -179,7 +179,7 @@ def test_page_is_launched_closed(page_server: PageServer) -> None:
 def test_web_files_mean_nothing_to_the_template_language() -> None:
     """gradio compiles markup and styles with Handlebars and evaluates them as a template literal."""
     for path in [*WEB.glob("*.html"), *WEB.glob("*.css")]:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         for token in ("`", "${", "{{", "\\"):
             assert token not in text, f"{path.name} holds {token}"
 

@@ -475,7 +475,7 @@ def test_cells_are_painted_in_the_colours_of_their_values(open_page: Open, other
     page.locator("[name=other]").select_option(other)
     page.get_by_role("button", name="Photo").focus()
     answer = show_example(page, 9)
-    table = json.loads((WEB / "colours.json").read_text())[palette]
+    table = json.loads((WEB / "colours.json").read_text(encoding="utf-8"))[palette]
     cells = base64.b64decode(answer["cam"]["contrast" if other else "cam"])
     field, painted = page.evaluate(
         """() => {
@@ -617,7 +617,7 @@ def test_picture_and_json_can_be_saved(open_page: Open) -> None:
     assert Image.open(saved.value.path()).size[0] > 1000
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save JSON").click()
-    data = json.loads(saved.value.path().read_text())
+    data = json.loads(saved.value.path().read_text(encoding="utf-8"))
     assert data["strokes"] == example(4)
     assert data["cam"]["probs"] == answer["cam"]["probs"]
     saved_map = torch.tensor(data["ce"]["contrast"]).flatten()

@@ -67,9 +67,13 @@ def test_the_weight_file_alone_is_the_checkpoint(saved: Path) -> None:
 
 def test_the_files_beside_it_say_the_same(saved: Path) -> None:
     assert names(saved) == FILES
-    assert json.loads((saved / CONFIG).read_text()) == {"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10}
-    assert json.loads((saved / TRAINING).read_text()) == load_training(saved)
-    card = (saved / CARD).read_text()
+    assert json.loads((saved / CONFIG).read_text(encoding="utf-8")) == {
+        "format": FORMAT,
+        "arch": "sketch_cnn",
+        "num_classes": 10,
+    }
+    assert json.loads((saved / TRAINING).read_text(encoding="utf-8")) == load_training(saved)
+    card = (saved / CARD).read_text(encoding="utf-8")
     check_model_card(card)
     assert f'load_checkpoint("{saved.parent.name}/cam")' in card
     assert str(saved.parent.parent) not in card
@@ -78,8 +82,8 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
 def test_pictures_lie_beside_the_card(tmp_path: Path) -> None:
     write_card(save_checkpoint(untrained(), tmp_path / "cam", RECORD), "some/cam", {"maps.png": b"picture"})
     assert (tmp_path / "cam" / "maps.png").read_bytes() == b"picture"
-    assert "(maps.png)" in (tmp_path / "cam" / CARD).read_text()
-    assert "curves.png" not in (tmp_path / "cam" / CARD).read_text()
+    assert "(maps.png)" in (tmp_path / "cam" / CARD).read_text(encoding="utf-8")
+    assert "curves.png" not in (tmp_path / "cam" / CARD).read_text(encoding="utf-8")
 
 
 def test_a_model_that_no_arch_describes_is_not_saved(tmp_path: Path) -> None:
@@ -90,8 +94,15 @@ def test_a_model_that_no_arch_describes_is_not_saved(tmp_path: Path) -> None:
     assert not (tmp_path / "cam").exists()
 
 
-def test_the_files_can_be_read_by_others(saved: Path) -> None:
-    assert {path.stat().st_mode & 0o777 for path in saved.iterdir()} == {0o644}
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_the_users_umask_says_who_may_read(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_checkpoint(untrained(), tmp_path / "cam")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "cam").iterdir()} == {mode}
 
 
 # All or nothing
@@ -104,13 +115,14 @@ def failing(error: int) -> object:
     return fail
 
 
-@pytest.mark.parametrize(("call", "error"), [("replace", errno.EIO), ("fsync", errno.ENOSPC), ("chmod", errno.EPERM)])
+@pytest.mark.parametrize(("call", "error"), [("replace", errno.EIO), ("fsync", errno.ENOSPC), ("open", errno.EACCES)])
 def test_a_failed_write_leaves_the_old_checkpoint(
     saved: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int
 ) -> None:
     before = contents(saved)
-    monkeypatch.setattr(os, call, failing(error))
-    with pytest.raises(CamlossError, match=f"cannot write .*{WEIGHTS}: {os.strerror(error)}; free space or name"):
+    message = f"cannot write .*{WEIGHTS}: {os.strerror(error)}; free space or name"
+    with monkeypatch.context() as patched, pytest.raises(CamlossError, match=message):
+        patched.setattr(Path if call == "open" else os, call, failing(error))
         save_checkpoint(untrained(seed=1), saved)
     assert contents(saved) == before
 
@@ -118,14 +130,14 @@ def test_a_failed_write_leaves_the_old_checkpoint(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_named_and_leaves_no_rubbish(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(saved)
-    fdopen = os.fdopen
+    opened = Path.open
 
-    def on_a_full_disk(handle: int, mode: str) -> object:
-        os.close(handle)
-        return fdopen(os.open("/dev/full", os.O_WRONLY), mode)
+    def on_a_full_disk(path: Path, mode: str) -> object:
+        opened(path, mode).close()
+        return opened(Path("/dev/full"), "wb")
 
-    monkeypatch.setattr(os, "fdopen", on_a_full_disk)
-    with pytest.raises(CamlossError, match="No space left on device"):
+    with monkeypatch.context() as patched, pytest.raises(CamlossError, match="No space left on device"):
+        patched.setattr(Path, "open", on_a_full_disk)
         save_checkpoint(untrained(seed=1), saved)
     assert contents(saved) == before
 
@@ -144,7 +156,7 @@ def test_an_interrupt_leaves_the_old_checkpoint(saved: Path, monkeypatch: pytest
 def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, seen = tmp_path / "file", []
     path.write_bytes(b"old")
-    for call in ("fsync", "chmod", "replace"):
+    for call in ("fsync", "replace"):
         original = getattr(os, call)
 
         def watched(*arguments: object, original: object = original) -> object:
@@ -153,12 +165,12 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: 
 
         monkeypatch.setattr(os, call, watched)
     write_atomically(path, b"new")
-    assert seen == [b"old"] * 3
+    assert seen == [b"old"] * 2
     assert path.read_bytes() == b"new"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(CamlossError, match=r"cannot write .*; free space or name another folder"):
         save_checkpoint(untrained(), tmp_path / "file" / "cam")
 

@@ -68,7 +68,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
     for name in BAIT:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("hf_secret")
+        (root / name).write_text("hf_secret", encoding="utf-8")
     for name in ("app.py", "requirements.txt", "LICENSE"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(
@@ -77,7 +77,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")
-    (root / "README.md").write_text(README)
+    (root / "README.md").write_text(README, encoding="utf-8")
     return root
 
 
@@ -171,7 +171,7 @@ def test_the_card_and_the_variables_name_the_weights(
         f"{pin.repo_id} model.safetensors {pin.revision}" for pin in (pins["ce"], pins["cam"])
     ]
     assert data["python_version"] == "3.12"
-    assert (checkout / "README.md").read_text() == README
+    assert (checkout / "README.md").read_text(encoding="utf-8") == README
 
 
 def test_deploying_again_replaces_what_has_changed_and_removes_what_is_gone(
@@ -181,7 +181,7 @@ def test_deploying_again_replaces_what_has_changed_and_removes_what_is_gone(
     before = len(hub.space(SPACE).commits)
     assert deploy().code == 0
     assert len(hub.space(SPACE).commits) == before
-    (checkout / "camloss" / "old.py").write_text("# once useful\n")
+    (checkout / "camloss" / "old.py").write_text("# once useful\n", encoding="utf-8")
     assert deploy().code == 0
     assert "camloss/old.py" in hub.space(SPACE).files
     (checkout / "camloss" / "old.py").unlink()
@@ -225,7 +225,7 @@ def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy:
 
 
 def test_a_card_that_the_hub_would_refuse(hub: Hub, checkout: Path, deploy: Deploy) -> None:
-    (checkout / "README.md").write_text(README.replace('"3.12"', "3.12"))
+    (checkout / "README.md").write_text(README.replace('"3.12"', "3.12"), encoding="utf-8")
     assert "README.md has python_version: 3.12; expected a quoted version" in refusal(deploy())
     assert hub.requests == []
 
@@ -262,7 +262,8 @@ def test_on_zero_gpu_the_page_has_the_one_function_that_is_wanted(
     checkpoints: Path, tmp_path: Path, drawing: str
 ) -> None:
     (tmp_path / "spaces.py").write_text(
-        "def GPU(function):\n    print('decorated', function.__name__, flush=True)\n    return function\n"
+        "def GPU(function):\n    print('decorated', function.__name__, flush=True)\n    return function\n",
+        encoding="utf-8",
     )
     log = tmp_path / "log.txt"
     page = PageServer(log, PYTHONPATH=str(tmp_path), CAMLOSS_CHECKPOINTS=str(checkpoints))
@@ -270,4 +271,4 @@ def test_on_zero_gpu_the_page_has_the_one_function_that_is_wanted(
         assert ask(page.url, drawing)["blank"] is False
     finally:
         page.kill()
-    assert log.read_text().count("decorated ") == 1
+    assert log.read_text(encoding="utf-8").count("decorated ") == 1

@@ -1,9 +1,17 @@
-"""What the package costs whoever imports it."""
+"""What the package costs whoever imports it, what it brings, and that it runs elsewhere."""
 
+import ast
+import email
 import json
+import shutil
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +35,49 @@ def test_the_method_knows_nothing_of_the_digits() -> None:
     assert loaded_by(f"{bare}; import camloss.explain") == {
         f"camloss.{name}" for name in ("errors", "maps", "losses", "wrap", "metrics", "explain")
     }
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT / "camloss", source / "camloss", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = "from setuptools import build_meta; build_meta.build_wheel('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    files = (path for path in (ROOT / "camloss").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= set(wheel.namelist())
+
+
+def test_a_bare_install_brings_four_packages_and_all_extras_what_the_page_needs(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+    declared = [Requirement(line) for line in email.message_from_bytes(wheel.read(name)).get_all("Requires-Dist", [])]
+    assert {package.name for package in declared if package.marker is None} == {
+        "numpy",
+        "pillow",
+        "safetensors",
+        "torch",
+    }
+    listed = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
+    assert {(package.name, package.specifier) for package in declared if package.name != "camloss"} == {
+        (package.name, package.specifier) for package in listed
+    }
+
+
+def test_text_is_read_and_written_in_a_named_encoding() -> None:
+    folders = (ROOT / name for name in ("camloss", "scripts", "tests"))
+    for path in (ROOT / "app.py", *(path for folder in folders for path in folder.rglob("*.py"))):
+        for call in calls_of(path, {"read_text", "write_text"}):
+            assert "encoding" in {keyword.arg for keyword in call.keywords}, f"{path}:{call.lineno}"
+
+
+def calls_of(path: Path, names: set[str]) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
+            yield node

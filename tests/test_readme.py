@@ -37,12 +37,14 @@ def test_the_hub_takes_the_card(readme: str, card: dict[str, Any]) -> None:
 
 
 def test_the_space_gets_the_gradio_that_the_page_is_made_for(card: dict[str, Any]) -> None:
-    pins = re.findall(r"^gradio==(.+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    pins = re.findall(r"^gradio==(.+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert [card["sdk_version"]] == pins
 
 
 def test_the_space_gets_a_python_that_the_package_runs_on(card: dict[str, Any]) -> None:
-    (oldest,) = re.findall(r'^requires-python = ">=3\.(\d+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    (oldest,) = re.findall(
+        r'^requires-python = ">=3\.(\d+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert int(card["python_version"].split(".")[1]) >= int(oldest)
 
 

@@ -77,7 +77,7 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
         folder = tmp_path / "out" / variant
         assert load_checkpoint(folder).arch == "sketch_cnn"
         record = load_training(folder)
-        assert record == json.loads((folder / "training.json").read_text())
+        assert record == json.loads((folder / "training.json").read_text(encoding="utf-8"))
         assert len(record["history"]) == 3
         assert record["variant"] == variant
         assert str(tmp_path) not in json.dumps(record)
@@ -163,10 +163,10 @@ def test_bad_values(data_dir: Path, tmp_path: Path, flags: list[str], words: str
 
 
 def test_an_output_folder_that_cannot_be_written(data_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     done = run("train.py", *quick(data_dir, tmp_path / "file" / "out"))
     assert_one_line(done, 2, "cannot write", "name another folder")
-    assert (tmp_path / "file").read_text() == "in the way"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -> None:
@@ -309,7 +309,9 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {
             path.name for path in folder.iterdir()
         }
-        assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text()
+        assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text(
+            encoding="utf-8"
+        )
     assert_one_line(
         run("join_pair.py", *reversed(apart), "--into", tmp_path / "no"), 2, "in the place of ce lies a cam"
     )

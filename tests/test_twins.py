@@ -112,7 +112,7 @@ def test_half_a_pair_is_refused(pair: Path, variant: str) -> None:
 
 
 def test_a_pair_takes_the_place_of_another_and_leaves_the_rest(pair: Path, tmp_path: Path) -> None:
-    (pair / "hub.json").write_text("{}")
+    (pair / "hub.json").write_text("{}", encoding="utf-8")
     staged = write_twins(pair / ".staged", seed=5)
     new = weights(staged)
     put_pair(staged, pair)
@@ -184,4 +184,6 @@ def test_the_shipped_pair_is_one() -> None:
     folder = Path(__file__).resolve().parent.parent / "checkpoints"
     assert len(Twins.load(folder).run) == 16
     for variant in VARIANTS:
-        assert json.loads((folder / variant / "training.json").read_text()) == load_training(folder / variant)
+        assert json.loads((folder / variant / "training.json").read_text(encoding="utf-8")) == load_training(
+            folder / variant
+        )

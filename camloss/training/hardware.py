@@ -28,11 +28,17 @@ def pick_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     if device.type == "cpu":
-        abilities: Mapping[str, Any] = torch.cpu.get_capabilities()
-        return "bfloat16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "float32"
+        return "bfloat16" if _cpu_has_bfloat16() else "float32"
     return (
         "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     )
+
+
+def _cpu_has_bfloat16() -> bool:
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch 2.8 asks for each ability by itself
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    abilities: Mapping[str, Any] = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -47,7 +53,7 @@ def environment(device: torch.device) -> dict[str, str]:
 def cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

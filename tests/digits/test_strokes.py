@@ -31,7 +31,7 @@ SEVEN = PenDigit(7, (((0.0, 0.0), (60.0, 0.0), (20.0, 100.0)), ((15.0, 50.0), (5
 
 
 def test_reads_digits_with_y_down(tmp_path: Path) -> None:
-    (tmp_path / "digits.txt").write_text(UNIPEN)
+    (tmp_path / "digits.txt").write_text(UNIPEN, encoding="utf-8")
     (tmp_path / "digits.gz").write_bytes(gzip.compress(UNIPEN.encode()))
     expected = [
         PenDigit(4, (((10, -100), (20, -50)), ((30, -90), (30, -10))), writer=12),

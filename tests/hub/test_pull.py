@@ -76,7 +76,7 @@ def test_push_sends_both_twins_and_pins_them(hub: Hub, checkpoints: Path) -> Non
         assert pins[twin].repo_id == repo_id
         assert pins[twin].revision == hub.model(repo_id).refs["main"]
         assert pins[twin].sha256 == hashlib.sha256(weights).hexdigest()
-    assert json.loads((checkpoints / PINS).read_text())["cam"] == vars(pins["cam"])
+    assert json.loads((checkpoints / PINS).read_text(encoding="utf-8"))["cam"] == vars(pins["cam"])
     assert pinned(checkpoints) == pins
     assert json.loads(hub.model(CAM).files[PAIR]) == {
         "ce": {"revision": pins["ce"].revision, "sha256": pins["ce"].sha256},
@@ -88,7 +88,7 @@ def test_push_sends_both_twins_and_pins_them(hub: Hub, checkpoints: Path) -> Non
 
 def test_pictures_beside_the_weights_are_sent_and_shown(hub: Hub, checkpoints: Path) -> None:
     (checkpoints / "cam" / "maps.png").write_bytes(b"a picture")
-    (checkpoints / "cam" / "notes.txt").write_text("private")
+    (checkpoints / "cam" / "notes.txt").write_text("private", encoding="utf-8")
     push(checkpoints)
     assert hub.model(CAM).files["maps.png"] == b"a picture"
     assert "(maps.png)" in hub.model(CAM).files["README.md"].decode()

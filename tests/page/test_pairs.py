@@ -28,7 +28,7 @@ def test_all_is_read_from_the_weight_file(tmp_path: Path) -> None:
     folder = write_twins(tmp_path / "checkpoints")
     for variant in ("ce", "cam"):
         (folder / variant / CONFIG).unlink()
-        (folder / variant / TRAINING).write_text("no JSON")
+        (folder / variant / TRAINING).write_text("no JSON", encoding="utf-8")
     assert load_for_page(find_pairs(folder)["checkpoints"]).num_classes == 10
 
 

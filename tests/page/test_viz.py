@@ -24,7 +24,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def test_page_paints_with_matplotlibs_colours() -> None:
-    assert json.loads((WEB / "colours.json").read_text()) == viz.colour_tables()
+    assert json.loads((WEB / "colours.json").read_text(encoding="utf-8")) == viz.colour_tables()
 
 
 def test_tables_hold_256_colours_from_low_to_high() -> None:

@@ -45,7 +45,7 @@ UNIPEN = """\
 def pen_file(tmp_path: Path) -> Path:
     path = tmp_path / PEN_FILE.with_suffix("")
     path.parent.mkdir()
-    path.write_text(UNIPEN)
+    path.write_text(UNIPEN, encoding="utf-8")
     return path
 
 
