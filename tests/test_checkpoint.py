@@ -120,10 +120,10 @@ def test_a_failed_write_leaves_the_old_checkpoint(
     saved: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int
 ) -> None:
     before = contents(saved)
-    message = f"cannot write .*{WEIGHTS}: {os.strerror(error)}; free space or name"
-    with monkeypatch.context() as patched, pytest.raises(CamlossError, match=message):
+    with monkeypatch.context() as patched:
         patched.setattr(Path if call == "open" else os, call, failing(error))
-        save_checkpoint(untrained(seed=1), saved)
+        with pytest.raises(CamlossError, match=f"cannot write .*{WEIGHTS}: {os.strerror(error)}; free space or name"):
+            save_checkpoint(untrained(seed=1), saved)
     assert contents(saved) == before
 
 
@@ -136,9 +136,10 @@ def test_a_full_disk_is_named_and_leaves_no_rubbish(saved: Path, monkeypatch: py
         opened(path, mode).close()
         return opened(Path("/dev/full"), "wb")
 
-    with monkeypatch.context() as patched, pytest.raises(CamlossError, match="No space left on device"):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "open", on_a_full_disk)
-        save_checkpoint(untrained(seed=1), saved)
+        with pytest.raises(CamlossError, match="No space left on device"):
+            save_checkpoint(untrained(seed=1), saved)
     assert contents(saved) == before
 
 
