@@ -7,7 +7,6 @@ the Hugging Face Hub (USER/NAME, as pushed by scripts/push_to_hub.py) that repla
 loaded, if it is newer; CAMLOSS_HUB_REVISION takes a certain one.
 """
 
-import base64
 import functools
 import json
 import os
@@ -21,13 +20,13 @@ from gradio.themes.utils.fonts import LocalFont
 from starlette.middleware import Middleware
 
 from camloss.errors import CamlossError
-from camloss.page import serve
+from camloss.page import palette, serve
 from camloss.page.follow import follow_hub
 from camloss.page.pairs import find_pairs, load_for_page
-from camloss.twins import Twins
+from camloss.page.web_files import WEB, files_in, web_route
+from camloss.twins import VARIANTS, Twins
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
-WEB = Path(serve.__file__).resolve().parent / "web"
 
 
 load = functools.cache(load_for_page)
@@ -122,40 +121,26 @@ def build_up(question: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-@for_page
-def picture(question: dict[str, Any]) -> dict[str, Any]:
-    pair = twins(question.get("networks"))
-    seen = serve.answer(pair, question.get("picture"), question.get("class_idx"), question.get("other_idx"))
-    if seen["blank"]:
-        raise CamlossError("the drawing is blank; draw a digit first")
-    from camloss.page import viz  # matplotlib takes 0.5 s to import
-
-    with serve.worker():
-        png = viz.answer_png(
-            serve.open_picture(question.get("drawing")),
-            question.get("place"),
-            seen,
-            question.get("colours"),
-            pair.source,
-        )
-    return {"png": base64.b64encode(png).decode()}
-
-
 def web(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
-def component(name: str, scripts: tuple[str, ...] = (), **options: Any) -> gr.HTML:
-    """NAME.html, its style NAME.css and its scripts, one after the other in one scope."""
+def component(name: str, script: str | None = None, **options: Any) -> gr.HTML:
+    """NAME.html with its style NAME.css and the page's colours; `start` of the script, a module, brings it to life."""
+    start = (
+        f"""import(new URL("web/{script}", document.baseURI)).then((module) => module.start(element, props, server));"""
+    )
     return gr.HTML(
         html_template=web(f"{name}.html"),
-        css_template=web(f"{name}.css"),
-        js_on_load="\n".join(map(web, scripts)) or None,
+        css_template=palette.custom_properties() + web(f"{name}.css"),
+        js_on_load=start if script else None,
         apply_default_css=False,
         **options,
     )
 
 
+FILES = files_in()
+TWINS = [{"variant": name, "title": variant.title, "colour": variant.colour} for name, variant in VARIANTS.items()]
 COLOURS = json.loads(web("colours.json"))
 EXAMPLES = json.loads(web("examples.json"))
 FORMULAS: list[dict[str, str | bool]] = [
@@ -167,10 +152,12 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
     component("header")
     with gr.Tab("Draw", elem_id="draw"):
         component(
-            "pad",
-            scripts=("paint.js", "pad.js", "page.js"),
-            server_functions=[answer, picture],
+            "draw",
+            script="draw.js",
+            server_functions=[answer],
+            twins=TWINS,
             colours=COLOURS,
+            palette=palette.LIGHT,
             examples=EXAMPLES,
             networks=list(PAIRS),
         )
@@ -178,8 +165,9 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
         component(
             "steps",
-            scripts=("paint.js", "pad.js", "steps.js"),
+            script="steps.js",
             server_functions=[build_up],
+            twins=TWINS,
             colours=COLOURS,
             example=EXAMPLES[4]["strokes"],
             shown=serve.SHOWN,
@@ -192,15 +180,16 @@ LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base(
         primary_hue="stone", font=[FONT, "system-ui", "sans-serif"], font_mono=[MONO, "ui-monospace", "monospace"]
     ).set(
-        body_background_fill="#f7f6f2",
-        body_background_fill_dark="#101215",
-        body_text_color="#1a1c22",
-        body_text_color_dark="#eceae4",
-        body_text_color_subdued="#595d66",
-        body_text_color_subdued_dark="#a3a7b0",
+        body_background_fill=palette.LIGHT["ground"],
+        body_background_fill_dark=palette.DARK["ground"],
+        body_text_color=palette.LIGHT["ink"],
+        body_text_color_dark=palette.DARK["ink"],
+        body_text_color_subdued=palette.LIGHT["soft"],
+        body_text_color_subdued_dark=palette.DARK["soft"],
     ),
     "footer_links": ["api", "gradio"],
-    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)]},
+    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)], "routes": [web_route(FILES)]},
+    "head": "".join(f'<link rel="modulepreload" href="web/{name}">' for name in FILES if name.endswith(".js")),
     "max_file_size": 1,  # byte: nobody has a file to upload here
     "run_history": False,  # triples the time of an API call
     "show_error": False,  # error texts would show paths

@@ -120,10 +120,6 @@ def test_pad_and_api_get_the_same_answer(page_server: PageServer) -> None:
         ("answer", {"picture": SEVEN, "networks": "../.."}, "unknown networks"),
         ("answer", {"picture": SEVEN, "class_idx": "4"}, "class '4'"),
         ("build_up", {"picture": SEVEN, "variant": {}}, "unknown variant"),
-        ("picture", {"picture": SEVEN}, "the picture is NoneType"),
-        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": "jet"}, "unknown colours 'jet'"),
-        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": []}, "unknown colours"),
-        ("picture", {"picture": SEVEN, "drawing": SEVEN, "colours": "viridis", "place": {"left": "a"}}, "the place"),
     ],
 )
 def test_server_functions_answer_nonsense_in_one_line(
@@ -137,7 +133,7 @@ def test_server_functions_answer_nonsense_in_one_line(
 
 def test_no_other_method_can_be_called(page_server: PageServer) -> None:
     for component in components(page_server):
-        for name in ("get_config", "postprocess", "__init__", "load", "value", "bench"):
+        for name in ("get_config", "postprocess", "__init__", "load", "value", "draw"):
             body = {"data": None, "component_id": component["id"], "fn_name": name, "session_hash": "test"}
             with pytest.raises(urllib.error.HTTPError) as refused:
                 post(f"{page_server.url}gradio_api/component_server/", body)
@@ -174,6 +170,12 @@ def test_page_is_launched_closed(page_server: PageServer) -> None:
         config = json.load(answer)
     assert config["show_error"] is False
     assert config["run_history"] is False
+
+
+def test_scripts_are_served_beside_the_page(page_server: PageServer) -> None:
+    with urllib.request.urlopen(f"{page_server.url}web/draw.js", timeout=30) as answer:
+        assert answer.read() == (WEB / "draw.js").read_bytes()
+        assert answer.headers["Content-Type"].startswith("text/javascript")
 
 
 def test_web_files_mean_nothing_to_the_template_language() -> None:

@@ -1,105 +1,134 @@
 // How it works, on the user's own drawing: features, and the two sums of them, a few channels more at each step.
 
-const find = (selector) => element.querySelector(selector);
-const palettes = { heat: paletteOf(props.colours.cividis) };
-const sums = [...element.querySelectorAll(".sums canvas")];
-const heat = document.createElement("canvas");
-let source = null; // {drawing, picture, class_idx, networks}
-let told = null; // what the server said of it
-let stale = true;
+import { button, control, find, write } from "./dom.js";
+import { fit, palettesOf, unpack } from "./heat.js";
+import { overlay } from "./maps.js";
+import { fieldOf, pictureOf } from "./picture.js";
+import { reply } from "./server.js";
+import { state } from "./state.js";
+import { drawOn } from "./strokes.js";
 
-for (let i = 0; i < props.shown; i++) {
+/** @import { BuildUp, Drawing, Field, Server, StepsProps, Twin } from "./types.d.ts" */
+
+const STYLE = { colours: "cividis", opacity: 0.8, smooth: true };
+const SUMS = /** @type {const} */ (["caam", "cam", "difference"]);
+const PACE = 700; // ms a step
+
+/** @param {HTMLElement} root the tab's element @param {StepsProps} props @param {Server} server */
+export function start(root, props, server) {
+  const palettes = palettesOf({ [STYLE.colours]: props.colours[STYLE.colours] });
+  const heat = document.createElement("canvas");
+  const slider = control(root, "step");
+  const sums = /** @type {HTMLCanvasElement[]} */ ([...root.querySelectorAll(".sums canvas")]);
+  const channels = Array.from({ length: props.shown }, () => addChannel(find(root, ".channels")));
+  /** @type {{drawing: Drawing, field: Field, steps: BuildUp} | null} */
+  let shown = null;
+  let stale = true;
+  for (const twin of props.twins) addChoice(find(root, "fieldset"), twin, twin === props.twins.at(-1));
+
+  async function refresh() {
+    stale = true;
+    if (root.offsetParent === null) return; // on the tab that is not shown
+    stale = false;
+    const drawn = state.shown;
+    const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
+    const picture = pictureOf(drawing);
+    const { class_idx = null, networks } = drawn?.question ?? {};
+    const variant = /** @type {HTMLInputElement} */ (find(root, "[name=variant]:checked")).value;
+    try {
+      const steps = await reply(() => server.build_up({ picture: picture.text, class_idx, variant, networks }));
+      if (steps.error || steps.blank) throw new Error(steps.error ?? "there is nothing to read");
+      shown = { drawing, field: fieldOf(picture, steps.frame), steps };
+    } catch (problem) {
+      write(find(root, ".note"), `This did not work: ${/** @type {Error} */ (problem).message}`);
+      return;
+    }
+    write(
+      find(root, ".note"),
+      `Evidence for ${shown.steps.class_idx}.${drawn ? "" : " An example, until you draw one."}`,
+    );
+    const atEnd = slider.value === slider.max;
+    slider.max = String(shown.steps.totals.length - 1);
+    if (atEnd) slider.value = slider.max;
+    paint();
+  }
+
+  /** @param {HTMLCanvasElement} canvas @param {string} map */
+  function paintTile(canvas, map) {
+    if (!shown) return;
+    fit(canvas);
+    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color);
+    overlay(canvas, heat, { bytes: unpack(map), low: 0 }, shown.steps.map_size, shown.field, palettes, STYLE);
+  }
+
+  function paint() {
+    if (!shown || root.offsetParent === null) return;
+    const { steps } = shown;
+    const total = steps.totals[Number(slider.value)];
+    find(root, ".count output").textContent = `${total.count} of ${steps.totals.at(-1)?.count}`;
+    steps.channels.forEach(({ features, weight }, i) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (find(channels[i], "canvas"));
+      paintTile(canvas, features);
+      const words = (weight < 0 ? "−" : "+") + Math.abs(weight).toFixed(2);
+      canvas.setAttribute("aria-label", `Feature map with weight ${words}`);
+      find(channels[i], "p").textContent = words;
+      find(channels[i], ".tile").classList.toggle("added", i < total.count);
+    });
+    SUMS.forEach((name, i) => {
+      paintTile(sums[i], total[name]);
+    });
+    find(root, ".distance").textContent = `${(100 * total.distance).toFixed(1)}%`;
+  }
+
+  /** @type {number | undefined} */
+  let player;
+
+  function play() {
+    slider.value = "0";
+    button(root, "play").textContent = "Pause";
+    paint();
+    player = window.setInterval(() => {
+      slider.value = String(Number(slider.value) + 1);
+      paint();
+      if (slider.value === slider.max) stop();
+    }, PACE);
+  }
+
+  function stop() {
+    clearInterval(player);
+    player = undefined;
+    button(root, "play").textContent = "Play";
+  }
+
+  button(root, "play").addEventListener("click", () => (player ? stop() : play()));
+  slider.addEventListener("input", () => {
+    if (player) stop();
+    paint();
+  });
+  find(root, "fieldset").addEventListener("change", refresh);
+  document.addEventListener("camloss", refresh);
+  new ResizeObserver(() => (stale ? refresh() : paint())).observe(find(root, ".steps"));
+  new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
+  refresh();
+}
+
+/** @param {HTMLElement} place */
+function addChannel(place) {
   const channel = document.createElement("div");
   channel.innerHTML = '<div class="tile"><canvas role="img"></canvas></div><p>&nbsp;</p>';
-  find(".channels").append(channel);
-}
-const channels = [...find(".channels").children];
-
-function refresh() {
-  stale = true;
-  if (element.offsetParent === null) return; // on the tab that is not shown
-  stale = false;
-  const drawn = globalThis.camloss;
-  const drawing = drawn ? drawn.drawing : { strokes: props.example, photo: null };
-  source = { drawing, picture: pictureOf(drawing), class_idx: drawn?.class_idx ?? null, networks: drawn?.networks };
-  ask();
+  place.append(channel);
+  return channel;
 }
 
-async function ask() {
-  const { picture, class_idx, networks } = source;
-  const variant = find("[name=variant]:checked").value;
-  try {
-    const answer = await server.build_up({ picture: picture.text, class_idx, variant, networks });
-    if (!answer) throw new Error("the connection is lost");
-    if (answer.error || answer.blank) throw new Error(answer.error ?? "there is nothing to read");
-    told = answer;
-  } catch (problem) {
-    find(".note").textContent = `This did not work: ${problem.message}`;
-    return;
-  }
-  const whose = globalThis.camloss ? "" : " An example, until you draw one.";
-  find(".note").textContent = `Evidence for ${told.class_idx}.${whose}`;
-  const slider = find("[name=step]");
-  const atEnd = slider.value === slider.max;
-  slider.max = told.totals.length - 1;
-  if (atEnd) slider.value = slider.max;
-  paint();
-}
-
-function paintTile(canvas, bytes) {
-  fit(canvas);
-  const context = canvas.getContext("2d");
-  drawOn(canvas, source.drawing, getComputedStyle(canvas).color);
-  const { left, top, unit } = source.picture;
-  const [x, y, scale] = told.frame;
-  const pixel = canvas.width / UNITS;
-  const side = 28 * scale * unit * pixel;
-  colour(heat, bytes, told.map_size, palettes.heat, true);
-  context.globalAlpha = 0.8;
-  context.drawImage(heat, (left + x * unit) * pixel, (top + y * unit) * pixel, side, side);
-  context.globalAlpha = 1;
-}
-
-function paint() {
-  if (!told || element.offsetParent === null) return;
-  const total = told.totals[Number(find("[name=step]").value)];
-  find(".count output").textContent = `${total.count} of ${told.totals.at(-1).count}`;
-  told.channels.forEach(({ features, weight }, i) => {
-    const canvas = channels[i].querySelector("canvas");
-    paintTile(canvas, unpack(features));
-    const said = (weight < 0 ? "−" : "+") + Math.abs(weight).toFixed(2);
-    canvas.setAttribute("aria-label", `Feature map with weight ${said}`);
-    channels[i].querySelector("p").textContent = said;
-    channels[i].querySelector(".tile").classList.toggle("added", i < total.count);
+/** @param {HTMLElement} place @param {Twin} twin @param {boolean} checked */
+function addChoice(place, { variant, title }, checked) {
+  const choice = Object.assign(document.createElement("input"), {
+    type: "radio",
+    name: "variant",
+    value: variant,
+    checked,
   });
-  ["caam", "cam", "difference"].forEach((name, i) => paintTile(sums[i], unpack(total[name])));
-  find(".distance").textContent = `${(100 * total.distance).toFixed(1)}%`;
+  const label = document.createElement("label");
+  label.append(choice, ` ${title}`);
+  place.append(label);
 }
-
-let player = null;
-function play() {
-  const slider = find("[name=step]");
-  if (player) return stop();
-  slider.value = 0;
-  find("[data-do=play]").textContent = "Pause";
-  paint();
-  player = setInterval(() => {
-    slider.value = Number(slider.value) + 1;
-    paint();
-    if (slider.value === slider.max) stop();
-  }, 700);
-}
-
-function stop() {
-  clearInterval(player);
-  player = null;
-  find("[data-do=play]").textContent = "Play";
-}
-
-find("[data-do=play]").addEventListener("click", play);
-find("[name=step]").addEventListener("input", () => (player && stop(), paint()));
-find("fieldset").addEventListener("change", ask);
-document.addEventListener("camloss", refresh);
-new ResizeObserver(() => (stale ? refresh() : paint())).observe(find(".steps"));
-new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
-refresh();

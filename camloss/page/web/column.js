@@ -1,0 +1,63 @@
+// One network's column: the digit it reads, how sure it is of each, its two maps and their scores.
+
+import { find, percent, write } from "./dom.js";
+import { Tile } from "./maps.js";
+
+/** @import { Reading, Twin } from "./types.d.ts" */
+
+const SCORES = /** @type {const} */ (["agreement", "ink_energy"]);
+
+export class Column {
+  /**
+   * @param {HTMLElement} root of the tab @param {Twin} twin
+   * @param {(digit: number) => void} explain called where a bar is clicked
+   */
+  constructor(root, { variant, title, colour }, explain) {
+    const template = /** @type {HTMLTemplateElement} */ (find(root, "template.twin"));
+    const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
+    article.dataset.variant = variant;
+    article.style.setProperty("--twin", `var(--${colour})`);
+    find(article, "h2").textContent = title;
+    find(root, ".twins").append(article);
+    this.variant = variant;
+    this.digit = find(article, ".digit");
+    this.confidence = find(article, ".confidence");
+    this.bars = find(article, ".bars");
+    this.scores = SCORES.map((name) => ({ name, place: find(article, `[data-score=${name}]`) }));
+    this.tiles = [...article.querySelectorAll("figure")].map((figure) => new Tile(figure, title));
+    for (let digit = 0; digit < 10; digit++) {
+      const bar = document.createElement("span");
+      bar.innerHTML = `<i></i><b>${digit}</b>`;
+      bar.addEventListener("click", () => explain(digit));
+      this.bars.append(bar);
+    }
+  }
+
+  /** @param {Reading | null} reading null for a blank pad */
+  show(reading) {
+    write(this.digit, reading ? reading.digit : "–");
+    write(this.confidence, reading ? percent(reading.probs[reading.digit]) : "");
+    this.#showBars(reading);
+    for (const { name, place } of this.scores) {
+      write(place, reading ? `${Math.round(100 * reading[name])}%` : "–");
+      place.style.setProperty("--share", String(reading ? reading[name] : 0));
+    }
+    for (const tile of this.tiles) tile.show(reading);
+  }
+
+  /** @param {Reading | null} reading */
+  #showBars(reading) {
+    [...this.bars.children].forEach((bar, digit) => {
+      bar.classList.toggle("first", reading?.digit === digit);
+      const title = reading ? `${digit}: ${percent(reading.probs[digit])}` : "";
+      const shown = /** @type {HTMLElement} */ (bar);
+      if (shown.title === title) return; // most bars stay as they are
+      shown.title = title;
+      find(shown, "i").style.transform = `scaleY(${reading ? reading.probs[digit].toFixed(3) : 0})`;
+    });
+    const probs = reading?.probs ?? [];
+    const order = [...probs.keys()].sort((a, b) => probs[b] - probs[a]).slice(0, 3);
+    const listed = order.map((digit) => `${digit} with ${percent(probs[digit])}`).join(", ");
+    this.bars.setAttribute("aria-label", reading ? `Most probable: ${listed}` : "No answer yet");
+  }
+}

@@ -1,0 +1,206 @@
+// The Draw tab: puts its parts together, and says what each does to the others.
+
+import { fromText, readAddress, remember, remembered } from "./address.js";
+import { answerTo } from "./answer.js";
+import { Column } from "./column.js";
+import { button, control, find, write } from "./dom.js";
+import { fit, palettesOf } from "./heat.js";
+import { liveLoop } from "./live.js";
+import { Maps } from "./maps.js";
+import { followPointer } from "./marks.js";
+import { Pad } from "./pad.js";
+import { takePhotos } from "./photos.js";
+import { posterOf } from "./poster.js";
+import { QuestionForm } from "./question.js";
+import { copyLink, jsonOf, pngOf, save } from "./save.js";
+import { announce, state } from "./state.js";
+import { drawOn, isBlank } from "./strokes.js";
+
+/** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server } from "./types.d.ts" */
+
+/**
+ * @param {DrawElement} root the tab's element @param {DrawProps} props
+ * @param {Server} server
+ */
+export function start(root, props, server) {
+  const { twins } = props;
+  const board = find(root, ".board");
+  const palettes = palettesOf(props.colours);
+  const columns = twins.map((twin) => new Column(root, twin, (digit) => question.ask({ class: String(digit) })));
+  const tiles = columns.flatMap((column) => column.tiles);
+  const maps = new Maps(root, tiles, twins, palettes);
+  const unmark = followPointer(root, tiles);
+
+  // ---- show
+
+  const paint = () => maps.paint(state.shown, pad.ink);
+
+  /** @param {string} text */
+  function say(text) {
+    write(find(root, ".verdict"), text);
+  }
+
+  /** @param {{drawing: Drawing, asked: Question, outcome: Outcome}} reply */
+  function show({ drawing, asked, outcome }) {
+    delete board.dataset.link;
+    const shown = "answer" in outcome ? { ...outcome, drawing, question: asked } : null;
+    const answer = shown?.answer ?? null;
+    state.shown = shown;
+    Object.assign(root, { answer, field: shown?.field ?? null }); // for the console and the tests
+    const digits = new Set(answer && twins.map(({ variant }) => answer[variant].digit));
+    board.dataset.state = answer ? "answered" : "blank";
+    board.classList.toggle("disagree", digits.size > 1);
+    say("error" in outcome ? outcome.error : (answer?.summary ?? "Draw a digit, or take an example."));
+    if (answer) write(find(root, ".source"), answer.source);
+    for (const name of ["picture", "json"]) button(root, name).disabled = !answer;
+    question.show(answer);
+    for (const column of columns) column.show(answer?.[column.variant] ?? null);
+    paint();
+    if (root.marked) unmark();
+    announce();
+  }
+
+  // ---- ask, while one draws
+
+  const refresh = liveLoop({
+    async ask() {
+      const { strokes, photo } = pad.drawing;
+      const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
+      const asked = question.value;
+      const outcome = isBlank(drawing)
+        ? /** @type {Outcome} */ ({ blank: true })
+        : await answerTo(drawing, asked, server);
+      return { drawing, asked, outcome };
+    },
+    show,
+    lost() {
+      board.dataset.link = "lost";
+      say("The connection is lost; trying again. Your drawing is safe.");
+    },
+    failed(problem) {
+      console.error(problem);
+      say("This page failed to show the answer. Your drawing is safe: change it, or reload the page.");
+    },
+    busy(busy) {
+      find(root, ".answer").ariaBusy = String(busy);
+    },
+  });
+
+  const question = new QuestionForm(root, twins, props.networks, refresh);
+  const pad = new Pad(find(root, ".pad"), {
+    changed() {
+      board.classList.toggle("inked", !isBlank(pad.drawing));
+      refresh();
+    },
+    settled() {
+      const { drawing } = pad;
+      button(root, "undo").disabled = !pad.canUndo;
+      button(root, "redo").disabled = !pad.canRedo;
+      button(root, "clear").disabled = isBlank(drawing);
+      button(root, "link").disabled = drawing.strokes.length === 0;
+      remember(drawing.strokes);
+    },
+  });
+
+  // ---- tools
+
+  /** @type {Record<string, () => void>} by the name of their button */
+  const commands = {
+    undo: () => pad.undo(),
+    redo: () => pad.redo(),
+    clear: () => pad.clear(),
+    photo: () => control(root, "photo").click(),
+    json: () => state.shown && save("camloss.json", jsonOf(state.shown, twins)),
+    picture: savePicture,
+    link: () => copyLink(root, pad.drawing.strokes),
+  };
+  for (const [name, command] of Object.entries(commands)) button(root, name).addEventListener("click", command);
+
+  async function savePicture() {
+    if (!state.shown) return;
+    const { fontFamily } = getComputedStyle(root);
+    save("camloss.png", await pngOf(posterOf(state.shown, twins, maps.style, palettes, props.palette, fontFamily)));
+  }
+
+  root.addEventListener("keydown", (event) => {
+    if (event.target instanceof Element && event.target.matches("input, select")) return;
+    const command = commandOf(event);
+    if (!command) return;
+    event.preventDefault();
+    commands[command]();
+  });
+
+  const brush = control(root, "brush");
+  brush.addEventListener("input", () => {
+    pad.brush = Number(brush.value);
+  });
+  for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
+  takePhotos(root, (photo) => pad.set({ strokes: [], photo }), say);
+  const drawExamples = offerExamples(find(root, ".examples"), props.examples, (strokes) =>
+    pad.set({ strokes, photo: null }),
+  );
+
+  // ---- what a link or a reload brings back
+
+  function restore() {
+    const { text, choice } = readAddress();
+    question.set(choice);
+    try {
+      const strokes = fromText(text ?? remembered());
+      if (strokes.length) pad.set({ strokes, photo: null });
+    } catch (problem) {
+      say(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
+    }
+  }
+
+  window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
+  new ResizeObserver(() => {
+    for (const { canvas } of tiles) fit(canvas);
+    paint();
+  }).observe(tiles[0].canvas);
+  new MutationObserver(() => {
+    pad.restyle();
+    drawExamples();
+    paint();
+  }).observe(document.body, { attributeFilter: ["class"] });
+  drawExamples();
+  for (const { canvas } of tiles) fit(canvas);
+  paint();
+  restore();
+  root.dataset.ready = "";
+}
+
+/** Which command a key means. @param {KeyboardEvent} event */
+function commandOf(event) {
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey || event.metaKey) {
+    if (key === "z") return event.shiftKey ? "redo" : "undo";
+    return key === "y" ? "redo" : null;
+  }
+  return key === "delete" || key === "backspace" ? "clear" : null;
+}
+
+/**
+ * A button for each example.
+ *
+ * @param {HTMLElement} place @param {Example[]} examples @param {(strokes: Example["strokes"]) => void} take
+ * @returns {() => void} draws them in the colour of the theme
+ */
+function offerExamples(place, examples, take) {
+  const choices = examples.map(({ title, strokes }) => {
+    const choice = document.createElement("button");
+    choice.type = "button";
+    choice.title = title;
+    choice.setAttribute("aria-label", `Example: ${title}`);
+    choice.addEventListener("click", () => take(strokes));
+    const canvas = document.createElement("canvas");
+    canvas.width = 96;
+    canvas.height = 96;
+    choice.append(canvas);
+    place.append(choice);
+    return { canvas, strokes };
+  });
+  return () => {
+    for (const { canvas, strokes } of choices) drawOn(canvas, { strokes, photo: null }, getComputedStyle(canvas).color);
+  };
+}

@@ -1,0 +1,60 @@
+// The live loop: one question at a time, always about the newest drawing, for as long as there is a newer one.
+
+import { pause } from "./dom.js";
+import { ConnectionLost } from "./server.js";
+
+/**
+ * @template T what is asked and what came back
+ * @param {{ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void, failed: (problem: unknown) => void,
+ *   busy: (busy: boolean) => void}} page `ask` about the drawing as it is; `show` what came back; `lost` connection,
+ *   which is tried again; `failed` in asking or showing, which is not; `busy` while a question is open.
+ * @returns {() => void} to be called when there is something new to ask
+ */
+export function liveLoop({ ask, show, lost, failed, busy }) {
+  let newest = 0; // number of the newest drawing
+  let asked = 0; // number of the one that the open question is about
+  let running = false;
+
+  /** @returns {Promise<T>} */
+  async function askNow() {
+    for (let delay = 250; ; delay = Math.min(2 * delay, 2000)) {
+      asked = newest;
+      try {
+        return await ask();
+      } catch (problem) {
+        if (!(problem instanceof ConnectionLost)) throw problem;
+        lost();
+        await pause(delay);
+      }
+    }
+  }
+
+  const askForNewer = () => (asked < newest ? askNow() : null);
+
+  async function run() {
+    running = true;
+    busy(true);
+    /** @type {Promise<T> | null} */
+    let open = askNow();
+    while (open) {
+      /** @type {Promise<T> | null} */
+      let next = null;
+      try {
+        const outcome = await open;
+        next = askForNewer(); // on its way while this outcome is painted
+        show(outcome);
+      } catch (problem) {
+        failed(problem);
+        next ??= askForNewer();
+      }
+      open = next;
+    }
+    running = false;
+    busy(false);
+  }
+
+  return () => {
+    newest += 1;
+    if (!running) run();
+  };
+}

@@ -1,0 +1,86 @@
+// The same place everywhere: pointing at a map frames its cell in all of them and on the drawing, and tells the values.
+
+import { write } from "./dom.js";
+import { TOP } from "./heat.js";
+import { state } from "./state.js";
+import { placeIn, UNITS } from "./strokes.js";
+
+/** @import { Tile } from "./maps.js" */
+/** @import { DrawElement } from "./types.d.ts" */
+
+/** @type {Record<string, [number, number]>} */
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/**
+ * @param {DrawElement} root @param {Tile[]} tiles
+ * @returns {() => void} takes the marks away
+ */
+export function followPointer(root, tiles) {
+  /** @type {HTMLElement[]} */
+  const frames = [...root.querySelectorAll(/** @type {"i"} */ ("i.cell"))];
+
+  /** @param {[number, number] | null} place in the pad's units */
+  function mark(place) {
+    const cell = place && cellAt(place);
+    for (const frame of frames) {
+      frame.hidden = !cell;
+      if (cell) surround(frame, cell);
+    }
+    for (const tile of tiles) write(tile.value, cell ? valueIn(tile, cell) : "");
+    root.marked = cell;
+  }
+
+  for (const { canvas } of tiles) {
+    const follow = (/** @type {MouseEvent} */ event) => mark(placeIn(canvas.getBoundingClientRect(), event));
+    canvas.addEventListener("pointermove", follow);
+    canvas.addEventListener("pointerdown", follow);
+    canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && mark(null));
+    canvas.addEventListener("blur", () => mark(null));
+    canvas.addEventListener("keydown", (event) => {
+      const step = STEPS[event.key];
+      if (!step || !state.shown) return;
+      event.preventDefault();
+      const [height, width] = state.shown.answer.map_size;
+      const [x, y] = root.marked ?? [Math.floor(width / 2), Math.floor(height / 2)];
+      mark(middleOf([x + step[0], y + step[1]]));
+    });
+  }
+  return () => mark(null);
+}
+
+/** The cell at a place, [column, row]; null outside of the maps. @param {[number, number]} place */
+function cellAt([x, y]) {
+  if (!state.shown) return null;
+  const { field, answer } = state.shown;
+  const [height, width] = answer.map_size;
+  const column = Math.floor(((x - field.left) / field.side) * width);
+  const row = Math.floor(((y - field.top) / field.side) * height);
+  const inside = column >= 0 && row >= 0 && column < width && row < height;
+  return inside ? /** @type {[number, number]} */ ([column, row]) : null;
+}
+
+/** @param {[number, number]} cell @returns {[number, number] | null} */
+function middleOf([column, row]) {
+  if (!state.shown) return null;
+  const { field, answer } = state.shown;
+  const [height, width] = answer.map_size;
+  return [field.left + ((column + 0.5) * field.side) / width, field.top + ((row + 0.5) * field.side) / height];
+}
+
+/** @param {HTMLElement} frame @param {[number, number]} cell */
+function surround(frame, [column, row]) {
+  if (!state.shown) return;
+  const { field, answer } = state.shown;
+  const [height, width] = answer.map_size;
+  const percentOf = (/** @type {number} */ units) => `${(100 * units) / UNITS}%`;
+  frame.style.left = percentOf(field.left + (column * field.side) / width);
+  frame.style.top = percentOf(field.top + (row * field.side) / height);
+  frame.style.width = percentOf(field.side / width);
+  frame.style.height = percentOf(field.side / height);
+}
+
+/** @param {Tile} tile @param {[number, number]} cell */
+function valueIn({ bytes, low }, [column, row]) {
+  const width = state.shown?.answer.map_size[1] ?? 1;
+  return (low + (bytes[row * width + column] / TOP) * (1 - low)).toFixed(2).replace("-", "−");
+}

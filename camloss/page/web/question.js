@@ -1,0 +1,60 @@
+// What is asked about the drawing: which digit to explain, against which other, and by which networks.
+
+import { control, find } from "./dom.js";
+
+/** @import { Answer, Question, Twin } from "./types.d.ts" */
+
+export class QuestionForm {
+  /**
+   * @param {HTMLElement} root of the tab @param {Twin[]} twins @param {string[]} networks
+   * @param {() => void} changed
+   */
+  constructor(root, twins, networks, changed) {
+    this.twins = twins;
+    this.changed = changed;
+    /** @type {HTMLSelectElement} */ this.class = find(root, "[name=class]");
+    /** @type {HTMLSelectElement} */ this.other = find(root, "[name=other]");
+    this.networks = control(root, "networks");
+    for (let digit = 0; digit < 10; digit++) {
+      for (const select of [this.class, this.other]) select.add(new Option(String(digit), String(digit)));
+    }
+    for (const name of networks) find(root, "[name=networks]").append(new Option(name, name));
+    find(root, ".networks").hidden = networks.length < 2;
+    for (const select of [this.class, this.other]) select.addEventListener("change", () => this.ask({}));
+    this.networks.addEventListener("change", changed);
+  }
+
+  /** @returns {Question} */
+  get value() {
+    const number = (/** @type {HTMLSelectElement} */ { value }) => (value === "" ? null : Number(value));
+    return { class_idx: number(this.class), other_idx: number(this.other), networks: this.networks.value };
+  }
+
+  /** Choose digits, as text, "" for none. @param {{class?: string, other?: string}} choice */
+  set(choice) {
+    if (choice.class !== undefined) this.class.value = choice.class;
+    if (choice.other !== undefined) this.other.value = choice.other;
+    if (this.class.value === this.other.value) this.other.value = "";
+    this.#offer([]);
+  }
+
+  /** @param {{class?: string, other?: string}} choice */
+  ask(choice) {
+    this.set(choice);
+    this.changed();
+  }
+
+  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {Answer | null} answer */
+  show(answer) {
+    this.#offer(answer ? this.twins.map(({ variant }) => answer[variant].class_idx) : []);
+  }
+
+  /** @param {number[]} explained */
+  #offer(explained) {
+    const chosen = this.class.value === "" ? explained[0] : Number(this.class.value);
+    const same = this.class.value !== "" || explained.every((digit) => digit === chosen);
+    for (const option of this.other.options) {
+      option.disabled = same && option.value === String(chosen) && !option.selected;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// What can be taken away: a picture, the numbers, a link.
+
+import { putIntoAddress, TooManyPoints } from "./address.js";
+import { button, control, pause } from "./dom.js";
+import { TOP, unpack } from "./heat.js";
+
+/** @import { Reading, Shown, Stroke, Twin } from "./types.d.ts" */
+
+/** @param {string} name @param {Blob} blob */
+export function save(name, blob) {
+  const anchor = document.createElement("a");
+  anchor.href = URL.createObjectURL(blob);
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 10000);
+}
+
+/** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown @param {Twin[]} twins */
+export function jsonOf({ answer, drawing }, twins) {
+  /** @param {string} text @param {number} low @param {[number, number]} size */
+  const rows = (text, low, [height, width]) => {
+    const values = [...unpack(text)].map((byte) => Number((low + (byte / TOP) * (1 - low)).toFixed(3)));
+    return Array.from({ length: height }, (_, y) => values.slice(y * width, (y + 1) * width));
+  };
+  /** @param {Reading} reading */
+  const plain = (reading) => ({
+    ...reading,
+    cam: rows(reading.cam, 0, answer.map_size),
+    caam: rows(reading.caam, 0, answer.map_size),
+    contrast: reading.contrast && rows(reading.contrast, -1, answer.map_size),
+  });
+  const readings = Object.fromEntries(twins.map(({ variant }) => [variant, plain(answer[variant])]));
+  const json = { ...answer, seen: rows(answer.seen, 0, [28, 28]), ...readings, strokes: drawing.strokes };
+  return new Blob([JSON.stringify(json, null, 1)], { type: "application/json" });
+}
+
+/** @param {HTMLCanvasElement} canvas @returns {Promise<Blob>} */
+export const pngOf = (canvas) =>
+  new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the browser could not make a PNG"))));
+  });
+
+/** @param {HTMLElement} root of the tab @param {Stroke[]} strokes */
+export async function copyLink(root, strokes) {
+  const label = button(root, "link");
+  label.textContent = await linkCopied(root, strokes);
+  await pause(1500);
+  label.textContent = "Copy link";
+}
+
+/** @param {HTMLElement} root @param {Stroke[]} strokes @returns {Promise<string>} what became of it */
+async function linkCopied(root, strokes) {
+  try {
+    putIntoAddress(strokes, { class: control(root, "class").value, other: control(root, "other").value });
+  } catch (problem) {
+    if (problem instanceof TooManyPoints) return "Too long a drawing";
+    throw problem;
+  }
+  try {
+    await navigator.clipboard.writeText(location.href);
+    return "Copied";
+  } catch {
+    return "In the address bar"; // the clipboard may be forbidden
+  }
+}

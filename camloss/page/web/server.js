@@ -1,0 +1,34 @@
+// Calling the server's functions, and telling a connection that is lost from a server that failed.
+
+import { pause } from "./dom.js";
+
+const PATIENCE = 15000; // ms until a call counts as failed
+
+export class ConnectionLost extends Error {}
+
+/**
+ * The reply to a call, in time. gradio's client gives undefined for whatever went wrong. Where the server is there all
+ * the same, the call is made once more; asking for ever would not make a server answer that fails on this question.
+ *
+ * @template T
+ * @param {() => Promise<T | undefined>} call
+ * @returns {Promise<T | {error: string}>}
+ * @throws {ConnectionLost} the server cannot be reached
+ */
+export async function reply(call) {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const answer = await Promise.race([call(), pause(PATIENCE)]);
+    if (answer !== undefined) return answer;
+    if (!(await serverIsThere())) throw new ConnectionLost("the server cannot be reached");
+  }
+  return { error: "The server failed on this drawing. Your drawing is safe: change it, or try again later." };
+}
+
+async function serverIsThere() {
+  try {
+    const probe = fetch(import.meta.url, { method: "HEAD", cache: "no-store" });
+    return (await Promise.race([probe, pause(PATIENCE)]))?.ok ?? false;
+  } catch {
+    return false;
+  }
+}

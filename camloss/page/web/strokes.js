@@ -1,0 +1,109 @@
+// A drawing is a list of strokes, {width, points: [x, y, x, y, ...]}, in whole units of which the pad has UNITS on each
+// side: it survives a resize and a change of theme, and fits in a link. Or it is a photo.
+
+import { contextOf } from "./dom.js";
+
+/** @import { Drawing, Stroke } from "./types.d.ts" */
+
+export const UNITS = 1000;
+const OUTLINE = 2.4; // both edges of a stroke together, in pixels of the screen
+
+/** @type {Drawing} */
+export const EMPTY = { strokes: [], photo: null };
+
+/** @param {Drawing} drawing */
+export function isBlank(drawing) {
+  return drawing.strokes.length === 0 && drawing.photo === null;
+}
+
+/**
+ * Through the midpoints of the points' connections, with the points as the curves' handles.
+ *
+ * @param {CanvasRenderingContext2D} context @param {Stroke} stroke
+ */
+function trace(context, { points }) {
+  const last = points.length - 2;
+  context.moveTo(points[0], points[1]);
+  for (let i = 2; i < last; i += 2) {
+    const [x, y] = [points[i], points[i + 1]];
+    context.quadraticCurveTo(x, y, (x + points[i + 2]) / 2, (y + points[i + 3]) / 2);
+  }
+  const hair = last === 0 ? 0.1 : 0; // a line without any length is not drawn: a tap would leave no dot
+  context.lineTo(points[last] + hair, points[last + 1]);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context @param {Stroke[]} strokes @param {string} ink
+ * @param {number} [thinner] units taken off each stroke's width
+ */
+export function drawStrokes(context, strokes, ink, thinner = 0) {
+  context.strokeStyle = ink;
+  context.lineCap = "round";
+  context.lineJoin = "round";
+  for (const stroke of strokes) {
+    context.lineWidth = Math.max(stroke.width - thinner, 0.01);
+    context.beginPath();
+    trace(context, stroke);
+    context.stroke();
+  }
+}
+
+/**
+ * Ink and paper as the screen shows them, on any square canvas.
+ *
+ * @param {HTMLCanvasElement} canvas @param {Drawing} drawing @param {string} ink
+ */
+export function drawOn(canvas, { strokes, photo }, ink) {
+  const context = contextOf(canvas);
+  const scale = canvas.width / UNITS;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  if (photo) {
+    const [width, height] = [photo.canvas.width * photo.unit, photo.canvas.height * photo.unit];
+    context.drawImage(photo.canvas, photo.left, photo.top, width, height);
+  }
+  drawStrokes(context, strokes, ink);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/**
+ * The outline of the ink alone, on any square canvas.
+ *
+ * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink
+ */
+export function drawOutlineOn(canvas, strokes, ink) {
+  drawOn(canvas, { strokes, photo: null }, ink);
+  const context = contextOf(canvas);
+  const scale = canvas.width / UNITS;
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.globalCompositeOperation = "destination-out";
+  drawStrokes(context, strokes, "#000", (OUTLINE * (window.devicePixelRatio || 1)) / scale);
+  context.globalCompositeOperation = "source-over";
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** The box around the ink. @param {Stroke[]} strokes */
+export function extentOf(strokes) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { width, points } of strokes) {
+    for (let i = 0; i < points.length; i += 2) {
+      left = Math.min(left, points[i] - width / 2);
+      right = Math.max(right, points[i] + width / 2);
+      top = Math.min(top, points[i + 1] - width / 2);
+      bottom = Math.max(bottom, points[i + 1] + width / 2);
+    }
+  }
+  return { left, top, right, bottom };
+}
+
+/**
+ * Where an event happened in a box, in whole units; a little outside is fine, where the pen was dragged there.
+ *
+ * @param {DOMRect} box @param {MouseEvent} event @returns {[number, number]}
+ */
+export function placeIn(box, event) {
+  const units = (/** @type {number} */ offset, /** @type {number} */ side) =>
+    Math.round(Math.min(Math.max(offset / side, -1), 2) * UNITS);
+  return [units(event.clientX - box.left, box.width), units(event.clientY - box.top, box.height)];
+}

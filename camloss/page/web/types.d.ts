@@ -1,0 +1,138 @@
+// What the parts of the page hand each other. Read by the type check alone; the browser never asks for it.
+
+/** Points as x, y, x, y, ... in whole units, of which the pad has UNITS on each side; so is the width. */
+export interface Stroke {
+  width: number;
+  points: number[];
+}
+
+/** Where the pixels of a picture lie on the pad: pixel x at left + x * unit, in the pad's units. */
+export interface Placement {
+  left: number;
+  top: number;
+  unit: number;
+}
+
+/** A picture to be read, as base64 text. */
+export interface Picture extends Placement {
+  text: string;
+}
+
+export interface Photo extends Picture {
+  canvas: HTMLCanvasElement;
+}
+
+/** Strokes, or a photo. */
+export interface Drawing {
+  strokes: Stroke[];
+  photo: Photo | null;
+}
+
+export interface Question {
+  class_idx: number | null;
+  other_idx: number | null;
+  networks: string;
+}
+
+/** What one network says. Maps are base64 of one byte a cell: 0 is the lowest possible value, 254 is 1. */
+export interface Reading {
+  digit: number;
+  probs: number[];
+  class_idx: number;
+  other_idx: number | null;
+  cam: string;
+  caam: string;
+  contrast: string | null;
+  agreement: number;
+  ink_energy: number;
+}
+
+/** What `camloss.page.serve.answer` returns for a drawing that is not blank, with one reading a variant. */
+export type Answer = {
+  blank: false;
+  summary: string;
+  source: string;
+  seen: string;
+  frame: [number, number, number];
+  map_size: [number, number];
+} & { [variant: string]: Reading };
+
+/** The square that the maps cover, in the pad's units. */
+export interface Field {
+  left: number;
+  top: number;
+  side: number;
+}
+
+/** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
+export type Outcome = { answer: Answer; field: Field } | { blank: true } | { error: string };
+
+/** Everything that the page shows at a moment. */
+export interface Shown {
+  drawing: Drawing;
+  question: Question;
+  answer: Answer;
+  field: Field;
+}
+
+export interface Example {
+  label: number;
+  title: string;
+  strokes: Stroke[];
+}
+
+/** One entry a variant, in the order of the columns. */
+export interface Twin {
+  variant: string;
+  title: string;
+  colour: string; // its name in the page's palette
+}
+
+/** How the maps are painted: their palette's name, opacity in [0, 1], and whether cells melt into each other. */
+export interface Style {
+  colours: string;
+  opacity: number;
+  smooth: boolean;
+}
+
+export type Palette = Uint32Array;
+
+/** The functions of app.py that the page may call; undefined is gradio's word for any failure. */
+export interface Server {
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  answer(question: object): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  build_up(question: object): Promise<any>;
+}
+
+/** What app.py gives to the Draw tab. */
+export interface DrawProps {
+  twins: Twin[];
+  networks: string[];
+  examples: Example[];
+  colours: Record<string, string>;
+  palette: Record<string, string>;
+}
+
+/** What app.py gives to the How-it-works tab. */
+export interface StepsProps {
+  twins: Twin[];
+  colours: Record<string, string>;
+  example: Stroke[];
+  shown: number;
+}
+
+export interface BuildUp {
+  frame: [number, number, number];
+  map_size: [number, number];
+  class_idx: number;
+  channels: { features: string; weight: number }[];
+  totals: { count: number; caam: string; cam: string; difference: string; distance: number }[];
+}
+
+/** The Draw tab's element, with what the console and the tests read from it. */
+export interface DrawElement extends HTMLElement {
+  answer: Answer | null;
+  field: Field | null;
+  marked: [number, number] | null;
+}
