@@ -61,7 +61,7 @@ def test_python_client(page_server: PageServer) -> None:
 
 def test_curl(page_server: PageServer) -> None:
     assert call_api(page_server, SEVEN, 4, 9, None) == ("complete", [expected(4, 9)])
-    assert call_api(page_server, SEVEN, None, None, "sketch_cnn") == ("complete", [expected()])
+    assert call_api(page_server, SEVEN, None, None, "checkpoints") == ("complete", [expected()])
 
 
 def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
@@ -78,7 +78,7 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     [
         (["no base64!"], "the picture is not base64"),
         ([SEVEN, 12], "class 12 is not one of the models'"),
-        ([SEVEN, None, None, "vgg"], "unknown networks 'vgg'; expected one of sketch_cnn"),
+        ([SEVEN, None, None, "vgg"], "unknown networks 'vgg'; expected one of checkpoints"),
     ],
 )
 def test_api_says_what_is_wrong_in_one_line(page_server: PageServer, arguments: list[Any], complaint: str) -> None:
