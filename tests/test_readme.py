@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hub_server import Hub
 
 from camloss.hub.card import check_space_card, metadata
@@ -68,3 +69,11 @@ def test_the_publish_commands_work_as_printed(
         runpy.run_path(script, run_name="__main__")
         assert "would get:" in capsys.readouterr().out
     assert hub.requests == []
+
+
+def test_the_example_for_ones_own_network_runs(readme: str) -> None:
+    (code,) = re.findall(r"## Use it on your own network\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    names: dict[str, Any] = {"batches": [(torch.rand(2, 3, 64, 64), torch.tensor([3, 7]))] * 2}
+    exec(code, names)
+    assert names["loss"].cam > 0
+    assert names["answer"].cam.shape == (2, 2, 2)
