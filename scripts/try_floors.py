@@ -1,7 +1,7 @@
 """Run the fast tests with the lowest versions that are declared: python3.11 scripts/try_floors.py [TEST ...]
 
-Takes the Python that it is run by, in a temporary virtual environment. What only checks (pytest, timm) is installed as
-requirements-dev.txt says.
+Takes the Python that it is run by, in a temporary virtual environment. What the tests want beside (pytest, setuptools,
+timm) is installed as requirements-dev.txt says.
 """
 
 import re
@@ -24,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
-        checkers = re.findall(r"^(?:pytest|timm|hypothesis)\b.*", development, re.MULTILINE)
+        checkers = re.findall(r"^(?:hypothesis|pytest|setuptools|timm)\b.*", development, re.MULTILINE)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *lowest, *checkers], check=True)
         print(sys.version.split()[0], *lowest, flush=True)
         sys.exit(subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode)
