@@ -699,7 +699,7 @@ def test_the_saved_picture_says_what_the_page_says(open_page: Open, page_server:
     legend = page.locator(".legend [data-end]").all_text_contents()
     assert {legend[0], legend[2], "0 least", "most 1"} <= set(texts)
     picture = Image.open(saved.value.path()).convert("RGB")
-    palette = json.loads((WEB / "colours.json").read_text())["diverging"]
+    palette = json.loads((WEB / "colours.json").read_text(encoding="utf-8"))["diverging"]
     table = [tuple(int(palette[6 * i + 2 * c : 6 * i + 2 * c + 2], 16) for c in range(3)) for i in range(256)]
     for row, variant in enumerate(VARIANTS):
         column = page.locator(f"[data-variant={variant}]")
