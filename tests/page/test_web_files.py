@@ -32,7 +32,7 @@ def test_wasm_is_sent_as_wasm(tmp_path: Path) -> None:
 
 def test_a_browser_keeps_its_copy_until_there_is_another(tmp_path: Path) -> None:
     def ask(text: str, etag: str) -> tuple[int, str, str]:
-        (tmp_path / "page.js").write_text(text)
+        (tmp_path / "page.js").write_text(text, encoding="utf-8")
         answer = TestClient(Starlette(routes=[web_route(files_in(tmp_path))])).get(
             "/web/page.js", headers={"If-None-Match": etag}
         )
