@@ -1,4 +1,9 @@
-"""The one exception for problems that the user can solve."""
+"""The one exception for problems that the user can solve, and how it repeats what somebody sent."""
+
+import reprlib
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 60
 
 
 class CamlossError(ValueError):
@@ -8,3 +13,8 @@ class CamlossError(ValueError):
     """
 
     exit_code = 2
+
+
+def quoted(value: object) -> str:
+    """A value that somebody sent as Python writes it, shortened to at most 100 characters."""
+    return _brief.repr(value)[:100]

@@ -84,10 +84,7 @@ def _open(image: Any) -> Tensor:
 def _open_pil(image: "Image") -> Tensor:
     if min(image.size) == 0:
         raise CamlossError(f"the picture is {image.width} x {image.height} pixels; give one with at least one pixel")
-    if image.getexif().get(0x0112, 1) != 1:
-        from PIL.ImageOps import exif_transpose
-
-        image = exif_transpose(image)
+    image = _upright(image)
     if image.mode[0] in "IF":
         import numpy
 
@@ -95,6 +92,17 @@ def _open_pil(image: "Image") -> Tensor:
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, -1)
+
+
+def _upright(image: "Image") -> "Image":
+    try:
+        if image.getexif().get(0x0112, 1) == 1:
+            return image
+        from PIL.ImageOps import exif_transpose
+
+        return exif_transpose(image)
+    except Exception:  # Pillow raises whatever it stumbles over: what damaged EXIF says is not worth a picture
+        return image
 
 
 def _open_array(array: "np.ndarray[Any, Any]") -> Tensor:
@@ -146,17 +154,15 @@ def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
 def _reduce(picture: Tensor, factor: int) -> Tensor:
     """(H, W, C) -> (C, h, w) float in [0, 1], the mean of each factor x factor square, without a full-size copy."""
     unit = _unit(picture)
-    if min(picture.shape[:2]) < factor:  # a ribbon: repeat it until it is one square wide
-        repeats = [math.ceil(factor / side) if side < factor else 1 for side in picture.shape[:2]]
-        picture = picture.repeat(*repeats, 1)
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    whole = picture[: height * factor, : width * factor]
     if factor == 1:
-        return whole.permute(2, 0, 1).float().div_(unit)
+        return picture.permute(2, 0, 1).float().div_(unit)
+    down, across = (min(factor, side) for side in picture.shape[:2])  # a ribbon is thinner than a square
+    height, width = picture.shape[0] // down, picture.shape[1] // across
+    whole = picture[: height * down, : width * across]
     total = torch.zeros(height, width, picture.shape[2])
-    for row in range(factor):
-        total += whole[row::factor].float().view(height, width, factor, -1).sum(2)
-    return total.div_(unit * factor * factor).permute(2, 0, 1).contiguous()
+    for row in range(down):
+        total += whole[row::down].float().view(height, width, across, -1).sum(2)
+    return total.div_(unit * down * across).permute(2, 0, 1).contiguous()
 
 
 def _unit(picture: Tensor) -> int:
@@ -260,7 +266,8 @@ def _path(ink: Tensor) -> tuple[Tensor, float]:
     ink = ink[None, None]
     if max(ink.shape) > WORK and _is_thin(pack(ink[0, 0] >= 0.5)):
         ink = F.max_pool2d(ink, 3, stride=1, padding=1)
-    mask = pack(F.interpolate(ink, size=(height, width), mode="bilinear", antialias=True)[0, 0] >= 0.5)
+    scaled = F.interpolate(ink, size=(height, width), mode="bilinear", antialias=True)[0, 0]
+    mask = pack(scaled >= min(0.5, float(scaled.max())))  # scattered dots may all grow paler than half
     stages = mask.thinning()
     pen = mask.count / max(1.0, stages[-1].length)
     thinned = stages[min(round(pen), len(stages) - 1)]  # two stages a layer, half the pen from either side
