@@ -19,7 +19,7 @@ from gradio.events import api
 from gradio.themes.utils.fonts import LocalFont
 from starlette.middleware import Middleware
 
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 from camloss.page import palette, serve
 from camloss.page.follow import follow_hub
 from camloss.page.pairs import find_pairs, load_for_page
@@ -55,7 +55,7 @@ def twins(networks: object) -> Twins:
     if networks is None or networks == DEFAULT:
         return shown()
     if not isinstance(networks, str) or networks not in PAIRS:
-        raise CamlossError(f"unknown networks {networks!r}; expected one of {', '.join(PAIRS)}")
+        raise CamlossError(f"unknown networks {quoted(networks)}; expected one of {', '.join(PAIRS)}")
     return load(PAIRS[networks])
 
 

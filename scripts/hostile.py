@@ -1,6 +1,6 @@
-"""Pictures that a stranger might craft: small files that ask for much, each of a size that this machine survives.
+"""Pictures that a stranger might craft: small files that ask for much, each of a size that a shared machine survives.
 
-fuzz.py and the tests send them; every one must be refused or cheap.
+fuzz.py, benchmark.py and the tests send them; each must be refused or cheap.
 """
 
 import base64
@@ -8,12 +8,13 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def text_of(file: bytes) -> str:
-    """As the page and the API send a picture."""
+    """A file as the page and the API send it."""
     return base64.b64encode(file).decode()
 
 
@@ -21,14 +22,11 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(
-    width: int, height: int, *extra: bytes, colour: int = 0, depth: int = 8, interlaced: bool = False, level: int = 9
-) -> bytes:
+def png(width: int, height: int, *extra: bytes, colour: int = 0, depth: int = 8, interlaced: bool = False) -> bytes:
     """A grey (colour 0), RGB (2), palette (3) or RGBA (6) PNG of zeros, with extra chunks before its pixels."""
-    bits = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour] * depth
+    bits = {0: 1, 2: 3, 3: 1, 6: 4}[colour] * depth
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
-    rows = 2 * height if interlaced else height
-    pixels = zlib.compress(b"\0" * ((width * bits + 7) // 8 + 1) * rows, level)
+    pixels = zlib.compress(b"\0" * ((width * bits + 7) // 8 + 1) * height * (1 + interlaced), 9)
     return PNG_START + chunk(b"IHDR", header) + b"".join(extra) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
@@ -38,11 +36,23 @@ def exif(tags: int, size: int) -> bytes:
     return (b"II*\0\x08\0\0\0" + struct.pack("<H", tags) + entries + b"\0\0\0\0").ljust(size, b"\0")
 
 
-def jpeg(size: tuple[int, int] = (64, 64), **options: object) -> bytes:
+def saved(kind: str, size: tuple[int, int] = (64, 64), mode: str = "L", **options: Any) -> bytes:
+    """A soft disc in that format."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.radial_gradient("L").resize(size).save(file, "JPEG", **options)
+    Image.radial_gradient("L").resize(size).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+def noise(kind: str, size: tuple[int, int], **options: Any) -> bytes:
+    """What compresses worst."""
+    import numpy
+    from PIL import Image
+
+    file = io.BytesIO()
+    values = numpy.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=numpy.uint8)
+    Image.fromarray(values).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -55,46 +65,34 @@ def with_segments(file: bytes, *segments: bytes) -> bytes:
     return file[:2] + b"".join(segments) + file[2:]
 
 
-def many_scans(scans: int, side: int = 256) -> bytes:
-    """A progressive JPEG in which one scan, of next to no bytes, comes again and again."""
+def many_scans(scans: int, side: int) -> bytes:
+    """A progressive JPEG in which a scan of next to no bytes comes again and again."""
+    blocks = (side // 8) ** 2
     header = struct.pack(">BHHB3B", 8, side, side, 1, 1, 0x11, 0)
-    table = bytes([0] * 15 + [1, 0xE0])  # the one code, of 16 bits
-    table = bytes([1] + [0] * 15 + [0xE0])  # the one code, of 1 bit: a run of 2^14 empty blocks
-    dc = bytes([0, 1] + [0] * 15 + [0])
-    ac = bytes([0x10]) + table
-    first = segment(0xDA, bytes([1, 1, 0x00, 0, 0, 0x01])) + b"\0" * (side // 8 * (side // 8) // 8 + 1)
-    scan = segment(0xDA, bytes([1, 1, 0x00, 1, 63, 0x00])) + b"\0" * 2
-    refined = segment(0xDA, bytes([1, 1, 0x00, 1, 63, 0x10])) + b"\0" * 2
-    del refined
-    return (
-        b"\xff\xd8"
-        + segment(0xDB, bytes([0] + [1] * 64))
-        + segment(0xC2, header)
-        + segment(0xC4, dc)
-        + segment(0xC4, ac)
-        + first
-        + scan * scans
-        + b"\xff\xd9"
-    )
-
-
-def webp(size: tuple[int, int] = (64, 64), **options: object) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.radial_gradient("L").resize(size).convert("RGBA").save(file, "WEBP", **options)
-    return file.getvalue()
+    one_code = bytes([1] + [0] * 15)  # of 1 bit
+    first = segment(0xDA, bytes([1, 1, 0x00, 0, 0, 0x01])) + b"\0" * (blocks // 8 + 1)
+    again = segment(0xDA, bytes([1, 1, 0x00, 1, 63, 0x00])) + b"\0" * (2 + blocks // 2**14)  # each run: 2^14 blocks
+    tables = segment(0xC4, b"\x00" + one_code + b"\x00") + segment(0xC4, b"\x10" + one_code + b"\xe0")
+    quantisation = segment(0xDB, bytes([0] + [1] * 64))
+    return b"\xff\xd8" + quantisation + segment(0xC2, header) + tables + first + again * scans + b"\xff\xd9"
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WebP of these chunks."""
     body = b"WEBP" + b"".join(
         kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) for kind, content in chunks
     )
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def with_riff(file: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """More chunks at a WebP's end."""
+    body = file[8:] + riff(*chunks)[12:]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 def dots(width: int, height: int, step: int) -> bytes:
-    """Single dark columns or dots, far apart."""
+    """Single dark pixels on glass, far apart."""
     from PIL import Image
 
     image = Image.new("RGBA", (width, height))
@@ -104,3 +102,33 @@ def dots(width: int, height: int, step: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "PNG, EXIF tags that share their bytes": lambda: png(64, 64, chunk(b"eXIf", exif(300, 200_000))),
+    "JPEG, EXIF tags that share their bytes": lambda: with_segments(
+        saved("JPEG"), segment(0xE1, b"Exif\0\0" + exif(300, 60_000))
+    ),
+    "WebP, EXIF tags that share their bytes": lambda: with_riff(saved("WEBP"), (b"EXIF", exif(300, 200_000))),
+    "EXIF cut short": lambda: png(64, 64, chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff")),
+    "EXIF that is none": lambda: png(64, 64, chunk(b"eXIf", b"not EXIF")),
+    "ribbon, wide": lambda: png(100_000, 1),
+    "ribbon, wide but allowed": lambda: png(16_000, 1),
+    "ribbon, tall": lambda: png(1, 16_000),
+    "20,000 scans": lambda: many_scans(20_000, 64),
+    "60 scans of 4 megapixels": lambda: many_scans(60, 2000),
+    "scattered dots": lambda: dots(480, 200, 40),
+    "scattered columns": lambda: dots(640, 3, 20),
+    "250,000 chunks": lambda: png(64, 64, chunk(b"IDAT", b"") * 250_000),
+    "500,000 comments": lambda: with_segments(saved("JPEG"), segment(0xFE, b"") * 500_000),
+    "2 MB of fill": lambda: with_segments(saved("JPEG"), b"\xff" * 2_000_000),
+    "text that swells": lambda: png(64, 64, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 1_000_000, 9))] * 60),
+    "profile that swells": lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"a" * 50_000_000, 9))),
+    "4 megapixels, RGBA": lambda: png(2000, 2000, colour=6),
+    "4 megapixels, 16 bits, interlaced": lambda: png(2000, 2000, colour=6, depth=16, interlaced=True),
+    "4 megapixels, JPEG noise": lambda: noise("JPEG", (2000, 2000), quality=40, progressive=True),
+    "4 megapixels, WebP noise": lambda: noise("WEBP", (2000, 2000), quality=50, method=0),
+    "the longest PNG": lambda: noise("PNG", (1000, 960)),
+    "WebP of two sizes": lambda: riff((b"VP8X", b"\0" * 10), (b"VP8 ", saved("WEBP")[20:])),
+    "canvas of 16 million pixels": lambda: riff((b"VP8X", b"\0\0\0\0" + b"\xff\x0f\0" * 2), (b"VP8 ", b"")),
+}

@@ -27,8 +27,8 @@ from playwright.sync_api import (
 from untrained import RECORD
 
 from camloss import build_model, explain, preprocess_sketch, save_checkpoint
-from camloss.page import serve
 from camloss.page.pairs import load_for_page
+from camloss.page.picture import open_picture
 
 pytestmark = pytest.mark.browser
 
@@ -487,7 +487,7 @@ def test_selectors_show_what_explain_says(open_page: Open) -> None:
         with page.expect_request("**/component_server/") as sent:
             page.locator("[name=class]").dispatch_event("change")
         answer = settled(page)
-        sketch = preprocess_sketch(serve.open_picture(json.loads(sent.value.post_data or "")["data"]["picture"]))
+        sketch = preprocess_sketch(open_picture(json.loads(sent.value.post_data or "")["data"]["picture"]).decode())
         assert sketch is not None
         for variant, model in twins.models.items():
             truth, said = explain(model, sketch, class_idx, other_idx), answer[variant]

@@ -18,7 +18,6 @@ from camloss.errors import CamlossError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_TEXT = 4_000_000  # characters of base64
 MAX_PIXELS = 4_000_000
 MAX_SIDE = 16_000  # pixels
@@ -35,7 +34,7 @@ ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Picture:
-    """A file of one of `FORMATS`, taken apart but not decoded."""
+    """A PNG, JPEG or WebP file, taken apart but not decoded."""
 
     kind: str
     content: bytes
@@ -91,15 +90,14 @@ def open_picture(text: object) -> Picture:
         file = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise CamlossError(f"the picture is not base64 ({error}); send the image file as base64 text") from error
-    for kind, start, take_apart in READERS:
-        if re.match(start, file, re.DOTALL):
-            break
-    else:
+    found = next(((kind, read) for kind, (start, read) in READERS.items() if start.match(file)), None)
+    if found is None:
         raise CamlossError(f"the picture is none of {', '.join(FORMATS)}; send one of these")
+    kind, read = found
     try:
-        picture = take_apart(file)
+        picture = read(file)
     except (struct.error, IndexError, ValueError) as error:
-        reason = str(error) if isinstance(error, Odd) else "it ends too early"
+        reason = str(error) if isinstance(error, OddFileError) else "it ends too early"
         raise CamlossError(f"the picture is damaged ({reason}); send a whole {kind} file") from error
     size = f"{picture.width} x {picture.height} pixels"
     if min(picture.width, picture.height) < 1:
@@ -111,7 +109,7 @@ def open_picture(text: object) -> Picture:
     return picture
 
 
-class Odd(ValueError):
+class OddFileError(ValueError):
     """A container built as no encoder builds it."""
 
 
@@ -159,7 +157,7 @@ def _jpeg(file: bytes) -> Picture:
             kept.append(b"\xff" + bytes([marker]) + file[start:at])
     pixels = file[start:]
     if pixels.count(b"\xff\xda") >= MAX_SCANS:
-        raise Odd(f"it has more than {MAX_SCANS} scans")
+        raise OddFileError(f"it has more than {MAX_SCANS} scans")
     return Picture("JPEG", b"".join([*kept, b"\xff\xda", pixels]), *size, turned)
 
 
@@ -167,7 +165,7 @@ def _jpeg_marker(file: bytes, at: int) -> tuple[int, int]:
     """The next marker, and where its length stands; any number of 0xFF may fill the space before it."""
     found = re.compile(rb"\xff+([^\xff\x00])", re.DOTALL).match(file, at)
     if found is None:
-        raise Odd("a segment does not begin where the one before it ends")
+        raise OddFileError("a segment does not begin where the one before it ends")
     return found[1][0], found.end()
 
 
@@ -188,7 +186,7 @@ def _webp(file: bytes) -> Picture:
         if kind == b"EXIF":
             turned = orientation(content.removeprefix(EXIF_START))
         elif kind in (b"ANIM", b"ANMF"):
-            raise Odd("it holds several frames")
+            raise OddFileError("it holds several frames")
         elif kind in WEBP_PIXELS:
             size = size if kind == b"ALPH" or size != (0, 0) else _webp_size(kind, content)
             kept.append(kind + struct.pack("<I", length) + content + b"\0" * (length % 2))
@@ -207,11 +205,12 @@ def _webp_size(kind: bytes, content: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-READERS = (
-    ("PNG", re.escape(PNG_START), _png),
-    ("JPEG", rb"\xff\xd8\xff", _jpeg),
-    ("WEBP", rb"RIFF....WEBP", _webp),
-)
+READERS = {
+    "PNG": (re.compile(re.escape(PNG_START)), _png),
+    "JPEG": (re.compile(rb"\xff\xd8\xff"), _jpeg),
+    "WEBP": (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
+}
+FORMATS = tuple(READERS)
 
 
 def orientation(exif: bytes) -> int:
@@ -236,4 +235,4 @@ def orientation(exif: bytes) -> int:
 
 def _bounded() -> Iterator[int]:
     yield from range(MAX_PARTS)
-    raise Odd(f"it has more than {MAX_PARTS:,} parts")
+    raise OddFileError(f"it has more than {MAX_PARTS:,} parts")

@@ -4,29 +4,23 @@ Callers are strangers: the picture is checked before it is decoded, and few draw
 """
 
 import base64
-import io
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from camloss.digits.pen import Sketch
 from camloss.digits.sketch import prepare_sketch
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
+from camloss.page.picture import MAX_TEXT, open_picture
 from camloss.twins import VARIANTS, Twins
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_TEXT = 4_000_000  # characters of base64
-MAX_PIXELS = 4_000_000
 SHOWN = 8  # channels that are given one by one
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
 
@@ -79,11 +73,14 @@ def answer(
             ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
 
     Raises:
-        CamlossError: the picture is none, or too large, or a class is not a digit; or too many others wait.
+        CamlossError: the picture is none, or too large, or a class is not a digit or
+            held against itself; or too many others wait.
     """
     wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
+    if wanted is not None and wanted == other:
+        raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
     with worker():
-        sketch = prepare_sketch(open_picture(picture))
+        sketch = prepare_sketch(open_picture(picture).decode())
         if sketch is None:
             return {"blank": True, "summary": "There is nothing to read yet."}
         seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
@@ -129,11 +126,11 @@ def build_up(
         CamlossError: as for `answer`.
     """
     if not isinstance(variant, str) or variant not in VARIANTS:
-        raise CamlossError(f"unknown variant {variant!r}; expected one of {', '.join(VARIANTS)}")
+        raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(VARIANTS)}")
     wanted = _check_class(twins, class_idx)
     model = twins[variant]
     with worker(), torch.inference_mode():
-        sketch = prepare_sketch(open_picture(picture))
+        sketch = prepare_sketch(open_picture(picture).decode())
         if sketch is None:
             return {"blank": True}
         logits, features = model(sketch.pixels)
@@ -169,39 +166,6 @@ def build_up(
     }
 
 
-def open_picture(picture: object) -> "Image":
-    """Check and decode a base64 picture.
-
-    Raises:
-        CamlossError: it is not text, too long, not base64, not a PNG, JPEG or WebP image, too large, or damaged.
-    """
-    from PIL import Image  # 0.1 s to import
-
-    if not isinstance(picture, str):
-        raise CamlossError(f"the picture is {type(picture).__name__}; send the image file as base64 text")
-    if len(picture) > MAX_TEXT:
-        raise CamlossError(f"the picture is {len(picture):,} characters long; send at most {MAX_TEXT:,}")
-    if picture.startswith("data:"):
-        picture = picture.partition(",")[2]
-    try:
-        file = io.BytesIO(base64.b64decode(picture, validate=True))
-    except ValueError as error:
-        raise CamlossError(f"the picture is not base64 ({error}); send the image file as base64 text") from error
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except Exception as error:  # Pillow raises whatever it stumbles over
-        raise CamlossError(f"the picture is none of {', '.join(FORMATS)}; send one of these") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise CamlossError(
-            f"the picture has {image.width} x {image.height} pixels; scale it to at most {MAX_PIXELS:,} in all"
-        )
-    try:
-        image.load()
-    except Exception as error:
-        raise CamlossError(f"the picture is damaged ({error}); send a whole {image.format} file") from error
-    return image
-
-
 @contextmanager
 def worker() -> Iterator[None]:
     """Wait until a processor is free and take no other: more threads at once would slow down everyone."""
@@ -218,7 +182,7 @@ def _check_class(twins: Twins, class_idx: object) -> int | None:
     last = twins.num_classes - 1
     if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
         return class_idx
-    raise CamlossError(f"class {class_idx!r} is not one of the models'; expected a whole number from 0 to {last}")
+    raise CamlossError(f"class {quoted(class_idx)} is not one of the models'; expected a whole number from 0 to {last}")
 
 
 def _frame(sketch: Sketch) -> list[float]:

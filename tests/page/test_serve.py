@@ -17,6 +17,7 @@ from recorded import RECORDED, answers
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.digits.sketch import prepare_sketch
 from camloss.page import serve
+from camloss.page.picture import MAX_TEXT
 from camloss.twins import Twins
 
 
@@ -149,7 +150,7 @@ def bomb(side: int) -> str:
         (encoded(drawn(), "TIFF"), "none of PNG, JPEG, WEBP"),
         (encoded(drawn().convert("RGB"), "EPS"), "none of PNG, JPEG, WEBP"),
         (base64.b64encode(base64.b64decode(SEVEN)[:-60]).decode(), "damaged"),
-        ("A" * (serve.MAX_TEXT + 4), "send at most 4,000,000"),
+        ("A" * (MAX_TEXT + 4), "send at most 4,000,000"),
         (bomb(2001), "2001 x 2001 pixels"),
         (bomb(30_000), "none of PNG|30000 x 30000 pixels"),
         (bomb(2000), "damaged"),
@@ -176,6 +177,20 @@ def test_classes_that_are_refused(twins: Twins, class_idx: Any) -> None:
         serve.answer(twins, SEVEN, 3, class_idx)
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
         serve.build_up(twins, SEVEN, "ce", class_idx)
+
+
+def test_a_class_is_not_held_against_itself(twins: Twins) -> None:
+    with pytest.raises(CamlossError, match="4 cannot be held against itself"):
+        serve.answer(twins, SEVEN, 4, 4)
+
+
+@pytest.mark.parametrize("value", ["9" * 1_000_000, ["x" * 1000] * 1000, {"a" * 1000: 0}])
+def test_complaints_repeat_little_of_what_was_sent(twins: Twins, value: Any) -> None:
+    with pytest.raises(CamlossError) as of_class:
+        serve.answer(twins, SEVEN, value)
+    with pytest.raises(CamlossError) as of_variant:
+        serve.build_up(twins, SEVEN, value)
+    assert max(len(str(caught.value)) for caught in (of_class, of_variant)) < 200
 
 
 def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
