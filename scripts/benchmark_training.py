@@ -66,7 +66,7 @@ def accuracy_in_time() -> list[Row]:
     """A short run of the CAM-loss twin on MNIST alone: seconds of training, and its accuracy on the test set."""
     torch.set_num_threads(THREADS)
     with tempfile.TemporaryDirectory() as folder:
-        config = dataclasses.replace(TrainConfig(), epochs=SHORT, styles=0, output_dir=Path(folder))
+        config = dataclasses.replace(TrainConfig(), epochs=SHORT, hands=0, output_dir=Path(folder))
         data = load_mnist(config.data_dir)
         twin = train(config, "cam", data)
     seconds = sum(entry["seconds"] for entry in twin.history)

@@ -1,36 +1,67 @@
-"""Make the README's pictures from the real page in Chromium: python scripts/make_pictures.py [--digit 8]"""
+"""Make the pictures of README and docs.
+
+python scripts/make_pictures.py [--digit 8]     those of the page, from the real page in Chromium
+python scripts/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
+"""
 
 import argparse
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from _checkout import ROOT
 from _page import box_of, chromium_page, page
+from PIL import Image
 
 from camloss import cli
+from camloss.digits.hands import FAMILIES, draw_hands
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
 Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of the pad
 
+SAMPLES = 40  # of each digit
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digit", type=int, default=8, help="which of the page's examples to draw (default: 8)")
+    parser.add_argument("--only", choices=("page", "hands"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
+    if flags.only != "page":
+        draw_samples(flags.output_dir / "hands.png")
+        print(flags.output_dir / "hands.png")
+    if flags.only != "hands":
+        photograph_page(flags.digit, flags.output_dir)
+
+
+def draw_samples(path: Path) -> None:
+    """A row a digit; its families take turns."""
+    rows = []
+    for digit in range(10):
+        families = [name for name, (label, _) in FAMILIES.items() if label == digit]
+        drawn = draw_hands(math.ceil(SAMPLES / len(families)), seed=0, families=families).images[
+            :, 0
+        ]  # (F * C, 28, 28)
+        turns = drawn.unflatten(0, (len(families), -1)).transpose(0, 1).flatten(0, 1)[:SAMPLES]  # (40, 28, 28)
+        rows.append(turns.transpose(0, 1).flatten(1))  # (28, 40 * 28)
+    Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
+
+
+def photograph_page(digit: int, folder: Path) -> None:
     examples = json.loads((ROOT / "camloss" / "page" / "web" / "examples.json").read_text(encoding="utf-8"))
-    strokes = next(example["strokes"] for example in examples if example["label"] == flags.digit)
+    strokes = next(example["strokes"] for example in examples if example["label"] == digit)
     with page() as url:
-        asyncio.run(make_pictures(url, strokes, flags.output_dir))
+        asyncio.run(make_pictures(url, strokes, folder))
     for name in ("page.png", "answer.png", "phone-dark.png"):
-        print(flags.output_dir / name)
+        print(folder / name)
 
 
 async def make_pictures(url: str, strokes: list[Stroke], folder: Path) -> None:

@@ -53,7 +53,7 @@ def quick(data_dir: Path, output_dir: Path, *more: str) -> list[str | Path]:
         "3",
         "--batch-size",
         "50",
-        "--styles",
+        "--hands",
         "2",
         *more,
     ]
@@ -216,7 +216,7 @@ def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path
 
 
 def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_path: Path) -> None:
-    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--styles", "0"]
+    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--hands", "0"]
     done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = Path("runs", "sketch_cnn-seed-3")
@@ -283,7 +283,7 @@ def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tup
 
 
 def test_a_sweep_refuses_twins_of_two_trainings(data_dir: Path, tmp_path: Path) -> None:
-    flags = ["--seeds", "0", *quick(data_dir, tmp_path, "--epochs", "2", "--styles", "0")]
+    flags = ["--seeds", "0", *quick(data_dir, tmp_path, "--epochs", "2", "--hands", "0")]
     assert run("sweep.py", *flags).returncode == 0
     folder = tmp_path / "seed-0"
     save_checkpoint(load_checkpoint(folder / "cam"), folder / "cam", {**load_training(folder / "cam"), "run": "other"})
@@ -296,7 +296,7 @@ def names(folder: Path) -> set[str]:
 
 def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_path: Path) -> None:
     for variant in ("ce", "cam"):
-        flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--styles", "0", "--variants", variant)
+        flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--hands", "0", "--variants", variant)
         assert run("train.py", *flags).returncode == 0
     apart = [tmp_path / variant / variant for variant in ("ce", "cam")]
     done = run("join_pair.py", *apart, "--into", tmp_path / "pair")

@@ -159,8 +159,8 @@ def _limits() -> str:
     return """## Limits
 
 - It knows the digits 0 to 9 and nothing else: any other drawing gets a digit too, sometimes with confidence.
-- It has seen digits as Americans wrote them around 1990, and drawn examples of a few styles that are rare there, such
-  as barred sevens; what it has not seen it gets wrong more often.
+- It has seen digits as Americans wrote them around 1990, and drawings by rule of how others write them, such as barred
+  sevens; what it has not seen it gets wrong more often.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there.
 - Do not use it where a misread digit does harm, such as cheques or medical forms, without a person who checks."""
 

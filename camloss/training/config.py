@@ -47,7 +47,7 @@ class TrainConfig:
     alpha: float = option(3.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: bool = option(True, "vary size, slant, rotation, place and stroke width of the training images")
-    styles: int = option(500, "drawn digits to add for each style that MNIST hardly has, such as a 7 with a bar")
+    hands: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
@@ -77,7 +77,7 @@ class TrainConfig:
             raise CamlossError(f"learning_rate is {self.learning_rate}; expected a number above 0, such as 0.005")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
-        for name in ("warmup_epochs", "styles"):
+        for name in ("warmup_epochs", "hands"):
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
@@ -112,7 +112,7 @@ RECIPES: dict[str, TrainConfig] = {
         alpha=3.0,
         warmup_epochs=10,
         augment=False,
-        styles=0,
+        hands=0,
         precision="float32",
     ),
 }

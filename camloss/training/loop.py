@@ -14,9 +14,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camloss.digits.augment import Augmentation
+from camloss.digits.hands import draw_hands
 from camloss.digits.mnist import MNISTData, Split
 from camloss.digits.models import MapClassifier, build_model
-from camloss.digits.styles import draw_styles
 from camloss.errors import CamlossError
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
@@ -51,7 +51,7 @@ def train(
     """
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    train_split = data.train.joined(draw_styles(config.styles, config.seed)).to(device)
+    train_split = data.train.joined(draw_hands(config.hands, config.seed)).to(device)
     validation = data.validation.to(device)
 
     with torch.random.fork_rng(devices=[]):

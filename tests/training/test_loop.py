@@ -21,7 +21,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(epochs=2, batch_size=50, styles=0, output_dir=tmp_path, device="cpu")
+    return TrainConfig(epochs=2, batch_size=50, hands=0, output_dir=tmp_path, device="cpu")
 
 
 Weights = dict[str, torch.Tensor]
@@ -119,8 +119,8 @@ def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) 
         assert twin.model.head.weight.dtype == torch.float32
 
 
-def test_styles_are_part_of_what_is_learnt(config: TrainConfig, data: MNISTData) -> None:
-    assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, styles=5), "ce", data))
+def test_hands_are_part_of_what_is_learnt(config: TrainConfig, data: MNISTData) -> None:
+    assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, hands=5), "ce", data))
 
 
 def test_the_original_recipe_runs(config: TrainConfig, data: MNISTData) -> None:
@@ -160,7 +160,7 @@ def test_generators_depend_on_seed_and_epoch() -> None:
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
-        ({"styles": -1}, "styles is -1"),
+        ({"hands": -1}, "hands is -1"),
         ({"variants": ()}, "variants are none"),
         ({"variants": ("ce", "kd")}, "variants are ce kd"),
         ({"seed": -1}, "seed is -1"),
