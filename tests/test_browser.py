@@ -438,6 +438,83 @@ def test_keyboard(open_page: Open) -> None:
     assert sum(1 for name in reached if name.startswith("Example: ")) == len(EXAMPLES)
 
 
+def test_keys_work_wherever_the_focus_is(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(4))
+    both = ink(page)
+    for place in ("[name=class]", "[name=opacity]", "[name=smooth]", "[data-do=link]", ".tile canvas"):
+        page.locator(place).first.focus()
+        page.keyboard.press("Control+z")
+        assert 0 < ink(page) < both, place
+        page.keyboard.press("Control+y")
+        assert ink(page) == both, place
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Delete")
+    assert ink(page) == 0
+
+
+def test_undo_during_a_stroke_takes_that_stroke_alone(open_page: Open) -> None:
+    page = open_page()
+    upright, bar = example(4)
+    draw(page, [upright])
+    one = ink(page)
+    first, *others = places(page, bar)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place)
+    page.keyboard.press("Control+z")
+    assert ink(page) == one
+    page.mouse.up()
+    settled(page)
+    assert ink(page) == one
+    page.keyboard.press("Control+z")
+    assert ink(page) == 0
+
+
+@pytest.mark.parametrize("tool", ["Undo", "Clear"])
+def test_focus_stays_when_a_tool_has_nothing_left_to_do(open_page: Open, tool: str) -> None:
+    page = open_page()
+    draw(page, [example(1)[0]])
+    page.get_by_role("button", name=tool).focus()
+    page.keyboard.press("Enter")
+    assert ink(page) == 0
+    expect(page.locator(".pad")).to_be_focused()
+
+
+def test_a_question_ends_with_its_drawing(open_page: Open) -> None:
+    page = open_page()
+    page.locator("[name=class]").select_option("4")
+    page.locator("[name=other]").select_option("9")
+    show_example(page, 4)
+    page.get_by_role("button", name="Clear").click()
+    for name in ("class", "other"):
+        expect(page.locator(f"[name={name}]")).to_have_value("")
+    assert show_example(page, 7)["cam"]["contrast"] is None
+
+
+def test_one_voice_tells_what_an_arrow_key_points_at(open_page: Open) -> None:
+    page = open_page()
+    answer = show_example(page, 8)
+    names = [canvas.get_attribute("aria-label") for canvas in page.locator(".tile canvas").all()]
+    assert len(set(names)) == 4
+    page.evaluate(
+        """() => {
+            window.voices = new Set();
+            const live = "output, [role=status], [role=alert], [aria-live]";
+            new MutationObserver((changes) => changes.forEach(({ target }) => {
+                const voice = (target.closest ? target : target.parentElement).closest(live);
+                if (voice) window.voices.add(voice.className);
+            })).observe(document, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    page.locator("[data-variant=cam] [data-map=cam] canvas").focus()
+    page.keyboard.press("ArrowDown")
+    value = float(numbers(answer["cam"]["cam"])[14 * 8 + 7])
+    expect(page.locator(".pointed")).to_have_text(f"column 8, row 9: {value:.2f}")
+    assert page.evaluate("[...window.voices]") == ["pointed unseen"]
+
+
 def test_typing_in_a_control_does_not_clear_the_pad(open_page: Open) -> None:
     page = open_page()
     show_example(page, 6)
@@ -580,7 +657,7 @@ def test_hovering_marks_the_same_place_everywhere(open_page: Open) -> None:
     for variant in VARIANTS:
         for name in ("cam", "caam"):
             value = float(numbers(answer[variant][name])[14 * row + column])
-            shown = page.locator(f"[data-variant={variant}] [data-map={name}] output")
+            shown = page.locator(f"[data-variant={variant}] [data-map={name}] .value")
             expect(shown).to_have_text(f"{value:.2f}")
     frames: list[Any] = [frame.bounding_box() for frame in page.locator(".tile i.cell").all()]
     tiles: list[Any] = [tile.bounding_box() for tile in page.locator(".tile").all()]
@@ -641,6 +718,14 @@ def test_a_photo_is_read(open_page: Open, way: str) -> None:
     assert settled(page)["cam"]["digit"] == 3  # drawing takes the photo's place
     page.get_by_role("button", name="Undo").click()
     assert settled(page)["cam"]["digit"] == 5
+
+
+def test_a_drop_beside_the_pad_stays_on_the_page(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("() => addEventListener('drop', (event) => (window.left = !event.defaultPrevented))")
+    page.evaluate(GIVE_FILE, [base64.b64encode(photo(5)).decode(), "drop", ".answer"])
+    assert page.evaluate("window.left") is False
+    assert ink(page) == 0
 
 
 def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open) -> None:
@@ -750,6 +835,20 @@ def test_a_link_reproduces_drawing_and_question(open_page: Open) -> None:
     other = open_page("#" + link.partition("#")[2])
     other.wait_for_function("document.querySelector('[data-ready]').answer !== null")
     assert settled(other) == answer
+
+
+def test_later_work_wins_over_the_link_that_was_opened(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    draw(page, example(6))
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert "#draw=" in page.url
+    page.keyboard.press("Delete")
+    draw(page, example(1))
+    assert "#draw=" not in page.url
+    page.reload()
+    page.wait_for_function("document.querySelector('[data-ready]')?.answer")
+    assert settled(page)["cam"]["digit"] == 1
 
 
 def test_a_broken_link_gives_a_blank_pad(open_page: Open, page_server: PageServer) -> None:

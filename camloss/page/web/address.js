@@ -96,6 +96,12 @@ export function putIntoAddress(strokes, choice) {
   history.replaceState(history.state, "", `#${link}`);
 }
 
+/** Take strokes and question out of the address: what is newer than a link must not give way to it at a reload. */
+export function clearAddress() {
+  if (readAddress().text === null) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
+
 /** What the address holds; null for strokes where it holds none. */
 export function readAddress() {
   const link = new URLSearchParams(location.hash.slice(1));

@@ -1,6 +1,6 @@
 // The Draw tab: puts its parts together, and says what each does to the others.
 
-import { fromText, readAddress, remember, remembered } from "./address.js";
+import { clearAddress, fromText, readAddress, remember, remembered } from "./address.js";
 import { answerTo } from "./answer.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
@@ -52,7 +52,7 @@ export function start(root, props, server) {
     board.classList.toggle("disagree", digits.size > 1);
     say("error" in outcome ? outcome.error : (answer?.summary ?? "Draw a digit, or take an example."));
     if (answer) write(find(root, ".source"), answer.source);
-    for (const name of ["picture", "json"]) button(root, name).disabled = !answer;
+    for (const name of ["picture", "json"]) enable(name, answer !== null);
     question.show(answer);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
     paint();
@@ -86,7 +86,11 @@ export function start(root, props, server) {
     },
   });
 
-  const question = new QuestionForm(root, twins, props.networks, refresh);
+  let restoring = false; // what a link or a reload brings back is no edit
+  const question = new QuestionForm(root, twins, props.networks, () => {
+    clearAddress();
+    refresh();
+  });
   const pad = new Pad(find(root, ".pad"), {
     changed() {
       board.classList.toggle("inked", !isBlank(pad.drawing));
@@ -94,21 +98,32 @@ export function start(root, props, server) {
     },
     settled() {
       const { drawing } = pad;
-      button(root, "undo").disabled = !pad.canUndo;
-      button(root, "redo").disabled = !pad.canRedo;
-      button(root, "clear").disabled = isBlank(drawing);
-      button(root, "link").disabled = drawing.strokes.length === 0;
+      enable("undo", pad.canUndo);
+      enable("redo", pad.canRedo);
+      enable("clear", !isBlank(drawing));
+      enable("link", drawing.strokes.length > 0);
       remember(drawing.strokes);
+      if (!restoring) clearAddress();
     },
   });
 
   // ---- tools
 
+  /** A button that is disabled loses the focus: the pad takes it. @param {string} name @param {boolean} enabled */
+  function enable(name, enabled) {
+    const tool = button(root, name);
+    if (!enabled && document.activeElement === tool) pad.canvas.focus({ preventScroll: true });
+    tool.disabled = !enabled;
+  }
+
   /** @type {Record<string, () => void>} by the name of their button */
   const commands = {
     undo: () => pad.undo(),
     redo: () => pad.redo(),
-    clear: () => pad.clear(),
+    clear() {
+      question.set({ class: "", other: "" }); // it was about that drawing
+      pad.clear();
+    },
     photo: () => control(root, "photo").click(),
     json: () => state.shown && save("camloss.json", jsonOf(state.shown, twins)),
     picture: savePicture,
@@ -122,9 +137,8 @@ export function start(root, props, server) {
     save("camloss.png", await pngOf(posterOf(state.shown, twins, maps.style, palettes, props.palette, fontFamily)));
   }
 
-  root.addEventListener("keydown", (event) => {
-    if (event.target instanceof Element && event.target.matches("input, select")) return;
-    const command = commandOf(event);
+  document.addEventListener("keydown", (event) => {
+    const command = root.offsetParent && commandOf(event);
     if (!command) return;
     event.preventDefault();
     commands[command]();
@@ -145,12 +159,14 @@ export function start(root, props, server) {
   function restore() {
     const { text, choice } = readAddress();
     question.set(choice);
+    restoring = true;
     try {
       const strokes = fromText(text ?? remembered());
       if (strokes.length) pad.set({ strokes, photo: null });
     } catch (problem) {
       say(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
     }
+    restoring = false;
   }
 
   window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
@@ -170,14 +186,18 @@ export function start(root, props, server) {
   root.dataset.ready = "";
 }
 
-/** Which command a key means. @param {KeyboardEvent} event */
+const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
+
+/** Which command a key means where it was pressed. @param {KeyboardEvent} event */
 function commandOf(event) {
+  const isIn = (/** @type {string} */ places) => event.target instanceof Element && event.target.matches(places);
+  if (event.defaultPrevented || isIn(TEXT_FIELDS)) return null;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
     if (key === "z") return event.shiftKey ? "redo" : "undo";
     return key === "y" ? "redo" : null;
   }
-  return key === "delete" || key === "backspace" ? "clear" : null;
+  return (key === "delete" || key === "backspace") && !isIn("select") ? "clear" : null;
 }
 
 /**

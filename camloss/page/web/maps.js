@@ -67,7 +67,7 @@ export class Tile {
     this.title = title;
     this.canvas = /** @type {HTMLCanvasElement} */ (find(figure, "canvas"));
     this.caption = find(figure, "figcaption span");
-    this.value = find(figure, "output");
+    this.value = find(figure, ".value");
     this.show(null);
   }
 

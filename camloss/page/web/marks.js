@@ -1,6 +1,6 @@
 // The same place everywhere: pointing at a map frames its cell in all of them and on the drawing, and tells the values.
 
-import { write } from "./dom.js";
+import { find, write } from "./dom.js";
 import { TOP } from "./heat.js";
 import { state } from "./state.js";
 import { placeIn, UNITS } from "./strokes.js";
@@ -16,6 +16,7 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
  * @returns {() => void} takes the marks away
  */
 export function followPointer(root, tiles) {
+  const spoken = find(root, ".pointed");
   /** @type {HTMLElement[]} */
   const frames = [...root.querySelectorAll(/** @type {"i"} */ ("i.cell"))];
 
@@ -30,7 +31,8 @@ export function followPointer(root, tiles) {
     root.marked = cell;
   }
 
-  for (const { canvas } of tiles) {
+  for (const tile of tiles) {
+    const { canvas } = tile;
     const follow = (/** @type {MouseEvent} */ event) => mark(placeIn(canvas.getBoundingClientRect(), event));
     canvas.addEventListener("pointermove", follow);
     canvas.addEventListener("pointerdown", follow);
@@ -43,6 +45,8 @@ export function followPointer(root, tiles) {
       const [height, width] = state.shown.answer.map_size;
       const [x, y] = root.marked ?? [Math.floor(width / 2), Math.floor(height / 2)];
       mark(middleOf([x + step[0], y + step[1]]));
+      const cell = root.marked;
+      write(spoken, cell ? `column ${cell[0] + 1}, row ${cell[1] + 1}: ${valueIn(tile, cell)}` : "outside of the map");
     });
   }
   return () => mark(null);

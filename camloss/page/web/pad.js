@@ -43,7 +43,7 @@ export class Pad {
   }
 
   get canUndo() {
-    return this.#now > 0;
+    return this.#now > 0 || this.#stroke !== null;
   }
 
   get canRedo() {
@@ -56,16 +56,19 @@ export class Pad {
     this.changed();
   }
 
+  /** During a stroke: of that stroke alone. */
   undo() {
-    if (this.canUndo) this.#go(this.#now - 1);
+    if (this.canUndo) this.#go(this.#stroke ? this.#now : this.#now - 1);
   }
 
   redo() {
-    if (this.canRedo) this.#go(this.#now + 1);
+    if (this.canRedo && !this.#stroke) this.#go(this.#now + 1);
   }
 
   clear() {
-    if (!isBlank(this.#past[this.#now])) this.set(EMPTY);
+    if (isBlank(this.drawing)) return;
+    if (isBlank(this.#past[this.#now])) this.undo();
+    else this.set(EMPTY);
   }
 
   draw() {

@@ -25,9 +25,13 @@ export function takePhotos(root, give, say) {
     take(chooser.files?.[0]);
     chooser.value = ""; // so that the same file can be chosen again
   });
-  find(root, ".paper").addEventListener("dragover", (event) => event.preventDefault());
+  // Beside the pad nothing is taken, but the browser must not leave the page for the file either.
+  for (const name of /** @type {const} */ (["dragover", "drop"])) {
+    document.addEventListener(name, (event) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    });
+  }
   find(root, ".paper").addEventListener("drop", (event) => {
-    event.preventDefault();
     take(event.dataTransfer?.files[0]);
   });
   document.addEventListener("paste", (event) => {
