@@ -3,6 +3,7 @@
 Every function takes tensors and returns one value per image; `evaluate` averages them over a data set.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -49,8 +50,53 @@ def pointing_game(maps: Tensor, images: Tensor) -> Tensor:
     Raises:
         CamlossError: the images have more than one channel, so that nothing says what is ink.
     """
-    peak = _over_image(maps, images).flatten(1).argmax(1, keepdim=True)
-    return _ink(images).flatten(1).gather(1, peak).squeeze(1).float()
+    return peak_inside(maps, _ink(images))
+
+
+def peak_inside(maps: Tensor, places: Tensor) -> Tensor:
+    """Whether the highest point of each map, stretched bilinearly over the image, lies in one of the places given.
+
+    Args:
+        maps: (N, H, W).
+        places: (N, H0, W0) bool, such as where there is ink.
+
+    Returns:
+        (N,), 1.0 for a hit and 0.0 for a miss.
+    """
+    peak = _over_image(maps, places).flatten(1).argmax(1, keepdim=True)
+    return places.flatten(1).gather(1, peak).squeeze(1).float()
+
+
+def area_above_half(maps: Tensor) -> Tensor:
+    """How large the hot part of a map is: the share of its cells that reach half of the way from lowest to highest.
+
+    Args:
+        maps: (N, H, W), in [0, 1], min-max normalised.
+
+    Returns:
+        (N,), in [0, 1].
+    """
+    return (maps >= 0.5).float().mean((-2, -1))
+
+
+def sharpened(maps: Tensor, area: float) -> Tensor:
+    """The maps to the one power at which their hot parts cover this share of all cells; nothing else is changed.
+
+    The order of the cells stays, within and between maps: what a sharpened map gains, it gains by its size alone. That
+    makes it the control of whatever is measured of a map that is small.
+
+    Args:
+        maps: (N, H, W), in [0, 1].
+        area: the mean of `area_above_half` to reach, above 0 and at most 1; where too many cells are 0 or 1, as near
+            as a power comes.
+
+    Returns:
+        (N, H, W), in [0, 1].
+    """
+    cells = maps.flatten().double().sort(descending=True).values
+    threshold = cells[max(round(area * len(cells)), 1) - 1].clamp(torch.finfo(maps.dtype).tiny, 1 - 1e-9)
+    power = math.log(0.5) / math.log(threshold)
+    return maps ** (power * (1 - 1e-6))  # so that rounding does not leave the last cell just below one half
 
 
 def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
@@ -76,8 +122,9 @@ def deletion_insertion(
 ) -> tuple[Tensor, Tensor]:
     """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on nothing.
 
-    Areas under the two curves (Petsiuk et al., BMVC 2018). A map that points at what decides has a low deletion and
-    a high insertion.
+    Areas under the two curves (Petsiuk et al., BMVC 2018), for one model: a map that points at what its answer hangs on
+    has a low deletion and a high insertion. Compare maps of one model, not models: one may lose its answer sooner
+    whatever is erased.
 
     Args:
         model: returns (logits, features).

@@ -1,8 +1,11 @@
-"""Measure checkpoints on MNIST's test set and on drawn digits; print one table.
+"""Measure checkpoints on MNIST's test set and on drawn digits; print one table, controls beside the networks.
 
     python scripts/evaluate.py                                    the pair in checkpoints/
     python scripts/evaluate.py runs/a user/camloss-mnist          a pair in a folder, a pair on the Hub
     python scripts/evaluate.py runs/a/cam user/camloss-mnist-cam --json    single checkpoints
+
+Beside what the networks' maps get stands what two maps get that no network made: a round blob amid the ink, and one
+random pixel of it. A number that they reach too says nothing about a network.
 
 Drawn digits are the pen strokes of the UCI repository (pendigits-orig.tra), drawn at random size, place and brush and
 read as the page reads a drawing; they are left out where the data folder has no pendigits/pendigits-orig.tra.gz.
@@ -14,7 +17,9 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import _checkout
 import torch
@@ -24,7 +29,7 @@ from camloss.checkpoint import WEIGHTS
 from camloss.digits.mnist import default_data_dir, load_mnist
 from camloss.digits.models import MapClassifier
 from camloss.hub.pull import load_pair
-from camloss.training.evaluation import PEN_FILE, load_pen_digits, measure
+from camloss.training.evaluation import CONTROLS, PEN_FILE, load_pen_digits, locate, measure, pixels
 from camloss.training.hardware import environment
 from camloss.twins import VARIANTS, Twins
 
@@ -41,14 +46,28 @@ def main() -> None:
         say(f"measuring {source} ...")
         measured[source] = measure(model, test, pen_digits)
 
-    where = environment(torch.device("cpu"))
-    counts = {"test": len(test), "pen": sum(map(len, pen_digits.values()))}
-    if args.json:
-        print(json.dumps({"environment": where, "images": counts, "checkpoints": measured}, indent=2))
-        return
-    names = next(iter(measured.values()))
-    print(cli.table(["metric", *measured], [[n, *(f"{measured[s][n]:.4f}" for s in measured)] for n in names]))
-    print(f"\n{counts['test']:,} test images, {counts['pen']:,} pen digits; {where['device']}, torch {where['torch']}")
+    controls = {name: locate(control(pixels(test)), test) for name, control in CONTROLS.items()}
+    record = {
+        "environment": environment(torch.device("cpu")),
+        "images": {"test": len(test), "pen": sum(map(len, pen_digits.values()))},
+        "checkpoints": measured,
+        "controls": controls,
+    }
+    print(json.dumps(record, indent=2) if args.json else as_table(record))
+
+
+def as_table(record: Mapping[str, Any]) -> str:
+    """What --json prints, for people."""
+    columns = {**record["checkpoints"], **record["controls"]}
+    metrics = next(iter(columns.values()))
+    rows = [[m, *(f"{numbers[m]:.4f}" if m in numbers else "" for numbers in columns.values())] for m in metrics]
+    return f"{cli.table(['metric', *columns], rows)}\n\n{conditions(record)}"
+
+
+def conditions(record: Mapping[str, Any]) -> str:
+    where, images = record["environment"], record["images"]
+    counts = f"{images['test']:,} test images, {images['pen']:,} pen digits"
+    return f"{counts}; {where['device']}, torch {where['torch']}"
 
 
 def models_of(source: str) -> dict[str, MapClassifier]:

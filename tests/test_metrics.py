@@ -6,7 +6,16 @@ from torch import Tensor, nn
 
 from camloss import CamlossError
 from camloss.digits.models import MapClassifier
-from camloss.metrics import calibration_error, deletion_insertion, evaluate, ink_energy, pointing_game
+from camloss.metrics import (
+    area_above_half,
+    calibration_error,
+    deletion_insertion,
+    evaluate,
+    ink_energy,
+    peak_inside,
+    pointing_game,
+    sharpened,
+)
 
 
 def half_inked() -> Tensor:
@@ -38,6 +47,35 @@ def test_pointing_game_by_hand() -> None:
     maps = torch.zeros(2, 4, 4)
     maps[0, 3, 1] = maps[1, 0, 2] = 1
     assert pointing_game(maps, half_inked().repeat(2, 1, 1, 1)).tolist() == [1.0, 0.0]
+
+
+def test_peak_inside_by_hand() -> None:
+    maps = torch.zeros(2, 2, 2)
+    maps[0, 0, 1] = maps[1, 1, 0] = 1
+    upper_right = torch.zeros(2, 4, 4, dtype=torch.bool)
+    upper_right[:, :2, 2:] = True
+    assert peak_inside(maps, upper_right).tolist() == [1.0, 0.0]
+
+
+def test_area_above_half_by_hand() -> None:
+    maps = torch.tensor([[[0.0, 0.5], [0.49, 1.0]], [[0.0, 0.0], [0.0, 1.0]]])
+    assert area_above_half(maps).tolist() == [0.5, 0.25]
+
+
+def test_sharpened_maps_have_the_area_asked_for_and_the_old_order() -> None:
+    maps = torch.tensor([[[0.0, 0.25], [0.81, 1.0]], [[0.0, 0.36], [0.64, 0.9]]])
+    half = sharpened(maps, 0.5)  # the fourth of eight cells, 0.64, becomes one half
+    assert half[1, 1, 0].item() == pytest.approx(0.5, abs=1e-4)
+    assert area_above_half(half).mean().item() == 0.5
+    assert torch.equal(half.flatten().argsort(stable=True), maps.flatten().argsort(stable=True))
+    assert area_above_half(sharpened(maps, 0.25)).mean().item() == 0.25
+    assert area_above_half(sharpened(maps, 0.75)).mean().item() == 0.75
+
+
+def test_maps_that_no_power_sharpens_stay_finite() -> None:
+    for maps in (torch.zeros(1, 2, 2), torch.ones(1, 2, 2), torch.tensor([[[0.0, 0.0], [0.3, 1.0]]])):
+        for area in (0.1, 0.9):
+            assert ((sharpened(maps, area) >= 0) & (sharpened(maps, area) <= 1)).all()
 
 
 def test_calibration_error_by_hand() -> None:

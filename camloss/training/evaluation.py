@@ -1,7 +1,11 @@
-"""What the project claims of its models, measured: MNIST's test set and drawn digits."""
+"""What the project claims of its models, measured: MNIST's test set and drawn digits.
 
+Beside each number about a map stands what a map says that no network made (`CONTROLS`).
+"""
+
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -10,13 +14,25 @@ from tqdm import tqdm
 
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
+from camloss.digits.places import holes, junctions, within
 from camloss.digits.sketch import preprocess_sketch
 from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, random_canvas, read_unipen
 from camloss.errors import CamlossError
 from camloss.maps import cam, min_max_normalize
-from camloss.metrics import deletion_insertion, evaluate
+from camloss.metrics import (
+    area_above_half,
+    deletion_insertion,
+    evaluate,
+    ink_energy,
+    peak_inside,
+    pointing_game,
+    sharpened,
+)
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
+SMALL = 0.03  # of the square: the area at which maps of different sizes are compared
+STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
+NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 HANDS = {"design": DESIGN_WRITERS, "report": REPORT_WRITERS}  # what `design` hands chose is reported on the others
@@ -48,29 +64,93 @@ def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
         raise CamlossError(f"{path} holds no digit by the writers {writers}; fetch the file again")
     blank = torch.zeros(1, 1, 28, 28)
     seen: list[Tensor] = []
-    for digit in tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True):
+    for digit in tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True, disable=None):
         pixels = preprocess_sketch(random_canvas(digit, generator))
         seen.append(blank if pixels is None else pixels)
     images = (torch.cat(seen) * 255).round().to(torch.uint8)
     return Split(images, torch.tensor([digit.label for digit in digits]))
 
 
+def blob(images: Tensor) -> Tensor:
+    """A round blob on the ink's centre of mass, whose hot part is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
+    ink = images[:, 0]
+    height, width = ink.shape[-2:]
+    mass = ink.sum((1, 2)).clamp_min(torch.finfo(ink.dtype).tiny)
+    y, x = torch.arange(height), torch.arange(width)
+    from_y = y - ((ink.sum(2) @ y.float()) / mass)[:, None]
+    from_x = x - ((ink.sum(1) @ x.float()) / mass)[:, None]
+    squared_radius = SMALL * height * width / math.pi
+    return torch.exp2(-(from_y[:, :, None] ** 2 + from_x[:, None] ** 2) / squared_radius)
+
+
+def ink_pixel(images: Tensor) -> Tensor:
+    """One pixel of each image's ink, picked at random, ever the same: (N, 1, H, W) -> (N, H, W)."""
+    chance = torch.rand(len(images), images[0].numel(), generator=torch.Generator().manual_seed(0))
+    picked = ((images.flatten(1) >= STROKE) * chance).argmax(1)
+    return torch.zeros_like(chance).scatter_(1, picked[:, None], 1).view(len(images), *images.shape[-2:])
+
+
+def pixels(split: Split) -> Tensor:
+    """All images of a split as float in [0, 1]."""
+    return next(split.batches(len(split)))[0]
+
+
+CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {"blob amid the ink": blob, "pixel of ink": ink_pixel}
+
+
+def locate(maps: Tensor, split: Split) -> dict[str, float]:
+    """Where maps lie, whoever made them; means over the split.
+
+    Args:
+        maps: (N, H, W), in [0, 1], one for each image.
+
+    Returns:
+        area_above_half, ink_energy, pointing_game, and where there are such digits:
+        peak_near_junction, how often the peak is within `NEAR` of where strokes meet, of all digits whose strokes do;
+        peak_in_hole, how often the peak of a 0 lies in what it encloses, of all that are closed.
+    """
+    images = pixels(split)
+    ink = images[:, 0] >= STROKE
+    meeting = junctions(ink)
+    enclosed = holes(ink) & (split.labels == 0)[:, None, None]
+    numbers = {
+        "area_above_half": area_above_half(maps).mean().item(),
+        "ink_energy": ink_energy(maps, images).mean().item(),
+        "pointing_game": pointing_game(maps, images).mean().item(),
+    }
+    for name, places in (("peak_near_junction", within(meeting, NEAR)), ("peak_in_hole", enclosed)):
+        if (there := places.flatten(1).any(1)).any():
+            numbers[name] = peak_inside(maps, places)[there].mean().item()
+    return numbers
+
+
 @torch.no_grad()
 def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) -> dict[str, float]:
-    """All numbers of one model, by name; those of `camloss.metrics.evaluate` and:
+    """All numbers of one model, by name; those of `camloss.metrics.evaluate` and, all for CAMs of the true labels:
 
-    deletion, insertion (of the first images, for the CAM of the true label) and, for each name of `pen_digits` (as
-    `load_pen_digits` gives them), pen_accuracy_NAME and pen_worst_digit_NAME, the accuracy of the digit read worst.
+    those of `locate`; ink_energy_small, the ink energy of the maps sharpened to an area of `SMALL`; deletion and
+    insertion of the first images, deletion_blob and insertion_blob, where the blob orders the pixels; and, for each
+    name of `pen_digits` (as `load_pen_digits` gives them), pen_accuracy_NAME and pen_worst_digit_NAME, the accuracy of
+    the digit read worst.
     """
     numbers = evaluate(model, test.batches(1_000))
+    maps = true_cams(model, test)
+    numbers |= locate(maps, test)
+    numbers["ink_energy_small"] = ink_energy(sharpened(maps, SMALL), pixels(test)).mean().item()
     images, labels = next(test.batches(CAUSAL_IMAGES))
-    _, features = model(images)
-    maps = min_max_normalize(cam(features, model.head.weight, labels))
-    deletion, insertion = deletion_insertion(model, images, maps, labels)
-    numbers |= {"deletion": deletion.mean().item(), "insertion": insertion.mean().item()}
+    for suffix, order in (("", maps[: len(images)]), ("_blob", blob(images))):
+        deletion, insertion = deletion_insertion(model, images, order, labels)
+        numbers |= {f"deletion{suffix}": deletion.mean().item(), f"insertion{suffix}": insertion.mean().item()}
     for name, split in pen_digits.items():
         right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in split.batches(1_000)]).float()
         numbers[f"pen_accuracy_{name}"] = right.mean().item()
         worst = min(right[split.labels == label].mean().item() for label in split.labels.unique())
         numbers[f"pen_worst_digit_{name}"] = worst
     return numbers
+
+
+@torch.no_grad()
+def true_cams(model: MapClassifier, split: Split) -> Tensor:
+    """The CAM of each image's label: (N, H, W) in [0, 1]."""
+    maps = [cam(model(images)[1], model.head.weight, labels) for images, labels in split.batches(1_000)]
+    return min_max_normalize(torch.cat(maps))

@@ -7,7 +7,19 @@ from tiny_mnist import digits
 from camloss import CamlossError, build_model
 from camloss.digits.mnist import Split, default_data_dir
 from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, read_unipen
-from camloss.training.evaluation import HANDS, PEN_FILE, draw_pen_digits, load_pen_digits, measure
+from camloss.metrics import area_above_half
+from camloss.training.evaluation import (
+    CONTROLS,
+    HANDS,
+    PEN_FILE,
+    SMALL,
+    blob,
+    draw_pen_digits,
+    ink_pixel,
+    load_pen_digits,
+    locate,
+    measure,
+)
 
 UNIPEN = """\
 .SEGMENT DIGIT 0 ? "1"
@@ -95,12 +107,65 @@ def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
         draw_pen_digits(tmp_path / "none.tra", DESIGN_WRITERS)
 
 
+@pytest.fixture
+def zero_and_four() -> Split:
+    """A closed 0, and a 4 whose stem crosses its bar at row 16, column 16."""
+    images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+    images[0, 0, 6:22, 8:20] = 255
+    images[0, 0, 9:19, 11:17] = 0
+    images[1, 0, 15:18, 6:22] = images[1, 0, 5:24, 15:18] = 255
+    return Split(images, torch.tensor([0, 4]))
+
+
+def hot_at(*places: tuple[int, int]) -> torch.Tensor:
+    maps = torch.zeros(len(places), 28, 28)
+    for number, (y, x) in enumerate(places):
+        maps[number, y, x] = 1
+    return maps
+
+
+def test_locate_by_hand(zero_and_four: Split) -> None:
+    assert locate(hot_at((14, 14), (16, 16)), zero_and_four) == {
+        "area_above_half": pytest.approx(1 / 784),
+        "ink_energy": 0.5,
+        "pointing_game": 0.5,
+        "peak_near_junction": 1.0,
+        "peak_in_hole": 1.0,
+    }
+    near, far = (13, 16), (12, 16)  # three and four pixels above where the strokes meet
+    assert locate(hot_at((7, 14), near), zero_and_four)["peak_near_junction"] == 1.0
+    assert locate(hot_at((7, 14), far), zero_and_four)["peak_near_junction"] == 0.0
+    assert locate(hot_at((7, 14), far), zero_and_four)["peak_in_hole"] == 0.0
+
+
+def test_only_what_is_there_is_asked_for(zero_and_four: Split) -> None:
+    six = Split(zero_and_four.images, torch.tensor([6, 4]))
+    assert "peak_in_hole" not in locate(hot_at((14, 14), (16, 16)), six)
+    stroke = Split(six.images[:1], six.labels[:1])
+    assert "peak_near_junction" not in locate(hot_at((14, 14)), stroke)
+
+
+def test_the_controls_know_the_ink_and_nothing_else(zero_and_four: Split) -> None:
+    images = next(zero_and_four.batches(2))[0]
+    maps = blob(images)
+    assert area_above_half(maps).tolist() == pytest.approx([SMALL] * 2, abs=0.005)
+    mass = images[1, 0] / images[1].sum()
+    middle = [round(float(mass.sum(axis) @ torch.arange(28.0))) for axis in (1, 0)]
+    assert list(divmod(int(maps[1].argmax()), 28)) == middle
+    pixels = ink_pixel(images)
+    assert pixels.sum((1, 2)).tolist() == [1, 1]
+    assert (pixels * images[:, 0]).sum((1, 2)).tolist() == [1, 1]
+    blank = torch.zeros(1, 1, 28, 28)
+    assert all(control(blank).isfinite().all() for control in CONTROLS.values())
+
+
 def test_measure_names_everything(pen_file: Path) -> None:
     images, labels = digits(20, seed=0)
     test = Split(images.unsqueeze(1), labels)
     model = build_model("sketch_cnn").eval()
     without = measure(model, test, {})
-    assert {"accuracy", "ink_energy", "cam_distance", "deletion", "insertion"} <= set(without)
+    assert {"accuracy", "cam_distance", "area_above_half", "ink_energy", "ink_energy_small"} <= set(without)
+    assert {"deletion", "insertion", "deletion_blob", "insertion_blob"} <= set(without)
 
     with torch.no_grad():
         model.head.weight.zero_()

@@ -1,0 +1,63 @@
+"""Places of a written digit that a map may point at: where strokes meet, and what they enclose.
+
+All functions take N digits at once, as (N, H, W) bool, True where there is ink.
+
+    >>> cross = torch.zeros(1, 7, 7, dtype=torch.bool)
+    >>> cross[:, 3] = cross[:, :, 3] = True
+    >>> junctions(cross).nonzero().tolist()
+    [[0, 3, 3]]
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camloss.digits.bitmap import pack
+
+
+def junctions(ink: Tensor) -> Tensor:
+    """Where strokes meet: the pixels of the thinned ink from which at least three lines leave.
+
+    Lines are counted by the crossing number of Rutovitz (1966): how often black turns to white around a pixel.
+
+    Returns:
+        (N, H, W) bool; several neighbouring pixels where lines meet at an angle, none where no strokes meet.
+    """
+    lines = torch.stack([pack(digit).thinning()[-1].unpack() for digit in ink])
+    height, width = ink.shape[-2:]
+    framed = F.pad(lines, (1, 1, 1, 1))
+    clockwise = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))
+    around = torch.stack([framed[:, y : y + height, x : x + width] for y, x in clockwise])
+    return lines & ((~around & around.roll(-1, 0)).sum(0) >= 3)
+
+
+def holes(ink: Tensor) -> Tensor:
+    """What the strokes enclose: the pixels without ink from which no path of straight steps leads out of the picture.
+
+    Returns:
+        (N, H, W) bool.
+    """
+    empty = F.pad(~ink, (1, 1, 1, 1), value=True)
+    outside = F.pad(torch.zeros_like(ink), (1, 1, 1, 1), value=True)
+    while True:
+        grown = outside.clone()
+        grown[:, 1:] |= outside[:, :-1]
+        grown[:, :-1] |= outside[:, 1:]
+        grown[:, :, 1:] |= outside[:, :, :-1]
+        grown[:, :, :-1] |= outside[:, :, 1:]
+        grown &= empty
+        if torch.equal(grown, outside):
+            return (empty & ~outside)[:, 1:-1, 1:-1]
+        outside = grown
+
+
+def within(places: Tensor, radius: float) -> Tensor:
+    """All pixels whose centre is at most `radius` pixels from the centre of one of the places, themselves included.
+
+    Returns:
+        (N, H, W) bool.
+    """
+    reach = int(radius)
+    steps = torch.arange(-reach, reach + 1)
+    disc = (steps[:, None] ** 2 + steps**2 <= radius**2).float()
+    return F.conv2d(places[:, None].float(), disc[None, None], padding=reach)[:, 0] > 0
