@@ -4,6 +4,7 @@
     python scripts/deploy_space.py USER/camloss --dry-run         what would be sent
     python scripts/deploy_space.py USER/camloss --weights USER/camloss-mnist --hardware zero-a10g
 
+README.md becomes the Space's card: the settings in scripts/space.yaml go on its top.
 With --weights the page asks the Hub for those twins when it starts; without, or when the Hub fails, it shows the ones
 that lie in checkpoints/.
 """
@@ -39,6 +40,9 @@ ALLOWED = (
     "checkpoints/hub.json",
 )
 README = "README.md"
+SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK and Python
+REQUIREMENTS = "requirements.txt"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def main() -> None:
@@ -54,6 +58,8 @@ def main() -> None:
             if pin.repo_id == f"{flags.weights}-{twin}"
         }
     files = space_files(flags.root, flags.space, flags.weights, pins)
+    if flags.cpu:
+        files[REQUIREMENTS] = f"--extra-index-url {CPU_INDEX}\n".encode() + files[REQUIREMENTS]
     if flags.dry_run:
         print(f"{flags.space} would get:")
         for name, content in files.items():
@@ -71,6 +77,11 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument(
         "--hardware", choices=[str(flavor.value) for flavor in SpaceHardware], help="default: what the Hub gives"
     )
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="let the Space install torch from PyTorch's CPU index, for hardware without a GPU (not tried on the Hub)",
+    )
     parser.add_argument("--private", action="store_true", help="create a private Space")
     parser.add_argument(
         "--secret",
@@ -87,7 +98,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, Pin]) -> dict[str, bytes]:
-    """What the Space holds, by path: the allowed files, the pictures that README.md shows, README.md as a Space card.
+    """What the Space holds, by path: the allowed files, what README.md shows and the pages that it links, and itself.
 
     Raises:
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
@@ -98,22 +109,30 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
         for path in paths
         if path.is_file() and not path.name.startswith(".")
     }
-    needed = ["app.py", "requirements.txt", "LICENSE", *(f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)]
-    readme = (root / README).read_text(encoding="utf-8") if (root / README).is_file() else ""
-    pictures = pictures_in(readme)
-    files |= {name: (root / name).read_bytes() for name in pictures if (root / name).is_file()}
-    if missing := [name for name in [*needed, *pictures] if name not in files]:
-        raise CamlossError(f"{root} lacks {', '.join(missing)}; the Space cannot do without")
+    weights_of_twins = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
+    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_twins)
+    settings, text = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README))
+    readme = f"---\n{settings}---\n\n{text}"
+    named = named_in(readme)
+    require(root, *named)
+    files |= {name: (root / name).read_bytes() for name in named}
     Twins.load(root / "checkpoints")
     files[README] = space_card(readme, space, weights, pins).encode()
     return files
 
 
-def pictures_in(readme: str) -> list[str]:
-    """The pictures of this repository that a README shows, and its thumbnail."""
+def require(root: Path, *names: str) -> None:
+    if missing := [name for name in names if not (root / name).is_file()]:
+        raise CamlossError(f"{root} lacks {', '.join(missing)}; the Space cannot do without")
+
+
+def named_in(readme: str) -> list[str]:
+    """The files of this repository that a README shows or links: pictures, its thumbnail, pages in Markdown."""
     shown = re.findall(r"!\[[^\]]*\]\(([^)\s]+)", readme) + re.findall(r'<img[^>]+src="([^"]+)"', readme)
+    linked = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#\s]+\.md)[)#]", readme)
     thumbnail = metadata(readme).get("thumbnail")
-    return [name for name in dict.fromkeys([*shown, *([thumbnail] if thumbnail else [])]) if "://" not in name]
+    names = dict.fromkeys([*shown, *linked, *([thumbnail] if thumbnail else [])])
+    return [name for name in names if "://" not in name]
 
 
 def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, Pin]) -> str:

@@ -26,8 +26,7 @@ pytest_plugins = ["hub_client"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACE, WEIGHTS = "user/camloss", "user/camloss-mnist"
-README = """---
-title: CAM-loss
+SETTINGS = """title: CAM-loss
 emoji: ✍️
 colorFrom: indigo
 colorTo: yellow
@@ -37,11 +36,11 @@ python_version: "3.12"
 app_file: app.py
 models: []
 thumbnail: docs/page.png
----
-
-# CAM-loss
+"""
+README = """# CAM-loss
 
 ![The page](docs/page.png) <img alt="A digit" src="docs/digit.png"> ![Elsewhere](https://example.org/a.png)
+More [on the page](docs/more.md#draw), [elsewhere](https://example.org/b.md) and in the [code](scripts/train.py).
 """
 BAIT = (
     ".env",
@@ -77,7 +76,9 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")
+    (root / "docs" / "more.md").write_text("# More", encoding="utf-8")
     (root / "README.md").write_text(README, encoding="utf-8")
+    (root / "scripts" / "space.yaml").write_text(SETTINGS, encoding="utf-8")
     return root
 
 
@@ -129,7 +130,9 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
     assert b"hf_secret" not in b"".join(files.values())
     of_package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "camloss").rglob("*.py")}
     of_page = {
-        f"camloss/page/web/{path.name}" for path in (ROOT / "camloss" / "page" / "web").iterdir() if path.is_file()
+        f"camloss/page/web/{path.name}"
+        for path in (ROOT / "camloss" / "page" / "web").iterdir()
+        if path.is_file() and path.suffix != ".ts"  # types, for checking the JavaScript
     }
     assert set(files) - of_package - of_page == {
         ".gitattributes",
@@ -143,11 +146,14 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "checkpoints/cam/model.safetensors",
         "docs/page.png",
         "docs/digit.png",
+        "docs/more.md",
     }
     assert of_package | of_page <= set(files)
     assert {line.split()[0] for line in dry.out.splitlines()[1:]} == set(files) - {".gitattributes"}
     card = files["README.md"].decode()
     check_space_card(card)
+    assert card.endswith(f"---\n\n{README}")
+    assert files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
     assert metadata(card)["thumbnail"] == f"{hub.endpoint}/spaces/{SPACE}/resolve/main/docs/page.png"
     assert hub.space(SPACE).variables == {}
     assert f"{SPACE} is at " in result.out
@@ -217,7 +223,17 @@ def test_flags_that_are_wrong(hub: Hub, deploy: Deploy, flags: tuple[str, ...], 
     assert hub.repos == {}
 
 
-@pytest.mark.parametrize("missing", ["app.py", "docs/page.png", "checkpoints/cam/model.safetensors"])
+def test_a_space_without_a_gpu_gets_torch_from_pytorchs_cpu_index(hub: Hub, deploy: Deploy) -> None:
+    assert deploy("--cpu").code == 0
+    index, *rest = hub.space(SPACE).files["requirements.txt"].decode().splitlines(keepends=True)
+    assert index == "--extra-index-url https://download.pytorch.org/whl/cpu\n"
+    assert "".join(rest) == (ROOT / "requirements.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["app.py", "README.md", "scripts/space.yaml", "docs/page.png", "docs/more.md", "checkpoints/cam/model.safetensors"],
+)
 def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy: Deploy, missing: str) -> None:
     (checkout / missing).unlink()
     assert f"lacks {missing}; the Space cannot do without" in refusal(deploy())
@@ -225,9 +241,28 @@ def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy:
 
 
 def test_a_card_that_the_hub_would_refuse(hub: Hub, checkout: Path, deploy: Deploy) -> None:
-    (checkout / "README.md").write_text(README.replace('"3.12"', "3.12"), encoding="utf-8")
+    (checkout / "scripts" / "space.yaml").write_text(SETTINGS.replace('"3.12"', "3.12"), encoding="utf-8")
     assert "README.md has python_version: 3.12; expected a quoted version" in refusal(deploy())
     assert hub.requests == []
+
+
+SETTINGS_OF_THE_SPACE = (ROOT / "scripts" / "space.yaml").read_text(encoding="utf-8")
+
+
+def test_our_own_settings_are_what_the_hub_takes() -> None:
+    check_space_card(f"---\n{SETTINGS_OF_THE_SPACE}---\n")
+
+
+def test_the_space_gets_the_gradio_that_the_page_is_made_for() -> None:
+    pins = re.findall(r"^gradio==(.+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^sdk_version: (.+)$", SETTINGS_OF_THE_SPACE, re.MULTILINE) == pins
+
+
+def test_the_space_gets_a_python_that_the_package_runs_on() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (oldest,) = re.findall(r'^requires-python = ">=3\.(\d+)"$', project, re.MULTILINE)
+    (python,) = re.findall(r'^python_version: "3\.(\d+)"$', SETTINGS_OF_THE_SPACE, re.MULTILINE)
+    assert int(python) >= int(oldest)
 
 
 def ask(url: str, drawing: str) -> dict[str, object]:

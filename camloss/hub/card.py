@@ -12,25 +12,18 @@ from typing import Any
 
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
+from camloss.twins import VARIANTS
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
 CARD = "README.md"
 
 PAPER = "https://arxiv.org/abs/2109.01359"
-METRICS = {  # key in the training record: the Hub's metric type, a name for people
+METRICS = {  # key in the training record: the Hub's metric type, a name for people; none that needs a control beside it
     "accuracy": ("accuracy", "Accuracy"),
     "loss": ("cross_entropy", "Cross-entropy"),
     "calibration_error": ("expected_calibration_error", "Expected calibration error"),
     "cam_distance": ("cam_distance", "Distance of CAM and CAAM"),
-    "ink_energy": ("ink_energy", "Share of the CAM on the strokes"),
-    "pointing_game": ("pointing_game", "Pointing game"),
-}
-TITLES = {"cam": "Handwritten digits: the CAM-loss twin", "ce": "Handwritten digits: the cross-entropy twin"}
-RECIPES = {
-    "cam": "cross-entropy plus CAM-loss: the class activation map of the true digit is pulled towards the map of "
-    "everything that the network sees, so that its evidence lies on the strokes and not beside them",
-    "ce": "plain cross-entropy: the baseline that the twin trained with CAM-loss is compared with",
 }
 
 
@@ -99,13 +92,13 @@ def _eval_results(test: Mapping[str, float]) -> list[Any]:
 
 def _introduction(config: Mapping[str, Any], variant: str, twin: str | None) -> str:
     paragraphs = [
-        f"# {TITLES.get(variant, 'Handwritten digits and where a network looks')}",
+        f"# Handwritten digits: {VARIANTS[variant].title}" if variant in VARIANTS else "# Handwritten digits",
         f"A small CNN (`{config['arch']}`, {config['num_classes']} classes) that says which digit was drawn and, by "
-        "its class activation map (CAM), where it looked. Paper: [Towards Learning Spatially Discriminative Feature "
-        f"Representations]({PAPER}) (Wang et al., ICCV 2021).",
+        "its class activation map (CAM), where the evidence lies. Paper: [Towards Learning Spatially Discriminative "
+        f"Feature Representations]({PAPER}) (Wang et al., ICCV 2021).",
     ]
-    if variant in RECIPES:
-        paragraphs.append(f"Trained with {RECIPES[variant]}.")
+    if variant in VARIANTS:
+        paragraphs.append(f"Trained with {VARIANTS[variant].learnt}.")
     if twin:
         paragraphs.append(
             f"Its twin, with the same network, initial weights and data order: [{twin}](https://huggingface.co/{twin})."
@@ -161,7 +154,8 @@ def _limits() -> str:
 - It knows the digits 0 to 9 and nothing else: any other drawing gets a digit too, sometimes with confidence.
 - It has seen digits as Americans wrote them around 1990, and drawings by rule of how others write them, such as barred
   sevens; what it has not seen it gets wrong more often.
-- A class activation map shows where the evidence of the last layer lies, not why the network found it there.
+- A class activation map shows where the evidence of the last layer lies, not why the network found it there. What is
+  measured of it means little without its control: `python scripts/evaluate.py` prints both.
 - Do not use it where a misread digit does harm, such as cheques or medical forms, without a person who checks."""
 
 

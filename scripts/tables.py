@@ -1,0 +1,90 @@
+"""Write the tables of README.md and docs/ from what the commands recorded; no number in them is typed by hand.
+
+    python scripts/evaluate.py --json > docs/records/evaluate.json      measure what checkpoints/ holds
+    python scripts/benchmark.py > docs/records/benchmark.md             measure speed, on a quiet machine
+    python scripts/tables.py                                            then put both into the pages
+    python scripts/tables.py --check                                    do nothing, but fail where a page is not so
+
+A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `results` or `evaluate`, both made from
+evaluate.json, or that of any Markdown file in docs/records.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from _checkout import ROOT
+from evaluate import as_table, conditions
+
+from camloss import CamlossError, cli
+from camloss.twins import VARIANTS
+
+PAGES = ("README.md", "docs/*.md")
+BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PERCENT: Callable[[float], str] = "{:.2%}".format
+SHARE: Callable[[float], str] = "{:.3f}".format
+RESULTS = {  # in README: what people ask, the metric that answers, how it is written
+    "accuracy on MNIST's test set": ("accuracy", PERCENT),
+    "accuracy on pen digits, writers 16 to 30": ("pen_accuracy_report", PERCENT),
+    "distance of CAM and CAAM": ("cam_distance", SHARE),
+    "area of the CAM's hot part": ("area_above_half", PERCENT),
+    "its peak is within 3 pixels of where strokes meet": ("peak_near_junction", PERCENT),
+    "its peak is in the hole, for a closed 0": ("peak_in_hole", PERCENT),
+    "share of the CAM on the ink": ("ink_energy", SHARE),
+}
+
+
+def main() -> None:
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a page would change")
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="the checkout (default: this one)")
+    flags = parser.parse_args()
+    tables = read_tables(flags.root / "docs" / "records")
+    for page in sorted(path for pattern in PAGES for path in flags.root.glob(pattern)):
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text, tables, page.name)
+        if filled != text and flags.check:
+            raise CamlossError(f"{page.name} is not what docs/records says; run python scripts/tables.py")
+        if filled != text:
+            page.write_text(filled, encoding="utf-8")
+            print(page)
+
+
+def read_tables(records: Path) -> dict[str, str]:
+    """Every table that a page may show, by name."""
+    measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
+    printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
+    return {"results": results(measured), "evaluate": as_table(measured), **printed}
+
+
+def fill(text: str, tables: Mapping[str, str], name: str) -> str:
+    """The page with its tables.
+
+    Raises:
+        CamlossError: the page names a table that nothing recorded.
+    """
+
+    def filled(block: re.Match[str]) -> str:
+        if block[2] not in tables:
+            raise CamlossError(f"{name} has a table {block[2]!r}; expected one of {', '.join(sorted(tables))}")
+        return f"{block[1]}{tables[block[2]]}\n{block[3]}"
+
+    return BLOCK.sub(filled, text)
+
+
+def results(measured: Mapping[str, Any]) -> str:
+    columns = {
+        **{VARIANTS[Path(name).name].title: numbers for name, numbers in measured["checkpoints"].items()},
+        **measured["controls"],
+    }
+    rows = [
+        [question, *(write(numbers[metric]) if metric in numbers else "" for numbers in columns.values())]
+        for question, (metric, write) in RESULTS.items()
+    ]
+    return f"{cli.table(['', *columns], rows)}\n\nPrinted by `python scripts/evaluate.py`: {conditions(measured)}."
+
+
+if __name__ == "__main__":
+    cli.run(main)
