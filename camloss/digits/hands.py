@@ -161,6 +161,18 @@ def four(hand: Hand) -> list[Points]:
     return [angle, [(right + hand.uniform(-0.04, 0.08), top), (right + hand.uniform(-0.2, 0.06), foot)]]
 
 
+def four_with_a_stub(hand: Hand) -> list[Points]:
+    """A long first stroke that turns to the right near the ground, and a stem no longer than a dash."""
+    bar, start = hand.uniform(0.68, 0.9), hand.uniform(0.3, 0.55)
+    left = start - hand.uniform(0.0, 0.25)
+    right = left + hand.uniform(0.12, 0.4)
+    down = [(start, 0.0), ((start + left) / 2 + hand.uniform(-0.04, 0.04), bar / 2), *turn(hand, left, bar, 0.4)]
+    x, top = right + hand.uniform(-0.03, 0.05), bar - hand.uniform(0.0, 0.25)
+    stub = [(x, top), (x + hand.uniform(-0.08, 0.06), 1.0)]
+    along = (right, bar + hand.uniform(-0.12, 0.04))
+    return [[*down, along, *turn(hand, *stub[0]), stub[1]]] if hand.chance(0.4) else [[*down, along], stub]
+
+
 def four_in_one_stroke(hand: Hand) -> list[Points]:
     """The pen stays down from the angle up into the stem."""
     bar, start = hand.uniform(0.5, 0.85), hand.uniform(0.15, 0.5)
@@ -268,7 +280,7 @@ def seven_in_one_stroke(hand: Hand) -> list[Points]:
 
 def eight(hand: Hand) -> list[Points]:
     """An S and its way back: loops of any width, the upper one often open, the ends short or long."""
-    waist = hand.uniform(0.35, 0.6)
+    waist = hand.uniform(0.35, 0.72)
     upper, lower = hand.uniform(0.12, 0.36), hand.uniform(0.14, 0.4)
     top = arc(0.5, waist / 2, upper, waist / 2, hand.uniform(-60, 10), -225)
     bottom = arc(0.5, (1 + waist) / 2, lower, (1 - waist) / 2, -45, 225)
@@ -340,6 +352,7 @@ FAMILIES: dict[str, tuple[int, Family]] = {
     "3": (3, three),
     "3 with a flat top": (3, three_with_a_flat_top),
     "4 of an angle and a stem": (4, four),
+    "4 with a stub": (4, four_with_a_stub),
     "4 in one stroke": (4, four_in_one_stroke),
     "4 closed": (4, closed_four),
     "5 with a hat": (5, five),
