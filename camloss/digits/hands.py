@@ -79,12 +79,18 @@ def stem(hand: Hand) -> list[Points]:
 
 
 def flagged_stem(hand: Hand) -> list[Points]:
-    """A 1 whose flag leaves the top at any slope, short or as long as the stem; straight, bowed or hooked."""
-    return [_flag_and_stem(hand, hand.uniform(0.15, 0.6), hand.uniform(12, 65))]
+    """A 1 whose flag leaves the top at any slope; straight, bowed or hooked."""
+    return [_flag_and_stem(hand, hand.uniform(0.15, 0.6), hand.uniform(25, 65))]
+
+
+def stem_with_a_flag_beside_it(hand: Hand) -> list[Points]:
+    """The pen goes up almost where it comes down."""
+    return [_flag_and_stem(hand, hand.uniform(0.2, 0.65), hand.uniform(6, 32))]
 
 
 def stem_with_a_long_flag(hand: Hand) -> list[Points]:
-    return [_flag_and_stem(hand, hand.uniform(0.5, 1.05), hand.uniform(30, 68))]
+    """A flag as long as the stem."""
+    return [_flag_and_stem(hand, hand.uniform(0.55, 1.15), hand.uniform(38, 68))]
 
 
 def stem_on_a_foot(hand: Hand) -> list[Points]:
@@ -148,9 +154,9 @@ def three_with_a_flat_top(hand: Hand) -> list[Points]:
 
 def four(hand: Hand) -> list[Points]:
     """An angle and a stem that it crosses, touches or misses; the stem may be as high as the angle or a mere stub."""
-    bar, right = hand.uniform(0.5, 0.85), hand.uniform(0.45, 0.85)
-    start = (hand.uniform(0.15, 0.5), 0.0)
+    bar, start = hand.uniform(0.5, 0.85), (hand.uniform(0.15, 0.5), 0.0)
     left = start[0] - hand.uniform(0.0, 0.35)
+    right = left + hand.uniform(0.25, 0.75)
     angle = [start, *turn(hand, left, bar)]
     if hand.chance(0.2):
         angle.insert(1, ((start[0] + left) / 2 - hand.uniform(0, 0.1), bar / 2))
@@ -165,7 +171,7 @@ def four_with_a_stub(hand: Hand) -> list[Points]:
     """A long first stroke that turns to the right near the ground, and a stem no longer than a dash."""
     bar, start = hand.uniform(0.68, 0.9), hand.uniform(0.3, 0.55)
     left = start - hand.uniform(0.0, 0.25)
-    right = left + hand.uniform(0.12, 0.4)
+    right = left + hand.uniform(0.16, 0.4)
     down = [(start, 0.0), ((start + left) / 2 + hand.uniform(-0.04, 0.04), bar / 2), *turn(hand, left, bar, 0.4)]
     x, top = right + hand.uniform(-0.03, 0.05), bar - hand.uniform(0.0, 0.25)
     stub = [(x, top), (x + hand.uniform(-0.08, 0.06), 1.0)]
@@ -187,7 +193,7 @@ def four_in_one_stroke(hand: Hand) -> list[Points]:
 
 def closed_four(hand: Hand) -> list[Points]:
     """A triangle on its stem, all in one or in two strokes."""
-    bar, left, top = hand.uniform(0.45, 0.75), hand.uniform(0.0, 0.25), hand.uniform(0.5, 0.7)
+    bar, left, top = hand.uniform(0.45, 0.75), hand.uniform(0.0, 0.2), hand.uniform(0.5, 0.75)
     end = top + hand.choice((hand.uniform(-0.03, 0.04), hand.uniform(0.05, 0.4)))
     triangle = [(top, 0.0), *turn(hand, left, bar), (end, bar + hand.uniform(-0.06, 0.06))]
     return [triangle, [(top, hand.uniform(-0.03, 0.1)), (top + hand.uniform(-0.12, 0.05), 1.0)]]
@@ -346,6 +352,7 @@ FAMILIES: dict[str, tuple[int, Family]] = {
     "0 tied at the top": (0, tied_ring),
     "1 as a stem": (1, stem),
     "1 with a flag": (1, flagged_stem),
+    "1 with a flag beside it": (1, stem_with_a_flag_beside_it),
     "1 with a long flag": (1, stem_with_a_long_flag),
     "1 on a foot": (1, stem_on_a_foot),
     "2": (2, two),
