@@ -207,6 +207,70 @@ def test_no_width_scrolls_sideways(open_page: Open) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+FLAWS = """() => {
+    const shown = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.offsetParent);
+    const name = (element) => `${element.tagName}.${element.className} ${element.textContent.trim().slice(0, 20)}`;
+    const parts = shown(`h1, h1 + p, [role=tab], .paper, .tools > button, .brush, .seen, .examples button,
+        .question label, .verdict, h2, .reading, .bars, .tile, figcaption, dl > div, .legend, .view label, .save > *`);
+    const boxes = parts.map((part) => part.getBoundingClientRect());
+    const flaws = [];
+    boxes.forEach((a, i) => {
+        if (a.left < 0 || a.right > innerWidth + 1) flaws.push(`${name(parts[i])} leaves the page`);
+        boxes.slice(i + 1).forEach((b, j) => {
+            const [one, other] = [parts[i], parts[i + 1 + j]];
+            if (one.contains(other) || other.contains(one)) return;
+            const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (wide > 1 && high > 1) flaws.push(`${name(one)} lies on ${name(other)}`);
+        });
+    });
+    for (const part of shown("button, label, figcaption, dt, h2")) {
+        if (part.scrollWidth > part.clientWidth + 1 && part.clientWidth) flaws.push(`${name(part)} is cut`);
+    }
+    if (document.querySelector("[name=brush]").clientWidth < 60) flaws.push("the brush cannot be set");
+    const { left, right } = document.querySelector(".board").getBoundingClientRect();
+    const page = document.documentElement.clientWidth;
+    if (Math.abs(left - (page - right)) > 2) flaws.push("the page is not in the middle");
+    if (document.documentElement.scrollWidth > page) flaws.push("the page scrolls sideways");
+    return flaws;
+}"""
+
+
+def test_nothing_overlaps_or_is_cut_at_any_width(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 3)
+    flaws = {}
+    for width in range(320, 2561, 20):
+        page.set_viewport_size({"width": width, "height": 900})
+        flaws[width] = page.evaluate(FLAWS)
+    assert {width: found for width, found in flaws.items() if found} == {}
+
+
+def test_a_finger_finds_every_button_on_a_phone(open_page: Open) -> None:
+    page = open_page(**{**PHONE, "viewport": {"width": 320, "height": 640}})
+    show_example(page, 3)
+    assert page.evaluate(FLAWS) == []
+    for target in page.locator(".board button:visible, .board select:visible, .board input[type=range]:visible").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        assert box["width"] >= 44
+
+
+def test_bars_are_seen_in_forced_colours_and_in_print(open_page: Open) -> None:
+    page = open_page(forced_colors="active")
+    show_example(page, 3)
+    paint = "(element) => getComputedStyle(element).backgroundColor"
+    bar, ground = page.locator(".bars .first i").first, page.locator("body")
+    assert bar.evaluate(paint) != ground.evaluate(paint)
+    page.emulate_media(forced_colors="none", media="print")
+    assert bar.evaluate("(element) => getComputedStyle(element).printColorAdjust") == "exact"
+    page.emulate_media(media="screen", contrast="more")
+    assert page.locator("figcaption").first.evaluate("(element) => getComputedStyle(element).color") == ground.evaluate(
+        "(element) => getComputedStyle(element).color"
+    )
+
+
 def test_blank_pad_invites_and_predicts_nothing(open_page: Open) -> None:
     page = open_page()
     expect(page.locator("[name=networks]")).to_be_hidden()  # there is one pair
