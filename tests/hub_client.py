@@ -8,9 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hub_pair import push
 from hub_server import Hub
 from PIL import Image, ImageDraw
 from untrained import write_twins
+
+from camloss.hub import patience, pull
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +64,21 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     yield hub
     hub.stop()
     _http.close_session()
+
+
+@pytest.fixture
+def published(hub: Hub, checkpoints: Path) -> Path:
+    """Both twins are on the Hub; the log of requests is empty again."""
+    push(checkpoints)
+    hub.requests.clear()
+    return checkpoints
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub is given up after seconds instead of a minute."""
+    monkeypatch.setattr(pull, "METADATA_SECONDS", 1.0)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1.0)
+    monkeypatch.setattr(patience, "PATIENCE", 3.0)
+    monkeypatch.setattr(patience, "NOTICE", 0.5)
+    monkeypatch.setattr(patience, "SLOWEST", 10_000_000)

@@ -12,17 +12,26 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
-Fault = int | Literal["hang", "reset", "truncate", "cut", "corrupt"]
+Storage = Literal["regular", "lfs"]
+Fault = (
+    int
+    | bytes
+    | Callable[[], object]
+    | Literal["hang", "reset", "truncate", "cut", "corrupt", "trickle", "endless", "odd etag", "gated"]
+)
+LICENSES = ("apache-2.0", "mit")
 Handle = Callable[..., None]
 
 
@@ -65,44 +74,64 @@ class Repo:
 class Hub:
     """The state of the Hub, the faults to inject, and the server in front of them.
 
-    Args:
-        lfs: answer preupload with "lfs" for weights, as the Hub does; else everything is a regular file. A client with
-            Xet on takes "lfs" as a call for Xet, which this Hub does not speak.
+    Attributes:
+        storage: how weights are kept, which are regular files at first. In "lfs" they lie on another host, as on the
+            Hub; a client with Xet on takes that for a call for Xet.
+        certificate: a file with key and certificate makes it speak HTTPS.
     """
 
-    def __init__(self, lfs: bool = False, port: int = 0) -> None:
-        self.lfs = lfs
+    def __init__(self, port: int = 0, certificate: Path | None = None) -> None:
+        self.storage: Storage = "regular"
         self.repos: dict[tuple[str, str], Repo] = {}
         self.blobs: dict[str, bytes] = {}  # LFS, by sha256
         self.requests: list[str] = []
+        self.tokens_seen_elsewhere: list[str] = []  # by the host of the large files
         self.faults: list[tuple[str, str, Fault]] = []
+        self.bytes_sent = 0  # by "endless"
+        self.fault_headers: dict[str, str] = {}
         self.released = threading.Event()  # ends every "hang"
         self.connections: set[socket.socket] = set()
         handler = type("Handler", (_Handler,), {"hub": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self.server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.other_host = ThreadingHTTPServer(("127.0.0.1", 0), type("Elsewhere", (_Elsewhere,), {"hub": self}))
+        for server in self.servers:
+            server.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.endpoint = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_address[1]}"
+        self.elsewhere = f"http://127.0.0.1:{self.other_host.server_address[1]}"
+
+    @property
+    def servers(self) -> tuple[ThreadingHTTPServer, ...]:
+        return self.server, self.other_host
 
     def start(self) -> "Hub":
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        for server in self.servers:
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def stop(self) -> None:
         """Go down as a machine does: nobody listens, and connections that are kept alive are gone too."""
         self.released.set()
-        self.server.shutdown()
-        self.server.server_close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
         for connection in list(self.connections):
             with suppress(OSError):  # it may be closing by itself
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def fail(self, method: str, path: str, fault: Fault) -> None:
+    def fail(self, method: str, path: str, fault: Fault, headers: Mapping[str, str] | None = None) -> None:
         """From now on, answer requests of that method whose path contains `path` (a regular expression) with a fault.
 
-        A number is an HTTP status. "hang" never answers, "reset" breaks the connection in the middle of the body, "cut"
-        closes it there once, "truncate" sends half a body as if it were whole, "corrupt" one of the right length.
+        A number is an HTTP status, sent with `headers`; bytes are an answer in place of the right one; a function is
+        called before the right one. "hang" never answers, "reset" breaks the connection in the middle of the body,
+        "cut" closes it there once, "truncate" sends half a body as if it were whole, "corrupt" one of the right length,
+        "trickle" a byte every tenth of a second, "endless" goes on after the body.
         """
         self.faults.append((method, path, fault))
+        self.fault_headers = dict(headers or {})
 
     def fault_of(self, method: str, path: str) -> Fault | None:
         for at, (its_method, its_path, fault) in enumerate(self.faults):
@@ -152,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.dispatch()
 
-    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
     def dispatch(self) -> None:
         parts = urlsplit(self.path)
@@ -161,18 +190,34 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.hub.requests.append(f"{self.command} {path}")
         self.fault = self.hub.fault_of(self.command, path)
-        if isinstance(self.fault, int):
-            return self.error(self.fault, f"fault {self.fault}")
-        if self.fault == "hang":
-            self.hub.released.wait(60)
-            self.close_connection = True
+        if self.answered_by_fault():
             return None
-        if self.command in ("POST", "PUT") and not path.startswith("/lfs/") and not self.may_write():
+        if self.command in ("POST", "PUT", "DELETE") and not path.startswith("/lfs/") and not self.may_write():
             return None
         for method, pattern, handle in ROUTES:
             if method == self.command and (match := re.fullmatch(pattern, path)):
                 return handle(self, **match.groupdict())
         return self.error(404, f"no such page: {path}")
+
+    def answered_by_fault(self) -> bool:
+        """Whether the fault of this request has taken the place of an answer."""
+        if isinstance(self.fault, int):
+            self.error(self.fault, f"fault {self.fault}", headers=self.hub.fault_headers)
+        elif isinstance(self.fault, bytes):
+            self.send(200, self.fault, {"Content-Type": "text/html"})
+        elif self.fault == "gated":
+            self.error(403, "Access to this model is restricted", "GatedRepo")
+        elif self.fault == "hang":
+            self.hub.released.wait(60)
+            self.close()
+        else:
+            if callable(self.fault):
+                self.fault()
+            return False
+        return True
+
+    def is_lfs(self, path: str) -> bool:
+        return self.hub.storage != "regular" and path.endswith(".safetensors")
 
     @property
     def role(self) -> str | None:
@@ -199,9 +244,56 @@ class _Handler(BaseHTTPRequestHandler):
     def json(self, value: Any, status: int = 200) -> None:
         self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def error(self, status: int, message: str, code: str = "") -> None:
-        headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
+    def error(self, status: int, message: str, code: str = "", headers: Mapping[str, str] | None = None) -> None:
+        headers = {**(headers or {}), "X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
         self.send(status, json.dumps({"error": message, "url": ""}).encode(), headers)
+
+    def content(self, content: bytes, headers: dict[str, str]) -> None:
+        """Send a file, or what is left of it, with the fault that was asked for."""
+        headers = {**headers, "Accept-Ranges": "bytes"}
+        start = int(re.sub(r"\D", "", self.headers.get("Range", "0")))
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        body = content[start:]
+        if self.command == "GET":
+            match self.fault:
+                case "truncate":
+                    body = body[: len(body) // 2]
+                case "corrupt":
+                    body = body[:-1] + bytes([body[-1] ^ 1])
+                case "reset" | "cut":
+                    self.send(200, body[: len(body) // 2], headers, length=len(body))
+                    self.wfile.flush()
+                    if self.fault == "reset":  # a linger of 0 makes the close a reset
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return self.close()
+                case "trickle":
+                    self.send(200, b"", headers, length=len(body))
+                    with suppress(OSError):
+                        for byte in body:
+                            if self.hub.released.wait(0.1):
+                                break
+                            self.wfile.write(bytes([byte]))
+                    return self.close()
+                case "endless":
+                    return self.go_on_for_ever(body, headers)
+        return self.send(206 if start else 200, body, headers)
+
+    def go_on_for_ever(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a file of no declared length that has no end."""
+        self.send_response(200)
+        for name, value in {**headers, "Connection": "close"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(OSError):
+            while not self.hub.released.is_set():
+                self.wfile.write(body)
+                self.hub.bytes_sent += len(body)
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+        self.close_connection = True
 
     def send(self, status: int, body: bytes, headers: dict[str, str], length: int | None = None) -> None:
         self.send_response(status)
@@ -211,6 +303,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+class _Elsewhere(_Handler):
+    """The host that keeps the large files: no API, and no business with the Hub's token."""
+
+    def dispatch(self) -> None:
+        self.hub.requests.append(f"{self.command} {self.path}")
+        if token := self.headers.get("Authorization"):
+            self.hub.tokens_seen_elsewhere.append(token)
+        self.fault = self.hub.fault_of(self.command, self.path)
+        if self.answered_by_fault():
+            return None
+        content = self.hub.blobs.get(self.path.split("/")[1])
+        if content is None:
+            return self.error(404, "no such file")
+        return self.content(content, {"ETag": '"of another kind"'})
 
 
 @route("GET", "/api/whoami-v2")
@@ -236,7 +344,10 @@ def create_repo(request: _Handler) -> None:
 
 @route("POST", "/api/validate-yaml")
 def validate_yaml(request: _Handler) -> None:
-    request.json({"errors": [], "warnings": []})
+    found = re.search(r"^license: (.+)$", json.loads(request.body)["content"], re.MULTILINE)
+    if found and found[1] not in LICENSES:
+        return request.json({"errors": [{"message": '"license" must be one of apache-2.0, mit'}], "warnings": []}, 400)
+    return request.json({"errors": [], "warnings": []})
 
 
 @route("POST", "/api/{kind}s/{repo}/preupload/{rev}")
@@ -247,10 +358,8 @@ def preupload(request: _Handler, kind: str, repo: str, rev: str) -> None:
     answer = []
     for file in json.loads(request.body)["files"]:
         path = file["path"]
-        is_lfs = request.hub.lfs and path.endswith(".safetensors")
-        oid = (
-            (hashlib.sha256(files[path]).hexdigest() if is_lfs else git_blob_id(files[path])) if path in files else None
-        )
+        is_lfs = request.is_lfs(path)
+        oid = (sha256(files[path]) if is_lfs else git_blob_id(files[path])) if path in files else None
         answer.append({"path": path, "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False, "oid": oid})
     return request.json({"files": answer})
 
@@ -308,8 +417,14 @@ def tag(request: _Handler, kind: str, repo: str, rev: str) -> None:
 
 @route("GET", "/api/{kind}s/{repo}(?:/revision/(?P<rev>.+))?")
 def info(request: _Handler, kind: str, repo: str, rev: str | None) -> None:
+    def sibling(path: str, content: bytes) -> dict[str, Any]:
+        if "blobs" not in request.query:
+            return {"rfilename": path}
+        lfs = {"sha256": sha256(content), "size": len(content), "pointerSize": 134} if request.is_lfs(path) else None
+        return {"rfilename": path, "size": len(content), "blobId": git_blob_id(content), "lfs": lfs}
+
     if found := request.repo_at(kind, repo, rev):
-        siblings = [{"rfilename": path} for path in found[0].commits[found[1]]]
+        siblings = [sibling(path, content) for path, content in found[0].commits[found[1]].items()]
         request.json({"id": repo, "sha": found[1], "private": found[0].private, "siblings": siblings})
 
 
@@ -334,6 +449,19 @@ def space_setting(request: _Handler, repo: str, what: str) -> None:
         request.json({key: {"value": value} for key, value in settings.items()} if what == "variables" else {})
 
 
+@route("GET", "/api/spaces/{repo}/variables")
+def space_variables(request: _Handler, repo: str) -> None:
+    if found := request.repo_at("space", repo):
+        request.json({key: {"value": value} for key, value in found[0].variables.items()})
+
+
+@route("DELETE", "/api/spaces/{repo}/variables")
+def delete_space_variable(request: _Handler, repo: str) -> None:
+    if found := request.repo_at("space", repo):
+        del found[0].variables[json.loads(request.body)["key"]]
+        request.json({key: {"value": value} for key, value in found[0].variables.items()})
+
+
 @route("POST", "/api/spaces/{repo}/hardware")
 def space_hardware(request: _Handler, repo: str) -> None:
     if found := request.repo_at("space", repo):
@@ -350,43 +478,19 @@ def resolve(request: _Handler, kind: str | None, repo: str, rev: str, path: str)
     content = found[0].commits[found[1]].get(path)
     if content is None:
         return request.error(404, "Entry not found", "EntryNotFound")
-    is_lfs = request.hub.lfs and path.endswith(".safetensors")
-    headers = {
-        "X-Repo-Commit": found[1],
-        "ETag": f'"{sha256(content) if is_lfs else git_blob_id(content)}"',
-        "Accept-Ranges": "bytes",
-    }
-    start = int(re.sub(r"\D", "", request.headers.get("Range", "0")))
-    if start:
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    body = content[start:]
-    match request.fault:
-        case "truncate":
-            body = body[: len(body) // 2]
-        case "corrupt":
-            body = body[:-1] + bytes([body[-1] ^ 1])
-        case "reset" | "cut":
-            request.send(200, body[: len(body) // 2], headers, length=len(body))
-            request.wfile.flush()
-            if request.fault == "reset":  # a linger of 0 makes the close a reset
-                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            request.connection.close()
-            request.close_connection = True
-            return None
-    return request.send(206 if start else 200, body, headers)
-
-
-def serve(port: int) -> Iterator[str]:
-    hub = Hub(port=port)
-    yield f"HF_ENDPOINT={hub.endpoint} HF_TOKEN=hf_write HF_HUB_DISABLE_TELEMETRY=1"
-    hub.server.serve_forever()
+    etag = sha256(content) if request.is_lfs(path) else git_blob_id(content)
+    headers = {"X-Repo-Commit": found[1], "ETag": '"no-hash"' if request.fault == "odd etag" else f'"{etag}"'}
+    if request.is_lfs(path):
+        request.hub.blobs[etag] = content
+        linked = {"X-Linked-Etag": headers.pop("ETag"), "X-Linked-Size": str(len(content))}
+        return request.send(302, b"", {**headers, **linked, "Location": f"{request.hub.elsewhere}/{etag}/{path}"})
+    return request.content(content, headers)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
-    try:
-        for line in serve(parser.parse_args().port):
-            print(line, flush=True)
-    except KeyboardInterrupt:
-        pass
+    running = Hub(port=parser.parse_args().port).start()
+    print(f"HF_ENDPOINT={running.endpoint} HF_TOKEN=hf_write HF_HUB_DISABLE_TELEMETRY=1", flush=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

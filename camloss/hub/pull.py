@@ -1,21 +1,27 @@
-"""Load one twin, or the pair, from the Hugging Face Hub; its layout is that of `camloss.hub.push` for the layout."""
+"""Load one twin, or the pair, from the Hugging Face Hub; its layout is that of `camloss.hub.push`.
+
+Nothing that arrives is believed: sizes are limited, and bytes are checked against the hash that the Hub keeps of them.
+"""
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from camloss.checkpoint import WEIGHTS, load_weights
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
-from camloss.hub.words import one_line_errors
+from camloss.hub.patience import Progress, patiently
 from camloss.twins import LAST, VARIANTS, Twins, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
 PAIR = "pair.json"  # in the cam repository
+LARGEST = {WEIGHTS: 500_000_000, PAIR: 10_000}  # bytes
 METADATA_SECONDS = 10.0
 COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
 
@@ -36,16 +42,13 @@ class Pin:
 
 
 def load_published(repo_id: str, revision: str | None = None) -> MapClassifier:
-    """Load one model from the Hub, its bytes checked against the hash under which the Hub keeps them.
+    """Load one model from the Hub.
 
     Raises:
         CamlossError: as `load_checkpoint`.
     """
     aside = "" if revision else ", which is no folder here,"
-    with one_line_errors(f"load {repo_id}{aside} from the Hub"):
-        ask(repo_id, WEIGHTS, revision)
-        path = download(repo_id, WEIGHTS, revision)
-    _verify(path, f"{repo_id}/{WEIGHTS}")
+    path = fetch(repo_id, WEIGHTS, revision, f"load {repo_id[:100]}{aside} from the Hub")
     return load_weights(path, f"{repo_id}/{WEIGHTS}")
 
 
@@ -62,33 +65,40 @@ def load_pair(repo: str, revision: str | None = None) -> Twins:
     return load_pins(find_pins(repo, revision))
 
 
-def load_pins(pins: Mapping[str, Pin]) -> Twins:
+def load_pins(pins: Mapping[str, Pin], from_cache: bool = False) -> Twins:
     """Load the twins that `find_pins` found; errors as `load_pair`."""
-    files = {}
+    files = {
+        variant: fetch(pin.repo_id, WEIGHTS, pin.revision, f"load {pin.repo_id} from the Hub", from_cache)
+        for variant, pin in pins.items()
+    }
     for variant, pin in pins.items():
-        with one_line_errors(f"load {pin.repo_id} from the Hub"):
-            files[variant] = download(pin.repo_id, WEIGHTS, pin.revision)
-    for variant, pin in pins.items():
-        _verify(files[variant], f"{pin.repo_id}/{WEIGHTS}", pin.sha256)
+        actual = sha256_of(files[variant])
+        if actual != pin.sha256:
+            raise CamlossError(
+                f"{pin.repo_id}/{WEIGHTS} is not what {PAIR} pins: its hash is {actual[:12]}, pinned is "
+                f"{pin.sha256[:12]}; push both twins again"
+            )
     return Twins.of_files(files, f"weights from the Hub, {name_of(pins)}", name_of(pins))
 
 
-def find_pins(repo: str, revision: str | None = None) -> dict[str, Pin]:
+def find_pins(repo: str, revision: str | None = None, from_cache: bool = False) -> dict[str, Pin]:
     """What the pair of one push consists of.
+
+    Args:
+        repo, revision: as for `load_pair`.
+        from_cache: ask nobody.
 
     Raises:
         CamlossError: the Hub cannot be reached or refuses, or the repositories were not pushed as a pair.
     """
     last_id = f"{repo}-{LAST}"
-    with one_line_errors(f"find the pair {repo} on the Hub"):
-        ask(last_id, PAIR, revision)
-        path = download(last_id, PAIR, revision)
-    commit = path.parent.name  # the cache keeps files under snapshots/COMMIT
+    path = fetch(last_id, PAIR, revision, f"find the pair {repo[:100]} on the Hub", from_cache)
+    commit = commit_of(path)
     try:
         pair = json.loads(path.read_bytes())
         commits = {variant: commit if variant == LAST else pair[variant]["revision"] for variant in VARIANTS}
         return {variant: Pin(f"{repo}-{variant}", commits[variant], pair[variant]["sha256"]) for variant in VARIANTS}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise CamlossError(f"{last_id}/{PAIR} is damaged; push both twins again") from error
 
 
@@ -103,45 +113,128 @@ def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:
         return {}
     try:
         return {variant: Pin(**pin) for variant, pin in json.loads(path.read_bytes()).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CamlossError(f"{path} is damaged; delete it and push again") from error
 
 
-def ask(repo_id: str, filename: str, revision: str | None) -> None:
-    """Find out in seconds whether the Hub answers and knows a revision; no request for a commit that is cached.
+def fetch(repo_id: str, filename: str, revision: str | None, what: str, from_cache: bool = False) -> Path:
+    """One file of a model repository, in the cache of the Hub's client, its bytes checked.
+
+    A commit that is in the cache costs no request.
+
+    Args:
+        repo_id, filename, revision: of a file in `LARGEST`.
+        what: what errors say was tried.
+        from_cache: ask nobody.
+
+    Raises:
+        CamlossError: the Hub cannot be reached or refuses, or the file is too large or damaged.
+    """
+    return patiently(what, lambda progress: _fetch(repo_id, filename, revision, from_cache, progress))
+
+
+def _fetch(repo_id: str, filename: str, revision: str | None, from_cache: bool, progress: Progress) -> Path:
+    from huggingface_hub import hf_hub_download, is_offline_mode
+
+    name, limit = f"{repo_id}/{filename}", LARGEST[filename]
+    ask = not (from_cache or is_offline_mode() or _is_cached(repo_id, filename, revision))
+    published = _published(repo_id, filename, revision) if ask else None
+    if published and published.size is not None:
+        _check_size(name, published.size, limit)
+        limit = published.size
+    path = Path(
+        hf_hub_download(
+            repo_id,
+            filename,
+            revision=revision,
+            local_files_only=from_cache,
+            tqdm_class=_bar(lambda size: _check_size(name, size, limit), progress),
+        )
+    )
+    if published and commit_of(path) != published.commit:  # somebody pushed in between
+        published = _published(repo_id, filename, commit_of(path))
+    _check_size(name, path.stat().st_size, LARGEST[filename])
+    _check_hash(name, path, (published and published.hash) or _hash_in_cache(path))
+    return path
+
+
+def commit_of(path: Path) -> str:
+    """The commit of a file in the cache of the Hub's client, which keeps it under snapshots/COMMIT."""
+    return path.parent.name
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What the Hub says of a file."""
+
+    commit: str
+    size: int | None
+    hash: str | None
+    """sha256 if it is in LFS or Xet, else git's blob id."""
+
+
+def _published(repo_id: str, filename: str, revision: str | None) -> _Published:
+    """Ask the Hub about a file, and find out in seconds whether it answers at all.
 
     The download that follows would retry for half a minute where the Hub refuses, and for minutes where it hangs.
-    Raises what the Hub's client raises.
     """
-    from huggingface_hub import HfApi, is_offline_mode, try_to_load_from_cache
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(repo_id, revision=revision, timeout=METADATA_SECONDS, files_metadata=True)
+    for file in info.siblings or []:
+        if file.rfilename == filename:
+            return _Published(str(info.sha), file.size, file.lfs.sha256 if file.lfs else file.blob_id)
+    return _Published(str(info.sha), None, None)
+
+
+def _is_cached(repo_id: str, filename: str, revision: str | None) -> bool:
+    """Whether the cache holds a file at this very commit."""
+    from huggingface_hub import try_to_load_from_cache
 
     is_commit = revision is not None and re.fullmatch(COMMIT, revision)
-    is_cached = is_commit and isinstance(try_to_load_from_cache(repo_id, filename, revision=revision), str)
-    if not is_cached and not is_offline_mode():
-        HfApi().model_info(repo_id, revision=revision, timeout=METADATA_SECONDS)
+    return bool(is_commit) and isinstance(try_to_load_from_cache(repo_id, filename, revision=revision), str)
 
 
-def download(repo_id: str, filename: str, revision: str | None) -> Path:
-    """One file of a model repository, in the client's cache. Raises what the Hub's client raises."""
-    from huggingface_hub import hf_hub_download
+def _bar(check_size: Callable[[int], None], progress: Progress) -> type[Any]:
+    """The client's own progress bar, which stops a download that is too large or that nobody waits for any more."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
-    return Path(hf_hub_download(repo_id, filename, revision=revision))
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+            self.arrived = int(kwargs.get("initial") or 0)
+            check_size(int(kwargs.get("total") or 0))
+            progress.received(0)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            progress.received(int(n or 0))
+            self.arrived += int(n or 0)
+            check_size(self.arrived)
+            return super().update(n)
+
+    return Bar
 
 
-def _verify(path: Path, name: str, sha256: str | None = None) -> None:
-    """Check the bytes of a weight file: over plain HTTP the client takes any that have the right length."""
-    expected = sha256 or _hash_in_cache(path)
-    if expected is not None:
-        actual = _git_blob_id(path) if len(expected) == 40 else sha256_of(path)
-        if actual != expected:
+def _check_size(name: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise CamlossError(f"{name} is too large: {size:,} bytes, at most {limit:,} are taken; correct the name")
+
+
+def _check_hash(name: str, path: Path, expected: str | None) -> None:
+    """Check bytes that have arrived: over plain HTTP the client takes any that have the right length."""
+    if expected is None:
+        return  # from a cache without symlinks, asking nobody: it was checked when it arrived
+    actual = _git_blob_id(path) if len(expected) == 40 else sha256_of(path)
+    if actual != expected:
+        with suppress(OSError):  # of a cache that cannot be written
             path.resolve().unlink()  # or the cache would serve it again
-            raise CamlossError(
-                f"{name} was damaged on its way: its hash is {actual[:12]}, published was {expected[:12]}; try again"
-            )
+        raise CamlossError(
+            f"{name} was damaged on its way: its hash is {actual[:12]}, published was {expected[:12]}; try again"
+        )
 
 
 def _hash_in_cache(path: Path) -> str | None:
-    """The Hub's hash of a cached file, which names the blob: sha256 if it is in LFS or Xet, else git's blob id."""
+    """The Hub's hash of a cached file, which names the blob that a symlink leads to."""
     name = os.path.basename(os.readlink(path)) if path.is_symlink() else ""
     return name if re.fullmatch(f"{COMMIT}|{SHA256}", name) else None
 

@@ -16,8 +16,9 @@ from typing import Any
 from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
 from camloss.hub.card import CARD, PICTURES, check_model_card, files_beside
+from camloss.hub.patience import Progress, patiently
 from camloss.hub.pull import PAIR, PINS, Pin
-from camloss.hub.words import check_repo_id, one_line_errors
+from camloss.hub.words import check_repo_id
 from camloss.twins import LAST, VARIANTS, Twins, settle
 
 
@@ -69,16 +70,14 @@ def push_pair(
 
     api = HfApi()
     for repo_id in repo_ids.values():
-        with one_line_errors(f"create {repo_id}"):
-            api.create_repo(repo_id, private=private or None, exist_ok=True)
+        _create(api, repo_id, private)
 
     commits: dict[str, str] = {}
     for variant, repo_id in repo_ids.items():
         if variant == LAST:
             pair = {name: {"revision": commits[name], "sha256": digests[name]} for name in commits}
             files[LAST][PAIR] = to_json({**pair, LAST: {"sha256": digests[LAST]}})
-        with one_line_errors(f"push to {repo_id}"):
-            commits[variant], url = commit_files(api, repo_id, files[variant], create_pr=create_pr)
+        commits[variant], url = commit_files(api, repo_id, files[variant], create_pr=create_pr)
         log(f"{repo_id} is at {commits[variant][:7]}: {url}")
     if create_pr:
         return {}
@@ -88,8 +87,7 @@ def push_pair(
     log(f"both are pinned in {checkpoints_dir / PINS}")
     if tag is not None:
         for pin in pins.values():
-            with one_line_errors(f"tag {pin.repo_id} {tag}"):
-                _tag(api, pin, tag)
+            _tag(api, pin, tag)
     return pins
 
 
@@ -125,31 +123,46 @@ def commit_files(
 
     Returns:
         The repository's newest commit, and a URL that shows it or the pull request.
+
+    Raises:
+        CamlossError: the Hub cannot be reached or refuses.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    info = api.create_commit(
-        repo_id,
-        [
-            *(CommitOperationAdd(name, content) for name, content in files.items()),
-            *(CommitOperationDelete(name) for name in delete),
-        ],
-        commit_message="Upload with camloss",
-        repo_type=repo_type,
-        create_pr=create_pr,
+    info = patiently(
+        f"push to {repo_id}",
+        lambda _: api.create_commit(
+            repo_id,
+            [
+                *(CommitOperationAdd(name, content) for name, content in files.items()),
+                *(CommitOperationDelete(name) for name in delete),
+            ],
+            commit_message="Upload with camloss",
+            repo_type=repo_type,
+            create_pr=create_pr,
+        ),
+        upload=sum(map(len, files.values())),
     )
     return str(info.oid), str(info.pr_url or info.commit_url)
+
+
+def _create(api: Any, repo_id: str, private: bool) -> None:
+    patiently(f"create {repo_id}", lambda _: api.create_repo(repo_id, private=private or None, exist_ok=True))
 
 
 def _tag(api: Any, pin: Pin, tag: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
-    try:
-        api.create_tag(pin.repo_id, tag=tag, revision=pin.revision)
-    except HfHubHTTPError as error:
-        if error.response.status_code != 409:
-            raise
-        if api.model_info(pin.repo_id, revision=tag).sha != pin.revision:
-            raise CamlossError(
-                f"{pin.repo_id} has a tag {tag} already, for another commit; the weights are pushed, choose another tag"
-            ) from error
+    def put(_: Progress) -> None:
+        try:
+            api.create_tag(pin.repo_id, tag=tag, revision=pin.revision)
+        except HfHubHTTPError as error:
+            if error.response.status_code != 409:
+                raise
+            if api.model_info(pin.repo_id, revision=tag).sha != pin.revision:
+                raise CamlossError(
+                    f"{pin.repo_id} has a tag {tag} already, for another commit; "
+                    "the weights are pushed, choose another tag"
+                ) from error
+
+    patiently(f"tag {pin.repo_id} {tag}", put)

@@ -1,9 +1,14 @@
 """What the Hub's client raises, in one line that says what to do."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 from camloss.errors import CamlossError
+
+LONGEST = 300  # characters of a message
+AGAIN = "try again later, or set HF_HUB_OFFLINE=1 to use what is in the cache"
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -17,7 +22,7 @@ def check_repo_id(repo_id: str) -> None:
             raise HFValidationError("the user is missing")
     except HFValidationError as error:
         raise CamlossError(
-            f"{repo_id!r} is no name for a repository; expected USER/NAME of letters, digits, '-', '_' and '.'"
+            f"{repo_id[:100]!r} is no name for a repository; expected USER/NAME of letters, digits, '-', '_' and '.'"
         ) from error
 
 
@@ -27,56 +32,78 @@ def one_line_errors(what: str) -> Iterator[None]:
 
     Args:
         what: what was tried, such as "push to user/name".
-    """
-    import httpx2
-    from huggingface_hub.errors import EntryNotFoundError, XetDownloadError
 
+    Raises:
+        CamlossError: with at most `LONGEST` characters.
+    """
     try:
         yield
     except CamlossError:
         raise
-    except (OSError, ValueError, RuntimeError, httpx2.HTTPError, EntryNotFoundError, XetDownloadError) as error:
-        raise CamlossError(f"cannot {what}: {_reason(error)}") from error
+    except Exception as error:  # the client checks nothing of what the Hub answers: TypeError and KeyError are usual
+        raise CamlossError(f"cannot {what[:120]}: {_reason(error)}"[:LONGEST]) from error
 
 
 def _reason(error: BaseException) -> str:
     import httpx2
     from huggingface_hub import constants, errors
 
+    causes = list(_causes(error))
+    endpoint = constants.ENDPOINT[:60]
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or cause.reason
+            return f"the certificate of {endpoint} is not to be trusted ({why}); let SSL_CERT_FILE name the right one"
     if isinstance(error, errors.LocalEntryNotFoundError | RuntimeError) and error.__cause__ is not None:
         error = error.__cause__
-    endpoint, offline = constants.ENDPOINT, "set HF_HUB_OFFLINE=1 to use what is in the cache"
-    reasons: dict[type[BaseException], str] = {  # the first that fits
-        errors.RevisionNotFoundError: "there is no such revision; look for its name on the repository's page",
-        errors.RemoteEntryNotFoundError: "the repository has no such file; push both twins with scripts/push_to_hub.py",
-        errors.HfHubHTTPError: _status_reason(error),
+    if isinstance(error, errors.HfHubHTTPError):
+        return _status_reason(error)
+    reasons: dict[type[BaseException] | tuple[type[BaseException], ...], str] = {  # the first that fits
         errors.HFValidationError: "a repository's name is USER/NAME, of letters, digits, '-', '_' and '.'",
         errors.LocalTokenNotFoundError: "there is no token; run `hf auth login` or set HF_TOKEN",
         errors.OfflineModeIsEnabled: "it is not in the cache, and HF_HUB_OFFLINE is set; unset it",
         errors.LocalEntryNotFoundError: "it is not in the cache; connect to a network",
-        httpx2.TimeoutException: f"{endpoint} does not answer; try again later, or {offline}",
-        httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {offline}",
+        errors.XetDownloadError: f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {AGAIN}",
+        httpx2.TimeoutException: f"{endpoint} does not answer; {AGAIN}",
+        httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {AGAIN}",
         httpx2.HTTPError: f"the connection to {endpoint} broke off; try again",
+        JSONDecodeError: f"{endpoint} answers with something that is no JSON, perhaps the page of a network that "
+        "wants a login; open it in a browser",
+        (LookupError, TypeError, AttributeError, RecursionError): f"{endpoint} gives an answer that makes no sense "
+        f"({type(error).__name__}); check HF_ENDPOINT, or {AGAIN}",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
             return reason
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; free space, or let HF_HOME name another folder"
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{first_line.rstrip('.')}; try again"
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return f"{' '.join(lines)[:120].rstrip('.')}; try again"
 
 
-def _status_reason(error: BaseException) -> str:
-    response = getattr(error, "response", None)
-    if response is None:
-        return ""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status_reason(error: "Exception") -> str:
+    from huggingface_hub import errors
+
+    response = error.response  # type: ignore[attr-defined]
     status = response.status_code
+    if isinstance(error, errors.GatedRepoError):
+        return f"it is gated ({status}); ask for access on its page on the Hub, and give the token of that account"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "there is no such revision; look for its name on the repository's page"
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return "the repository has no such file; push both twins with scripts/push_to_hub.py"
     if status == 401 and "authorization" in response.request.headers:
         return "the Hub does not accept the token (401); run `hf auth login` or correct HF_TOKEN"
     if status >= 500:
-        return f"the Hub is in trouble ({status}); try again later, or set HF_HUB_OFFLINE=1 to use what is in the cache"
-    return STATUS_REASONS.get(status, f"the Hub refuses ({status})")
+        return f"the Hub is in trouble ({status}); {AGAIN}"
+    said = " ".join((getattr(error, "server_message", None) or "").split())[:100]
+    return STATUS_REASONS.get(status, f"the Hub refuses ({status}{': ' if said else ''}{said})")
 
 
 STATUS_REASONS = {

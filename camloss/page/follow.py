@@ -3,16 +3,16 @@
 import dataclasses
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TypeVar
+from time import sleep
 
 from camloss.errors import CamlossError
 from camloss.hub.pull import find_pins, load_pins, name_of, pinned
 from camloss.page.pairs import ready
 from camloss.twins import Twins, pair_files, sha256_of
 
-T = TypeVar("T")
+WAITS = (60.0, 300.0, 900.0)  # seconds until a Hub that failed is asked again; the last one for good
 
 
 def newest_twins(
@@ -20,35 +20,47 @@ def newest_twins(
     repo: str,
     revision: str | None = None,
     checkpoints_dir: str | Path = "checkpoints",
-    seconds: float = 60.0,
+    from_cache: bool = False,
 ) -> Twins:
-    """The pair on the Hub if it is newer than the bundled one; else the bundled one, and in its source the reason.
+    """The pair on the Hub if it is newer than the bundled one; else the bundled one.
 
-    It never raises and never takes longer than `seconds`, so that a page goes on whatever happens to the Hub. Newer is
-    every pair that differs, except the one that was pushed from `checkpoints_dir`: weights that differ from that were
-    trained since. A revision that is asked for is always taken.
+    Newer is every pair that differs, except the one that was pushed from `checkpoints_dir`: weights that differ from
+    that were trained since. A revision that is asked for is always taken.
 
     Args:
         bundled: what `load_for_page(checkpoints_dir)` gave.
         repo, revision: as for `load_pair`.
         checkpoints_dir: where the bundled twins, and hub.json, lie.
-        seconds: how long the whole may take.
+        from_cache: ask nobody, take what the cache of the Hub's client holds.
+
+    Raises:
+        CamlossError: as `load_pair`.
     """
     directory = Path(checkpoints_dir)
+    pins = find_pins(repo, revision, from_cache)
+    if all(pins[variant].sha256 == sha256_of(file) for variant, file in pair_files(directory).items()):
+        return dataclasses.replace(bundled, source=f"{bundled.source}, same as {name_of(pins)}")
+    if revision is None and pins == pinned(directory):
+        return dataclasses.replace(bundled, source=f"{bundled.source}, newer than {name_of(pins)}")
+    return ready(load_pins(pins, from_cache))
 
-    def choose() -> Twins:
-        pins = find_pins(repo, revision)
-        if all(pins[variant].sha256 == sha256_of(file) for variant, file in pair_files(directory).items()):
-            return dataclasses.replace(bundled, source=f"{bundled.source}, same as {name_of(pins)}")
-        if revision is None and pins == pinned(directory):
-            return dataclasses.replace(bundled, source=f"{bundled.source}, newer than {name_of(pins)}")
-        return ready(load_pins(pins))
 
+def ask_once(
+    bundled: Twins, repo: str, revision: str | None = None, checkpoints_dir: str | Path = "checkpoints"
+) -> tuple[Twins, bool]:
+    """What to show now, and whether the Hub said so; else it is from the cache or bundled, and its source tells why.
+
+    It never raises, so that a page goes on whatever happens to the Hub; arguments as for `newest_twins`.
+    """
     try:
-        return within(seconds, choose)
+        return newest_twins(bundled, repo, revision, checkpoints_dir), True
     except Exception as error:  # whatever it is, the page is better off with weights than without
         reason = str(error) if isinstance(error, CamlossError) else f"{type(error).__name__} while loading {repo}"
-        return dataclasses.replace(bundled, source=f"{bundled.source} ({reason})")
+    try:
+        twins = newest_twins(bundled, repo, revision, checkpoints_dir, from_cache=True)
+    except Exception:  # nothing of use in the cache either
+        twins = bundled
+    return dataclasses.replace(twins, source=f"{twins.source} ({reason})"), False
 
 
 def follow_hub(
@@ -67,29 +79,12 @@ def follow_hub(
         return lambda: bundled
     shown = [dataclasses.replace(bundled, source=f"{bundled.source} (asking the Hub for {repo})")]
 
-    def ask_hub() -> None:
-        shown[0] = newest_twins(bundled, repo, revision or None, checkpoints_dir)
+    def ask_until_it_answers() -> None:
+        for seconds in chain(WAITS, repeat(WAITS[-1])):
+            shown[0], answered = ask_once(bundled, repo, revision or None, checkpoints_dir)
+            if answered:
+                return
+            sleep(seconds)
 
-    threading.Thread(target=ask_hub, daemon=True).start()
+    threading.Thread(target=ask_until_it_answers, daemon=True).start()
     return lambda: shown[0]
-
-
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """Do some work in a thread that is left behind if it takes too long.
-
-    Raises:
-        CamlossError: it took too long; else whatever `work` raises.
-    """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # for the thread that waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    wait([future], seconds)
-    if not future.done():
-        raise CamlossError(f"the Hub was not done after {seconds:g} s; try again later")
-    return future.result()

@@ -1,0 +1,116 @@
+"""What may be wrong with a Hub, and what its user then reads.
+
+`python tests/hub_faults.py` prints the rows of the fault table of docs/robustness.md: it loads and pushes with the real
+client, at its own pace, from a Hub on the loopback interface that has one fault at a time. It takes some minutes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hub_pair import CAM
+from hub_server import Fault, Hub
+
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS = "model.safetensors"
+
+Break = Callable[[Hub], None]
+
+
+def fault(method: str, path: str, what: Fault, **headers: str) -> Break:
+    return lambda hub: hub.fail(method, path, what, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def describes(**file: object) -> bytes:
+    """What the Hub's API says of a repository with one weight file."""
+    return json.dumps({"id": CAM, "sha": "0" * 40, "siblings": [{"rfilename": WEIGHTS, **file}]}).encode()
+
+
+HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"
+NO_SENSE = "gives an answer that makes no sense"
+LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load_checkpoint says
+    "repository missing": (lambda hub: hub.repos.clear(), r"there is no such repository, or it is private \(404\)"),
+    "401": (fault("GET", "/api/models", 401), r"the Hub does not accept the token \(401\)"),
+    "402": (fault("GET", "/api/models", 402), r"the Hub wants payment \(402\)"),
+    "403": (fault("GET", "/api/models", 403), r"the token may not do that \(403\)"),
+    "418": (fault("GET", "/api/models", 418), r"the Hub refuses \(418: fault 418\)"),
+    "429": (fault("GET", "/api/models", 429), r"too many requests \(429\)"),
+    "429, come back in an hour": (fault("HEAD", WEIGHTS, 429, Retry_After="3600"), HANGS),
+    "5xx": (fault("GET", "/api/models", 502), r"the Hub is in trouble \(502\)"),
+    "5xx on HEAD": (fault("HEAD", WEIGHTS, 503), r"the Hub is in trouble \(503\)"),
+    "5xx on GET": (fault("GET", WEIGHTS, 500), r"the Hub is in trouble \(500\)"),
+    "gated": (fault("HEAD", WEIGHTS, "gated"), r"it is gated \(403\); ask for access"),
+    "refused": (lambda hub: hub.stop(), "cannot be reached; check the network"),
+    "hanging": (fault("GET", "/api/models", "hang"), "does not answer; try again later"),
+    "hanging HEAD": (fault("HEAD", WEIGHTS, "hang"), HANGS),
+    "hanging GET": (fault("GET", WEIGHTS, "hang"), HANGS),
+    "a byte at a time": (fault("GET", WEIGHTS, "trickle"), HANGS),
+    "connection reset mid-file": (fault("GET", WEIGHTS, "reset"), "the connection to .* broke off; try again"),
+    "truncated": (fault("GET", WEIGHTS, "truncate"), "file should be of size .* but has size .*; try again"),
+    "corrupt": (fault("GET", WEIGHTS, "corrupt"), "was damaged on its way: its hash is .*; try again"),
+    "file without end": (fault("GET", WEIGHTS, "endless"), "is too large: [0-9,]+ bytes, at most [0-9,]+ are taken"),
+    "file of 600 MB": (
+        fault("GET", "/api/models", describes(size=600_000_000)),
+        "is too large: 600,000,000 bytes, at most 500,000,000 are taken",
+    ),
+    "HTML instead of JSON": (fault("GET", "/api/models", b"<html>Please log in</html>"), "something that is no JSON"),
+    "JSON: a list": (fault("GET", "/api/models", b"[]"), NO_SENSE),
+    "JSON: a number for a list": (fault("GET", "/api/models", b'{"id": "a", "siblings": 5}'), NO_SENSE),
+    "JSON: keys missing": (fault("GET", "/api/models", b'{"id": "a", "siblings": [{}]}'), NO_SENSE),
+    "JSON: a text for a size": (fault("GET", "/api/models", describes(size="large")), NO_SENSE),
+    "JSON: 100,000 brackets": (fault("GET", "/api/models", b"[" * 100_000), NO_SENSE),
+}
+PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push_pair says
+    "hanging create": (fault("POST", "/api/repos/create", "hang"), f"cannot create .*: {HANGS}"),
+    "hanging preupload": (fault("POST", "/preupload/", "hang"), f"cannot push to .*: {HANGS}"),
+    "hanging commit": (fault("POST", "/commit/", "hang"), f"cannot push to .*: {HANGS}"),
+    "hanging tag": (fault("POST", "/tag/", "hang"), f"cannot tag .*: {HANGS}"),
+    "HTML at create": (fault("POST", "/api/repos/create", b"<html>"), "cannot create .* something that is no JSON"),
+    "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
+    "5xx at commit": (fault("POST", "/commit/", 500), r"cannot push to .* the Hub is in trouble \(500\)"),
+}
+
+
+def main() -> None:
+    print("| fault | seconds | what the user reads |\n| --- | ---: | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Path(folder) / "checkpoints"
+        run("from untrained import write_twins; from pathlib import Path", f"write_twins(Path({str(checkpoints)!r}))")
+        for doing, faults in (("load", LOADING), ("push", PUSHING)):
+            for name, (break_it, _) in faults.items():
+                hub = Hub().start()
+                environment = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_write", "HF_HUB_DISABLE_TELEMETRY": "1"}
+                environment["HF_HOME"] = tempfile.mkdtemp(dir=folder)
+                imports = "from camloss.hub.push import push_pair; from camloss import load_checkpoint; import hub_pair"
+                push = f"hub_pair.push({str(checkpoints)!r}, tag='v1')"
+                if doing == "load":
+                    run("import hub_pair", push, **environment)
+                break_it(hub)
+                started = time.perf_counter()
+                read = run(imports, f"load_checkpoint({CAM!r})" if doing == "load" else push, **environment)
+                seconds = time.perf_counter() - started
+                hub.stop()
+                print(f"| {doing}: {name} | {seconds:.0f} | {read.replace(hub.endpoint, 'ENDPOINT')} |", flush=True)
+
+
+def run(imports: str, code: str, **environment: str) -> str:
+    """What a process that does this writes on the error stream as its last line."""
+    code = f"{imports}\ntry:\n    {code}\nexcept ValueError as error:\n    raise SystemExit(f'{{error}}')"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (done.stderr.strip().splitlines() or ["nothing"])[-1]
+
+
+if __name__ == "__main__":
+    main()
