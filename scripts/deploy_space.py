@@ -14,22 +14,26 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import _checkout
 
 from camloss import cli
 from camloss.errors import CamlossError
 from camloss.hub.card import check_space_card, metadata
+from camloss.hub.patience import patiently
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
-from camloss.hub.words import check_repo_id, one_line_errors
+from camloss.hub.words import check_repo_id
 from camloss.twins import VARIANTS, Twins, settle
 
 ALLOWED = (
     "app.py",
     "requirements.txt",
     "LICENSE",
+    "pyproject.toml",
     "camloss/**/*.py",
+    "camloss/py.typed",
     *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md")),
     *(
         f"checkpoints/{pair}{twin}/{name}"
@@ -43,6 +47,7 @@ README = "README.md"
 SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK and Python
 REQUIREMENTS = "requirements.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+VARIABLE = "CAMLOSS_HUB_REPO"  # what app.py reads
 
 
 def main() -> None:
@@ -73,7 +78,11 @@ def parse_flags() -> argparse.Namespace:
 
     parser = cli.Parser(__doc__)
     parser.add_argument("space", metavar="USER/NAME", help="such as USER/camloss")
-    parser.add_argument("--weights", metavar="USER/NAME", help="what push_to_hub.py was given; sets CAMLOSS_HUB_REPO")
+    parser.add_argument(
+        "--weights",
+        metavar="USER/NAME",
+        help="what push_to_hub.py was given; sets CAMLOSS_HUB_REPO, which is removed again without it",
+    )
     parser.add_argument(
         "--hardware", choices=[str(flavor.value) for flavor in SpaceHardware], help="default: what the Hub gives"
     )
@@ -162,27 +171,38 @@ def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
 
     secrets = {name: secret(name) for name in flags.secret}
     api, space = HfApi(), flags.space
-    with one_line_errors(f"create the Space {space}"):
-        exists = api.repo_exists(space, repo_type="space")
-        if not exists:
-            api.create_repo(
-                space,
-                repo_type="space",
-                space_sdk="gradio",
-                space_hardware=flags.hardware,
-                private=flags.private or None,
-            )
-    with one_line_errors(f"configure the Space {space}"):
-        if flags.weights:
-            api.add_space_variable(space, "CAMLOSS_HUB_REPO", flags.weights)
-        for name, value in secrets.items():
-            api.add_space_secret(space, name, value)
-        if exists and flags.hardware:
-            api.request_space_hardware(space, flags.hardware)
-    with one_line_errors(f"upload to the Space {space}"):
-        stale = set(api.list_repo_files(space, repo_type="space")) - set(files) - {".gitattributes"}
-        commit, url = commit_files(api, space, files, delete=tuple(sorted(stale)), repo_type="space")
+    exists = patiently(f"create the Space {space}", lambda _: create(api, flags))
+    patiently(f"configure the Space {space}", lambda _: configure(api, flags, secrets, exists))
+    there = patiently(f"list the files of the Space {space}", lambda _: api.list_repo_files(space, repo_type="space"))
+    stale = set(there) - set(files) - {".gitattributes"}
+    commit, url = commit_files(api, space, files, delete=tuple(sorted(stale)), repo_type="space")
     print(f"{space} is at {commit[:7]}: {url}")
+
+
+def create(api: Any, flags: argparse.Namespace) -> bool:
+    """Create the Space unless it exists; returns whether it did."""
+    if api.repo_exists(flags.space, repo_type="space"):
+        return True
+    api.create_repo(
+        flags.space,
+        repo_type="space",
+        space_sdk="gradio",
+        space_hardware=flags.hardware,
+        private=flags.private or None,
+    )
+    return False
+
+
+def configure(api: Any, flags: argparse.Namespace, secrets: Mapping[str, str], exists: bool) -> None:
+    """Set the Space's variable, secrets and hardware; without --weights, take back what an earlier deployment set."""
+    if flags.weights:
+        api.add_space_variable(flags.space, VARIABLE, flags.weights)
+    elif exists and VARIABLE in api.get_space_variables(flags.space):
+        api.delete_space_variable(flags.space, VARIABLE)
+    for name, value in secrets.items():
+        api.add_space_secret(flags.space, name, value)
+    if exists and flags.hardware:
+        api.request_space_hardware(flags.space, flags.hardware)
 
 
 def secret(name: str) -> str:

@@ -14,7 +14,7 @@ import _checkout
 
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
-from camloss.hub.card import PICTURES, write_card
+from camloss.hub.card import pictures_in, write_card
 from camloss.training.resume import alone_in
 from camloss.twins import VARIANTS, compare_twins, put_pair, sha256_of
 
@@ -49,8 +49,7 @@ def join(sources: dict[str, Path], into: Path) -> str:
             training = {"variant": variant, "run": run, **headers[variant]["training"]}
             model = load_weights(source / WEIGHTS)
             directory = save_checkpoint(model, staged / variant, {**training, "run": run})
-            pictures = {name: (source / name).read_bytes() for name in PICTURES if (source / name).is_file()}
-            write_card(directory, f"{into.name}/{variant}", pictures)
+            write_card(directory, f"{into.name}/{variant}", pictures_in(source))
         put_pair(staged, into)
     return run
 

@@ -25,6 +25,11 @@ def main() -> None:
         metavar="DIR",
         help="folder that holds ce/ and cam/ (default: checkpoints)",
     )
+    parser.add_argument(
+        "--space",
+        metavar="USER/NAME",
+        help="the Space that the cards link to and install the package from (default: USER/camloss)",
+    )
     parser.add_argument("--private", action="store_true", help="create private repositories")
     parser.add_argument("--tag", help="name both commits, such as v1")
     parser.add_argument("--create-pr", action="store_true", help="open pull requests instead of committing")
@@ -33,6 +38,7 @@ def main() -> None:
     push_pair(
         flags.repo,
         flags.checkpoints,
+        space=flags.space,
         private=flags.private,
         tag=flags.tag,
         create_pr=flags.create_pr,

@@ -11,9 +11,12 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import socket
 import ssl
 import struct
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -87,6 +90,7 @@ class Hub:
         self.requests: list[str] = []
         self.tokens_seen_elsewhere: list[str] = []  # by the host of the large files
         self.faults: list[tuple[str, str, Fault]] = []
+        self.clones: dict[str, Path] = {}  # by commit, for git
         self.bytes_sent = 0  # by "endless"
         self.fault_headers: dict[str, str] = {}
         self.released = threading.Event()  # ends every "hang"
@@ -121,6 +125,8 @@ class Hub:
         for connection in list(self.connections):
             with suppress(OSError):  # it may be closing by itself
                 connection.shutdown(socket.SHUT_RDWR)
+        for folder in self.clones.values():
+            shutil.rmtree(folder)
 
     def fail(self, method: str, path: str, fault: Fault, headers: Mapping[str, str] | None = None) -> None:
         """From now on, answer requests of that method whose path contains `path` (a regular expression) with a fault.
@@ -140,6 +146,24 @@ class Hub:
                     del self.faults[at]
                 return fault
         return None
+
+    def git_folder(self, repo: Repo) -> Path:
+        """The newest commit of main as a bare git repository."""
+        sha = repo.refs["main"]
+        if sha not in self.clones:
+            folder = self.clones[sha] = Path(tempfile.mkdtemp(prefix="hub-"))
+            for name, content in repo.files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+            who = ["-c", "user.name=Hub", "-c", "user.email=hub@example.org"]
+            for command in (
+                ["init", "-qb", "main"],
+                ["add", "-A"],
+                [*who, "commit", "-qm", sha],
+                ["update-server-info"],
+            ):
+                subprocess.run(["git", *command], cwd=folder, check=True)
+        return self.clones[sha] / ".git"
 
     def model(self, repo_id: str) -> Repo:
         return self.repos["model", repo_id]
@@ -485,6 +509,15 @@ def resolve(request: _Handler, kind: str | None, repo: str, rev: str, path: str)
         linked = {"X-Linked-Etag": headers.pop("ETag"), "X-Linked-Size": str(len(content))}
         return request.send(302, b"", {**headers, **linked, "Location": f"{request.hub.elsewhere}/{etag}/{path}"})
     return request.content(content, headers)
+
+
+@route("GET", "/spaces/{repo}/(?P<path>HEAD|info/refs|objects/.+)")
+def git(request: _Handler, repo: str, path: str) -> None:
+    """What `git clone` asks for, by its protocol for plain file servers."""
+    if (found := request.repo_at("space", repo)) is None:
+        return None
+    file = request.hub.git_folder(found[0]) / path
+    return request.send(200, file.read_bytes(), {}) if file.is_file() else request.error(404, "no such object")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from untrained import RECORD
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
 from camloss.digits.models import MapClassifier
-from camloss.hub.card import CARD, check_model_card, write_card
+from camloss.hub.card import CARD, write_card
 
 FILES = {WEIGHTS, CONFIG, TRAINING, CARD}
 
@@ -74,7 +74,6 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
     }
     assert json.loads((saved / TRAINING).read_text(encoding="utf-8")) == load_training(saved)
     card = (saved / CARD).read_text(encoding="utf-8")
-    check_model_card(card)
     assert f'load_checkpoint("{saved.parent.name}/cam")' in card
     assert str(saved.parent.parent) not in card
 

@@ -1,6 +1,7 @@
 """Deploying the Space with the real client, and the page that comes out of it."""
 
 import io
+import os
 import re
 import runpy
 import shutil
@@ -68,7 +69,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     for name in BAIT:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("hf_secret", encoding="utf-8")
-    for name in ("app.py", "requirements.txt", "LICENSE"):
+    for name in ("app.py", "requirements.txt", "LICENSE", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(
         ROOT / "camloss", root / "camloss", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -140,6 +141,8 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "LICENSE",
         "app.py",
         "requirements.txt",
+        "pyproject.toml",
+        "camloss/py.typed",
         "checkpoints/ce/config.json",
         "checkpoints/ce/model.safetensors",
         "checkpoints/cam/config.json",
@@ -171,6 +174,9 @@ def test_the_card_and_the_variables_name_the_weights(
     assert (space.hardware, space.private) == ("zero-a10g", True)
     assert space.variables == {"CAMLOSS_HUB_REPO": WEIGHTS}
     assert space.secrets == {"MODELS_TOKEN": "hf_read"}
+    assert "hf_read" not in result.out + result.err
+    assert "hf_read" not in deploy(*flags, "--dry-run").out
+    assert space.files["checkpoints/hub.json"] == (checkout / "checkpoints" / "hub.json").read_bytes()
     data = metadata(space.files["README.md"].decode())
     assert data["models"] == [f"{WEIGHTS}-ce", f"{WEIGHTS}-cam"]
     assert data["preload_from_hub"] == [
@@ -194,6 +200,17 @@ def test_deploying_again_replaces_what_has_changed_and_removes_what_is_gone(
     assert deploy("--hardware", "cpu-upgrade").code == 0
     assert "camloss/old.py" not in hub.space(SPACE).files
     assert hub.space(SPACE).hardware == "cpu-upgrade"
+
+
+def test_deploying_again_without_weights_takes_the_variable_back(hub: Hub, deploy: Deploy) -> None:
+    assert deploy("--weights", WEIGHTS).code == 0
+    hub.space(SPACE).variables["OTHER"] = "stays"
+    assert deploy().code == 0
+    assert hub.space(SPACE).variables == {"OTHER": "stays"}
+    assert (
+        "models" not in metadata(hub.space(SPACE).files["README.md"].decode())
+        or not metadata(hub.space(SPACE).files["README.md"].decode())["models"]
+    )
 
 
 def test_each_refusal_is_one_line_that_says_what_to_do(
@@ -242,7 +259,7 @@ def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy:
 
 def test_a_card_that_the_hub_would_refuse(hub: Hub, checkout: Path, deploy: Deploy) -> None:
     (checkout / "scripts" / "space.yaml").write_text(SETTINGS.replace('"3.12"', "3.12"), encoding="utf-8")
-    assert "README.md has python_version: 3.12; expected a quoted version" in refusal(deploy())
+    assert "card has python_version: 3.12; expected it in quotes" in refusal(deploy())
     assert hub.requests == []
 
 
@@ -291,6 +308,33 @@ def test_the_deployed_space_answers_from_the_pushed_weights(
         assert answer["blank"] is False
     finally:
         page.kill()
+
+
+def test_the_package_installs_from_the_space_as_the_card_says(
+    hub: Hub, checkout: Path, deploy: Deploy, tmp_path: Path
+) -> None:
+    push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
+    assert deploy("--weights", WEIGHTS).code == 0
+    card = hub.model(f"{WEIGHTS}-cam").files["README.md"].decode().replace("https://huggingface.co", hub.endpoint)
+    (requirement,) = re.findall(r'pip install "(.+)"', card)
+    (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert requirement == f"camloss[hub] @ git+{hub.endpoint}/spaces/{SPACE}"
+
+    elsewhere, target = tmp_path / "elsewhere", tmp_path / "installed"
+    elsewhere.mkdir()
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+    install = [sys.executable, "-m", "pip", "install", "-q", *offline, "--target", str(target), requirement]
+    installed = subprocess.run(install, cwd=elsewhere, capture_output=True, text=True, timeout=300, check=False)
+    assert installed.returncode == 0, installed.stderr
+    snippet += "\nimport camloss; print(camloss.__file__)\n"
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    command = [sys.executable, "-c", snippet]
+    ran = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.match(r"\d with \d+\.\d%\ntorch.Size\(\[1, 14, 14\]\)\n", ran.stdout)
+    assert ran.stdout.splitlines()[-1] == str(target / "camloss" / "__init__.py")
 
 
 def test_on_zero_gpu_the_page_has_the_one_function_that_is_wanted(

@@ -15,7 +15,7 @@ from typing import Any
 
 from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
-from camloss.hub.card import CARD, PICTURES, check_model_card, files_beside
+from camloss.hub.card import MAPS, MAPS_OF_TWIN, Place, files_beside, pictures_in
 from camloss.hub.patience import Progress, patiently
 from camloss.hub.pull import PAIR, PINS, Pin
 from camloss.hub.words import check_repo_id
@@ -26,6 +26,7 @@ def push_pair(
     repo: str,
     checkpoints_dir: str | Path = "checkpoints",
     *,
+    space: str | None = None,
     private: bool = False,
     tag: str | None = None,
     create_pr: bool = False,
@@ -40,6 +41,7 @@ def push_pair(
     Args:
         repo: "USER/NAME".
         checkpoints_dir: the folder that holds the pair.
+        space: "USER/NAME" of the Space that shows them, to which the cards link; by default USER/camloss.
         private: create the repositories private; existing ones stay as they are.
         tag: name both commits; a tag of that name must not stand for another commit.
         create_pr: open pull requests instead of committing to main.
@@ -54,12 +56,14 @@ def push_pair(
     """
     from huggingface_hub import HfApi
 
+    space = space or f"{repo.partition('/')[0]}/camloss"
     check_repo_id(repo)
+    check_repo_id(space)
     checkpoints_dir = Path(checkpoints_dir)
     settle(checkpoints_dir)
     Twins.load(checkpoints_dir)
     repo_ids = {variant: f"{repo}-{variant}" for variant in VARIANTS}
-    files = {variant: published_files(checkpoints_dir / variant, repo_ids) for variant in VARIANTS}
+    files = published_files(checkpoints_dir, repo, space)
     digests = {variant: hashlib.sha256(files[variant][WEIGHTS]).hexdigest() for variant in VARIANTS}
     if dry_run:
         for variant in VARIANTS:
@@ -85,29 +89,35 @@ def push_pair(
     pins = {variant: Pin(repo_ids[variant], commits[variant], digests[variant]) for variant in VARIANTS}
     write_atomically(checkpoints_dir / PINS, to_json({name: dataclasses.asdict(pin) for name, pin in pins.items()}))
     log(f"both are pinned in {checkpoints_dir / PINS}")
+    log(f"their cards lead to the Space {space}: python scripts/deploy_space.py {space} --weights {repo}")
     if tag is not None:
         for pin in pins.values():
             _tag(api, pin, tag)
     return pins
 
 
-def published_files(directory: Path, repo_ids: Mapping[str, str]) -> dict[str, bytes]:
-    """What one twin's repository holds, by file name, made from the weight file and the pictures beside it.
+def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, dict[str, bytes]]:
+    """What the repository of each variant holds, by file name, made from the weight files and the pictures beside them.
 
     Args:
-        directory: the checkpoint, of a pair that has been checked.
-        repo_ids: where it and its twin are published, by variant.
+        checkpoints_dir: a folder with a pair that has been checked.
+        repo, space: as for `push_pair`.
 
     Raises:
-        CamlossError: the checkpoint cannot be read, or the Hub would refuse its card.
+        CamlossError: a checkpoint cannot be read, or the Hub would refuse its card.
     """
-    header = read_header(directory / WEIGHTS)
-    repo_id = repo_ids[directory.name]
-    twin_id = next(other for other in repo_ids.values() if other != repo_id)
-    pictures = {name: (directory / name).read_bytes() for name in PICTURES if (directory / name).is_file()}
-    beside = files_beside(header["config"], header.get("training", {}), repo_id, twin_id, pictures)
-    check_model_card(beside[CARD].decode())
-    return {WEIGHTS: (directory / WEIGHTS).read_bytes(), **beside}
+    headers = {variant: read_header(checkpoints_dir / variant / WEIGHTS) for variant in VARIANTS}
+    pictures = {variant: pictures_in(checkpoints_dir / variant) for variant in VARIANTS}
+    files = {}
+    for variant in VARIANTS:
+        other = next(twin for twin in VARIANTS if twin != variant)
+        shown = dict(pictures[variant])
+        if MAPS in shown and MAPS in pictures[other]:
+            shown[MAPS_OF_TWIN] = pictures[other][MAPS]
+        place = Place(f"{repo}-{variant}", f"{repo}-{other}", space)
+        beside = files_beside(headers[variant], place.repo_id, shown, place=place, twin=headers[other].get("training"))
+        files[variant] = {WEIGHTS: (checkpoints_dir / variant / WEIGHTS).read_bytes(), **beside}
+    return files
 
 
 def commit_files(

@@ -20,6 +20,7 @@ from camloss.twins import Twins
 
 pytest_plugins = ["hub_client"]
 
+SPACE = "user/camloss"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -49,13 +50,27 @@ def test_push_sends_both_twins_and_pins_them(hub: Hub, checkpoints: Path) -> Non
 
 
 def test_pictures_beside_the_weights_are_sent_and_shown(hub: Hub, checkpoints: Path) -> None:
-    (checkpoints / "cam" / "maps.png").write_bytes(b"a picture")
+    (checkpoints / "ce" / "maps.png").write_bytes(b"maps of ce")
+    (checkpoints / "cam" / "maps.png").write_bytes(b"maps of cam")
+    (checkpoints / "cam" / "curves.png").write_bytes(b"curves of cam")
     (checkpoints / "cam" / "notes.txt").write_text("private", encoding="utf-8")
     push(checkpoints)
-    assert hub.model(CAM).files["maps.png"] == b"a picture"
-    assert "(maps.png)" in hub.model(CAM).files["README.md"].decode()
-    assert "maps.png" not in hub.model(CE).files["README.md"].decode()
-    assert "notes.txt" not in hub.model(CAM).files
+    ce, cam = hub.model(CE).files, hub.model(CAM).files
+    assert (cam["maps.png"], cam["maps-of-its-twin.png"]) == (b"maps of cam", b"maps of ce")
+    assert (ce["maps.png"], ce["maps-of-its-twin.png"]) == (b"maps of ce", b"maps of cam")
+    for picture in ("maps.png", "maps-of-its-twin.png", "curves.png"):
+        assert f"]({picture})" in cam["README.md"].decode()
+    assert "curves.png" not in ce["README.md"].decode()
+    assert "notes.txt" not in cam
+
+
+def test_the_cards_lead_to_the_space(hub: Hub, checkpoints: Path) -> None:
+    push(checkpoints)
+    assert "https://huggingface.co/spaces/user/camloss)" in hub.model(CE).files["README.md"].decode()
+    push(checkpoints, space="else/where")
+    assert "https://huggingface.co/spaces/else/where)" in hub.model(CE).files["README.md"].decode()
+    with pytest.raises(CamlossError, match="'nowhere' is no name for a repository"):
+        push(checkpoints, space="nowhere")
 
 
 def test_pushing_again_with_nothing_changed_makes_no_commit(hub: Hub, published: Path) -> None:
@@ -189,7 +204,7 @@ def test_a_checkpoint_or_card_that_is_not_fit_is_not_sent(hub: Hub, checkpoints:
     save_checkpoint(
         load_checkpoint(checkpoints / "cam"), checkpoints / "cam", {**record, "test": {"accuracy": float("nan")}}
     )
-    with pytest.raises(CamlossError, match=r"model-index.*finite"):
+    with pytest.raises(CamlossError, match=f"{CAM} has accuracy nan, which the Hub does not take"):
         push(checkpoints)
     (checkpoints / "cam" / WEIGHTS).write_bytes(b"not safetensors")
     with pytest.raises(CamlossError, match="is damaged"):
@@ -229,8 +244,7 @@ def test_the_command_ends_with_one_line_when_the_hub_refuses(hub: Hub, checkpoin
 
 
 def test_published_files_are_the_same_every_time(checkpoints: Path) -> None:
-    repo_ids = {"ce": CE, "cam": CAM}
-    assert published_files(checkpoints / "ce", repo_ids) == published_files(checkpoints / "ce", repo_ids)
+    assert published_files(checkpoints, REPO, SPACE) == published_files(checkpoints, REPO, SPACE)
 
 
 def test_nothing_of_the_hub_is_imported_for_a_local_checkpoint(checkpoints: Path) -> None:
