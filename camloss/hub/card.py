@@ -83,9 +83,7 @@ def model_card(
 
     test = training.get("test", {})
     if odd := [key for key in METRICS if key in test and not math.isfinite(test[key])]:
-        raise CamlossError(
-            f"{source} was measured with {odd[0]} {test[odd[0]]}, which the Hub does not take; train again"
-        )
+        raise CamlossError(f"{source} has {odd[0]} {test[odd[0]]}, which the Hub does not take; train it again")
     results = _eval_results(test)
     measured: dict[str, Any] = {"model_name": source.rpartition("/")[2], "eval_results": results} if results else {}
     data = ModelCardData(
