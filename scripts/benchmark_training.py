@@ -17,7 +17,8 @@ from camloss.digits.strokes import render_strokes
 from camloss.metrics import evaluate
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import pick_precision
-from camloss.training.loop import make_optimizer, train
+from camloss.training.loop import train
+from camloss.training.optimizer import make_optimizer
 
 Row = tuple[str, str, str]  # what, measured, target
 PAIRS = 150

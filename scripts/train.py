@@ -1,6 +1,6 @@
 """Train the twins on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
 
-    python scripts/train.py                      both twins, to runs/sketch_cnn-seed-0/ce and .../cam
+    python scripts/train.py                      both twins, to runs/light_cnn-seed-0/ce and .../cam
     python scripts/train.py --recipe original    the recipe of the article that this project goes back to
     python scripts/train.py --resume             continue after Ctrl-C or a crash
 

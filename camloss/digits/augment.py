@@ -1,6 +1,6 @@
 """Augmentation of whole batches of digits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -20,6 +20,11 @@ class Augmentation:
     shift: float = 2.0  # pixels, either way
     wobble: float = 0.7  # pixels: smooth random displacement, standard deviation
     stroke: float = 0.5  # blend towards a stroke one pixel wider (or, half as far, thinner) on each side
+
+    def scaled(self, factor: float) -> "Augmentation":
+        """Every amount times a factor."""
+        amounts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Augmentation(**{name: factor * amount for name, amount in amounts.items()})
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """(N, 1, H, W) in [0, 1] -> the same, varied; `generator` lives on the images' device."""

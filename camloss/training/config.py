@@ -12,6 +12,7 @@ from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
 from camloss.twins import VARIANTS
 
+OPTIMIZERS = ("muon", "adamw", "adam")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
 
 
@@ -36,17 +37,17 @@ class TrainConfig:
         CamlossError: a value is out of range.
     """
 
-    arch: str = option("sketch_cnn", "network to train", tuple(ARCHS))
+    arch: str = option("light_cnn", "network to train", tuple(ARCHS))
     variants: tuple[str, ...] = option(tuple(VARIANTS), "twins to train", tuple(VARIANTS))
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
-    optimizer: str = option("adamw", "AdamW, or Adam as in the original article", ("adamw", "adam"))
+    optimizer: str = option("muon", "orthogonalised momentum, AdamW, or Adam as in the article", OPTIMIZERS)
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
     alpha: float = option(3.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
-    augment: bool = option(True, "vary size, slant, rotation, place and stroke width of the training images")
+    augment: float = option(0.6, "how far size, slant, rotation, place and stroke width of the images vary; 0: not")
     hands: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
@@ -61,7 +62,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         CAMLoss(self.alpha)
-        for name, choices in (("arch", tuple(ARCHS)), ("optimizer", ("adamw", "adam"))):
+        for name, choices in (("arch", tuple(ARCHS)), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in choices:
                 raise CamlossError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(choices)}")
         if not self.variants or not set(self.variants) <= set(VARIANTS):
@@ -77,6 +78,8 @@ class TrainConfig:
             raise CamlossError(f"learning_rate is {self.learning_rate}; expected a number above 0, such as 0.005")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
+        if not 0 <= self.augment <= 1:
+            raise CamlossError(f"augment is {self.augment}; expected 0 (no variation) to 1")
         for name in ("warmup_epochs", "hands"):
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
@@ -100,6 +103,8 @@ class TrainConfig:
 
 RECIPES: dict[str, TrainConfig] = {
     "default": TrainConfig(),
+    # The first recipe of this project, but for the drawn digits: twice the operations, AdamW, images varied more.
+    "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0),
     # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
     "original": TrainConfig(
         arch="plain_cnn",
@@ -111,7 +116,7 @@ RECIPES: dict[str, TrainConfig] = {
         weight_decay=0.0,
         alpha=3.0,
         warmup_epochs=10,
-        augment=False,
+        augment=0.0,
         hands=0,
         precision="float32",
     ),

@@ -20,6 +20,7 @@ from camloss.digits.models import MapClassifier, build_model
 from camloss.errors import CamlossError
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
+from camloss.training.optimizer import make_optimizer
 from camloss.training.resume import TrainingState
 from camloss.twins import VARIANTS
 
@@ -60,7 +61,7 @@ def train(
         model = build_model(config.arch, **kwargs)
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
-    augmentation = Augmentation()
+    augmentation = Augmentation().scaled(config.augment)
 
     state = TrainingState(config, variant, run)
     history = state.load(model, optimizer) if config.resume else []
@@ -83,7 +84,7 @@ def train(
         for step, (images, targets) in enumerate(bar):  # (B, 1, 28, 28), (B,)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
-            x = augmentation(images, image_generator) if config.augment else images
+            x = augmentation(images, image_generator) if config.augment > 0 else images
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits, features = model(x)  # (B, 10), (B, C, H, W)
@@ -125,14 +126,6 @@ class TrainedTwin:
     model: MapClassifier
     history: list[dict[str, float]]
     environment: dict[str, str]
-
-
-def make_optimizer(model: MapClassifier, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    return torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-    )
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, cam
-from camloss.digits.models import ARCHS, MapClassifier
+from camloss.digits.models import ARCHS, MapClassifier, multiply_adds
 
-MAPS = {"sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
+MAPS = {"light_cnn": (64, 14, 14), "sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -22,7 +22,7 @@ def test_shapes(arch: str) -> None:
     assert model.arch == arch
 
 
-@pytest.mark.parametrize("arch", ["sketch_cnn", "resnet18"])
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18"])
 def test_logits_are_the_mean_of_the_cams_plus_the_bias(arch: str) -> None:
     model = build_model(arch).eval()
     with torch.no_grad():
@@ -39,13 +39,34 @@ def test_plain_cnn_pools_with_a_maximum() -> None:
         torch.testing.assert_close(logits, model.head(features.amax((-2, -1))))
 
 
-def test_sketch_cnn_is_small() -> None:
-    assert sum(parameter.numel() for parameter in build_model("sketch_cnn").parameters()) <= 300_000
+def test_multiply_adds_are_counted_from_shapes() -> None:
+    """Each output of a 3x3 convolution takes 9 multiply-adds a channel that it sees; the head, one a channel."""
+    sketch = 1 * 16 * 28**2 + (16 * 48 + 48 * 64 + 64 * 64 + 64 * 64 + 64 * 96) * 14**2
+    model = build_model("sketch_cnn").train()
+    assert multiply_adds(model) == 9 * sketch + 96 * 10
+    assert model.training
 
 
-def test_sketch_cnn_sees_locally() -> None:
+def test_light_cnn_is_light() -> None:
+    model = build_model("light_cnn")
+    assert multiply_adds(model) <= 16_000_000
+    assert sum(parameter.numel() for parameter in model.parameters()) <= 100_000
+
+
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
+def test_a_cell_sees_21_pixels(arch: str) -> None:
+    model = build_model(arch).eval()
+    image = torch.rand(1, 1, 28, 28, requires_grad=True)
+    model(image)[1][0, :, 7, 7].sum().backward()
+    assert image.grad is not None
+    rows, columns = image.grad[0, 0].nonzero().unbind(1)
+    assert int(rows.max() - rows.min() + 1) == int(columns.max() - columns.min() + 1) == 21
+
+
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
+def test_the_default_networks_see_locally(arch: str) -> None:
     """What happens in one corner must not reach the cell in the opposite one."""
-    model = build_model("sketch_cnn").eval()
+    model = build_model(arch).eval()
     image = torch.rand(1, 1, 28, 28)
     changed = image.clone()
     changed[..., :4, :4] = 1 - changed[..., :4, :4]
@@ -76,7 +97,7 @@ def test_normalisation_is_the_models_own_first_step() -> None:
 
 
 def test_an_unknown_arch_is_refused_by_name() -> None:
-    with pytest.raises(CamlossError, match="'lenet'; expected one of sketch_cnn, plain_cnn, resnet18"):
+    with pytest.raises(CamlossError, match="'lenet'; expected one of light_cnn, sketch_cnn, plain_cnn, resnet18"):
         build_model("lenet")
 
 

@@ -38,7 +38,7 @@ def same(a: Weights, b: Weights) -> bool:
 def test_both_twins_learn(config: TrainConfig, data: MNISTData) -> None:
     lines: list[str] = []
     for variant in ("ce", "cam"):
-        twin = train(dataclasses.replace(config, epochs=4, augment=False), variant, data, log=lines.append)
+        twin = train(dataclasses.replace(config, epochs=4, augment=0.0), variant, data, log=lines.append)
         assert accuracy(twin.model, data.test) >= 0.95
         assert not twin.model.training
         assert [entry["epoch"] for entry in twin.history] == [1, 2, 3, 4]
@@ -111,7 +111,7 @@ def test_a_loss_that_diverges_is_named_with_exit_code_1(config: TrainConfig, dat
 
 
 def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) -> None:
-    config = dataclasses.replace(config, epochs=4, augment=False)
+    config = dataclasses.replace(config, epochs=4, augment=0.0)
     for precision in ("float32", "bfloat16"):
         twin = train(dataclasses.replace(config, precision=precision), "cam", data, log=lambda _: None)
         assert accuracy(twin.model, data.test) >= 0.95
@@ -154,12 +154,14 @@ def test_generators_depend_on_seed_and_epoch() -> None:
     [
         ({"alpha": -1.0}, "alpha is -1.0"),
         ({"alpha": float("nan")}, "alpha is nan"),
-        ({"arch": "lenet"}, "unknown arch 'lenet'; expected one of sketch_cnn, plain_cnn, resnet18"),
+        ({"arch": "lenet"}, "unknown arch 'lenet'; expected one of light_cnn, sketch_cnn, plain_cnn, resnet18"),
         ({"epochs": 0}, "epochs is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
+        ({"augment": 1.5}, "augment is 1.5"),
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'; expected one of muon, adamw, adam"),
         ({"hands": -1}, "hands is -1"),
         ({"variants": ()}, "variants are none"),
         ({"variants": ("ce", "kd")}, "variants are ce kd"),
