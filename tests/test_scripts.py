@@ -75,7 +75,7 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
     assert "| test set " in done.stdout
     for variant in ("ce", "cam"):
         folder = tmp_path / "out" / variant
-        assert load_checkpoint(folder).arch == "sketch_cnn"
+        assert load_checkpoint(folder).arch == "light_cnn"
         record = load_training(folder)
         assert record == json.loads((folder / "training.json").read_text(encoding="utf-8"))
         assert len(record["history"]) == 3
@@ -219,7 +219,7 @@ def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_pat
     flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--hands", "0"]
     done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    folder = Path("runs", "sketch_cnn-seed-3")
+    folder = Path("runs", "light_cnn-seed-3")
     assert Twins.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
     assert f"CAMLOSS_CHECKPOINTS={folder} python app.py" in done.stdout
     assert f"python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}" in done.stdout
