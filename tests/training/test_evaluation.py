@@ -7,7 +7,7 @@ from tiny_mnist import digits
 from camloss import CamlossError, build_model
 from camloss.digits.mnist import Split, default_data_dir
 from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, read_unipen
-from camloss.metrics import area_above_half
+from camloss.metrics import area_above_half, deletion_insertion
 from camloss.training.evaluation import (
     CONTROLS,
     HANDS,
@@ -165,7 +165,10 @@ def test_measure_names_everything(pen_file: Path) -> None:
     model = build_model("sketch_cnn").eval()
     without = measure(model, test, {})
     assert {"accuracy", "cam_distance", "area_above_half", "ink_energy", "ink_energy_small"} <= set(without)
-    assert {"deletion", "insertion", "deletion_blob", "insertion_blob"} <= set(without)
+    images, labels = next(test.batches(20))
+    deletion, insertion = deletion_insertion(model, images, blob(images), labels)
+    assert (without["deletion_blob"], without["insertion_blob"]) == (deletion.mean().item(), insertion.mean().item())
+    assert (without["deletion"], without["insertion"]) != (without["deletion_blob"], without["insertion_blob"])
 
     with torch.no_grad():
         model.head.weight.zero_()
