@@ -24,6 +24,7 @@ from camloss.page import palette, serve
 from camloss.page.follow import follow_hub
 from camloss.page.pairs import find_pairs, load_for_page
 from camloss.page.web_files import WEB, files_in, web_route
+from camloss.page.weights import weight_routes
 from camloss.twins import VARIANTS, Twins
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
@@ -60,7 +61,11 @@ def twins(networks: object) -> Twins:
 
 
 def explain_digit(
-    picture: str, class_idx: int | None = None, other_idx: int | None = None, networks: str | None = None
+    picture: str | None = None,
+    class_idx: int | None = None,
+    other_idx: int | None = None,
+    networks: str | None = None,
+    strokes: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Read a handwritten digit with two networks and say where in the picture each of them finds its evidence.
 
@@ -71,6 +76,7 @@ def explain_digit(
         class_idx: the digit 0 to 9 whose evidence to show; by default the one that each network reads.
         other_idx: show what speaks for class_idx rather than for this digit, too.
         networks: which pair; by default the page's first.
+        strokes: in place of a picture, where the pen went: a list of {"width": w, "points": [x, y, x, y, ...]}, y down.
 
     Returns:
         blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the networks were given and where
@@ -79,7 +85,7 @@ def explain_digit(
         of the CAM that lies on the strokes.
     """
     try:
-        return serve.answer(twins(networks), picture, class_idx, other_idx)
+        return serve.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
 
@@ -107,6 +113,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         question.get("class_idx"),
         question.get("other_idx"),
         encode=serve.as_bytes,
+        strokes=question.get("strokes"),
     )
 
 
@@ -118,7 +125,13 @@ def build_up(question: dict[str, Any]) -> dict[str, Any]:
         question.get("variant"),
         question.get("class_idx"),
         encode=serve.as_bytes,
+        strokes=question.get("strokes"),
     )
+
+
+@for_page
+def sketch(question: dict[str, Any]) -> dict[str, Any]:
+    return serve.sketch(question.get("picture"))
 
 
 def web(name: str) -> str:
@@ -154,7 +167,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         component(
             "draw",
             script="draw.js",
-            server_functions=[answer],
+            server_functions=[answer, sketch],
             twins=TWINS,
             colours=COLOURS,
             palette=palette.LIGHT,
@@ -166,9 +179,10 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         component(
             "steps",
             script="steps.js",
-            server_functions=[build_up],
+            server_functions=[build_up, sketch],
             twins=TWINS,
             colours=COLOURS,
+            networks=list(PAIRS),
             example=EXAMPLES[4]["strokes"],
             shown=serve.SHOWN,
         )
@@ -188,7 +202,7 @@ LAUNCH: dict[str, Any] = {
         body_text_color_subdued_dark=palette.DARK["soft"],
     ),
     "footer_links": ["api", "gradio"],
-    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)], "routes": [web_route(FILES)]},
+    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)], "routes": [*weight_routes(twins), web_route(FILES)]},
     "head": "".join(f'<link rel="modulepreload" href="web/{name}">' for name in FILES if name.endswith(".js")),
     "max_file_size": 1,  # byte: nobody has a file to upload here
     "run_history": False,  # triples the time of an API call

@@ -26,9 +26,10 @@ from playwright.sync_api import (
 )
 from untrained import RECORD
 
-from camloss import build_model, explain, preprocess_sketch, save_checkpoint
+from camloss import build_model, explain, save_checkpoint
+from camloss.digits.pen import write_strokes
+from camloss.page import serve
 from camloss.page.pairs import load_for_page
-from camloss.page.picture import open_picture
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +49,10 @@ Stroke = dict[str, Any]
 
 @pytest.fixture
 def open_page(browser: Browser, page_server: PageServer) -> Iterator[Open]:
-    """Opens the page in a fresh profile; afterwards fails on console errors and on requests to other hosts."""
+    """Opens the page in a fresh profile, and waits until the networks are in the browser, or keeps them out of it.
+
+    Afterwards it fails on console errors and on requests to other hosts.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -65,20 +69,30 @@ def open_page(browser: Browser, page_server: PageServer) -> Iterator[Open]:
         page.on("console", on_console)
         page.on("request", on_request)
 
-    def open_page(path: str = "", server: PageServer = page_server, watched: bool = True, **options: Any) -> Page:
+    def open_page(
+        path: str = "", server: PageServer = page_server, watched: bool = True, by_server: bool = False, **options: Any
+    ) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         contexts.append(context)
         page = context.new_page()
         if watched:
             watch(page, server.url)
+        if by_server:
+            page.route("**/web/weights?*", lambda route: route.fulfill(json={"file": None, "source": ""}))
         page.goto(server.url + path)
         page.wait_for_selector("[data-ready]", state="attached")
+        if not by_server:
+            wait_for_networks(page)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def wait_for_networks(page: Page) -> None:
+    page.wait_for_function("import('/web/reader.js').then(({ reader }) => reader.ready)")
 
 
 def places(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
@@ -289,7 +303,7 @@ def test_blank_pad_invites_and_predicts_nothing(open_page: Open) -> None:
 
 
 def test_a_disagreement_is_said(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(by_server=True)
 
     def disagree(route: Route) -> None:
         answer = route.fetch()
@@ -307,7 +321,7 @@ def test_a_disagreement_is_said(open_page: Open) -> None:
 
 
 def test_a_tap_leaves_a_dot_and_pen_up_asks_nothing_anew(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(by_server=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator(".pad").click()
@@ -320,7 +334,7 @@ def test_a_tap_leaves_a_dot_and_pen_up_asks_nothing_anew(open_page: Open) -> Non
 
 
 def test_answers_follow_the_pen_one_request_at_a_time(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(by_server=True)
     page.evaluate(
         """() => {
             window.flying = window.most = window.asked = 0;
@@ -366,7 +380,9 @@ def test_nothing_moves_while_one_draws(open_page: Open) -> None:
 def test_page_recovers_when_the_server_comes_back(open_page: Open, tmp_path: Path) -> None:
     server = PageServer(tmp_path / "log.txt")
     try:
-        page = open_page(server=server, watched=False)  # the browser itself logs each request that fails
+        page = open_page(
+            by_server=True, server=server, watched=False
+        )  # the browser itself logs each request that fails
         draw(page, example(3))
         assert settled(page)["cam"]["digit"] == 3
         server.kill()
@@ -382,7 +398,7 @@ def test_page_recovers_when_the_server_comes_back(open_page: Open, tmp_path: Pat
 
 
 def test_a_server_that_fails_is_no_lost_connection(open_page: Open) -> None:
-    page = open_page(watched=False)  # the browser itself logs each request that fails
+    page = open_page(by_server=True, watched=False)  # the browser itself logs each request that fails
     asked: list[str] = []
 
     def fail(route: Route) -> None:
@@ -400,7 +416,7 @@ def test_a_server_that_fails_is_no_lost_connection(open_page: Open) -> None:
 
 
 def test_a_failure_of_the_page_itself_does_not_leave_it_dead(open_page: Open) -> None:
-    page = open_page(watched=False)
+    page = open_page(by_server=True, watched=False)
 
     def garble(route: Route) -> None:
         answer = route.fetch()
@@ -429,6 +445,118 @@ def test_networks_can_be_chosen_where_there_are_more(open_page: Open, tmp_path: 
         large = settled(page)
         assert [small["map_size"], large["map_size"]] == [[14, 14], [28, 28]]
         assert ink(page, "[data-variant=cam] [data-map=caam] canvas") > 10_000
+    finally:
+        server.kill()
+
+
+# ---- computed in the browser
+
+
+def where(page: Page) -> str:
+    return page.locator(".source").inner_text().partition("computed ")[2]
+
+
+def test_drawing_goes_on_with_the_server_killed(open_page: Open, tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt")
+    try:
+        page = open_page(server=server, watched=False)  # the browser itself logs what gradio asks a dead server
+        server.kill()
+        draw(page, example(5))
+        page.locator("[name=other]").select_option("3")
+        answer = settled(page)
+        assert [answer[variant]["digit"] for variant in VARIANTS] == [5, 5]
+        assert where(page) == "in your browser"
+        for variant in VARIANTS:
+            assert ink(page, f"[data-variant={variant}] [data-map=cam] canvas") > 10_000
+            assert len(set(numbers(answer[variant]["contrast"], -1).tolist())) > 50
+        page.get_by_role("tab", name="How it works").click()
+        expect(page.locator(".note")).to_have_text("Evidence for 5.")
+        assert ink(page, ".sums canvas") > 10_000
+    finally:
+        server.kill()
+
+
+def test_strokes_ask_the_server_nothing(open_page: Open) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    draw(page, example(2))
+    page.locator("[name=class]").select_option("7")
+    assert settled(page)["cam"]["class_idx"] == 7
+    assert [url for url in asked if "component_server" in url or "weights" in url] == []
+
+
+def test_a_photo_is_sent_once(open_page: Open) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    file: FilePayload = {"name": "digit.jpg", "mimeType": "image/jpeg", "buffer": photo(5)}
+    page.locator("[name=photo]").set_input_files(file)
+    page.wait_for_function("document.querySelector('[data-ready]').answer !== null")
+    page.locator("[name=class]").select_option("3")
+    answer = settled(page)
+    assert [answer[variant]["class_idx"] for variant in VARIANTS] == [3, 3]
+    assert where(page) == "in your browser"
+    assert len([url for url in asked if "component_server" in url]) == 1
+
+
+@pytest.mark.parametrize("broken", ["weights/*", "kernel.wasm", "worker.js"])
+def test_whatever_is_damaged_the_server_goes_on_answering(open_page: Open, broken: str) -> None:
+    page = open_page(by_server=True)
+    page.unroute_all()
+    page.route(
+        f"**/web/{broken}",
+        lambda route: route.fulfill(body="throw new Error('damaged');", content_type="text/javascript"),
+    )
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    page.wait_for_timeout(500)
+    assert show_example(page, 6)["cam"]["digit"] == 6
+    assert where(page) == "on the server"
+    assert show_example(page, 4)["cam"]["digit"] == 4
+    expect(page.locator(".verdict")).to_have_text("Both read 4.")
+
+
+def test_answers_come_from_the_server_until_the_weights_are_there(open_page: Open) -> None:
+    page = open_page(by_server=True)
+    page.unroute_all()
+    held: list[Route] = []
+    page.route("**/web/weights/*", held.append)
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    from_server = show_example(page, 6)
+    assert where(page) == "on the server"
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    wait_for_networks(page)
+    page.locator("[name=class]").dispatch_event("change")
+    from_browser = settled(page)
+    assert where(page) == "in your browser"
+    for variant in VARIANTS:
+        assert from_browser[variant]["probs"] == pytest.approx(from_server[variant]["probs"], abs=1e-5)
+        for name in ("cam", "caam"):
+            one, other = numbers(from_browser[variant][name]), numbers(from_server[variant][name])
+            torch.testing.assert_close(one, other, atol=1.01 / 254, rtol=0)
+
+
+def test_a_newer_pair_is_taken_when_the_tab_is_seen_again(open_page: Open, tmp_path: Path) -> None:
+    for variant in VARIANTS:
+        shutil.copytree(ROOT / "checkpoints" / variant, tmp_path / "pairs" / variant)
+        record = {**RECORD, "variant": variant, "config": {"arch": "plain_cnn"}}
+        save_checkpoint(build_model("plain_cnn"), tmp_path / "pairs" / "plain" / variant, record)
+    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(tmp_path / "pairs"))
+    try:
+        page = open_page(server=server)
+        assert show_example(page, 4)["map_size"] == [14, 14]
+        newer = page.request.get(f"{server.url}web/weights?networks=plain").json()
+        page.route("**/web/weights?*", lambda route: route.fulfill(json=newer))
+        with page.expect_response(f"**/web/weights/{newer['file']}"):
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        wait_for_networks(page)
+        page.locator("[name=class]").dispatch_event("change")
+        assert settled(page)["map_size"] == [28, 28]
+        assert newer["source"] in page.locator(".source").inner_text()
     finally:
         server.kill()
 
@@ -617,7 +745,7 @@ def test_drawing_survives_a_resize_a_theme_and_a_reload(open_page: Open) -> None
 
 
 def test_selectors_show_what_explain_says(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(by_server=True)
     show_example(page, 9)
     twins = load_for_page(ROOT / "checkpoints")
     questions: list[tuple[int | None, int | None]] = [(None, None), (4, None), (4, 9), (None, 4)]
@@ -628,10 +756,10 @@ def test_selectors_show_what_explain_says(open_page: Open) -> None:
         with page.expect_request("**/component_server/") as sent:
             page.locator("[name=class]").dispatch_event("change")
         answer = settled(page)
-        sketch = preprocess_sketch(open_picture(json.loads(sent.value.post_data or "")["data"]["picture"]).decode())
+        sketch = write_strokes(serve.open_strokes(json.loads(sent.value.post_data or "")["data"]["strokes"]))
         assert sketch is not None
         for variant, model in twins.models.items():
-            truth, said = explain(model, sketch, class_idx, other_idx), answer[variant]
+            truth, said = explain(model, sketch.pixels, class_idx, other_idx), answer[variant]
             assert said["class_idx"] == int(truth.class_idx)
             torch.testing.assert_close(numbers(said["cam"]), truth.cam.flatten(), atol=3e-3, rtol=0)
             torch.testing.assert_close(numbers(said["caam"]), truth.caam.flatten(), atol=3e-3, rtol=0)

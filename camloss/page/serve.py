@@ -1,9 +1,11 @@
-"""From a picture as base64 text to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
+"""From a drawing to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
 
-Callers are strangers: the picture is checked before it is decoded, and few drawings are worked on at a time.
+A drawing comes as strokes of a pen or as a picture in base64 text. Callers are strangers: both are checked before
+anything is made of them, and few drawings are worked on at a time.
 """
 
 import base64
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camloss.digits.pen import Sketch
+from camloss.digits.pen import PenStroke, Sketch, write_strokes
 from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
@@ -23,6 +25,10 @@ from camloss.twins import VARIANTS, Twins
 
 SHOWN = 8  # channels that are given one by one
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
+
+MAX_POINTS = 10_000  # of all strokes together
+MAX_UNITS = 1e6  # of a point's coordinates, and of a stroke's width
+MIN_WIDTH = 1e-3
 
 MAX_WAIT = 10.0  # seconds
 WORKERS = os.cpu_count() or 1
@@ -42,19 +48,22 @@ def as_bytes(maps: Tensor, low: float = 0.0) -> str:
 
 def answer(
     twins: Twins,
-    picture: object,
+    picture: object = None,
     class_idx: object = None,
     other_idx: object = None,
+    *,
     encode: Callable[..., Any] = as_lists,
+    strokes: object = None,
 ) -> dict[str, Any]:
-    """Read the digit in a picture with both models and say where they look.
+    """Read the digit in a drawing with both models and say where they look.
 
     Args:
         twins: the two models.
-        picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix.
+        picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix; or None.
         class_idx: the digit to explain, by default the one that each model reads.
         other_idx: explain why `class_idx` *rather than* this digit, too.
         encode: how maps are written: `as_lists` or `as_bytes`.
+        strokes: in place of a picture, a list of `{"width": w, "points": [x, y, x, y, ...]}`, y down, in any one unit.
 
     Returns:
         blank: whether there is nothing to read; if so, all that follows but `summary` is left out.
@@ -62,7 +71,7 @@ def answer(
         source: which models these are.
         seen: the 28 x 28 pixels that the models are shown, in [0, 1].
         frame: [left, top, scale]: pixel (x, y) of those 28 x 28 lies at (left + scale * x, top + scale * y) in the
-            picture, in its pixels. The maps cover the same square.
+            picture, in its pixels, or among the strokes, in their unit. The maps cover the same square.
         map_size: [height, width] of a map.
         ce, cam: what each model says, trained with cross-entropy and with CAM-loss.
             digit, probs: the digit it reads, the probability of each.
@@ -80,7 +89,7 @@ def answer(
     if wanted is not None and wanted == other:
         raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
     with worker():
-        sketch = prepare_sketch(open_picture(picture).decode())
+        sketch = _sketch_of(picture, strokes)
         if sketch is None:
             return {"blank": True, "summary": "There is nothing to read yet."}
         seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
@@ -101,7 +110,9 @@ def build_up(
     picture: object,
     variant: object,
     class_idx: object = None,
+    *,
     encode: Callable[..., Any] = as_lists,
+    strokes: object = None,
 ) -> dict[str, Any]:
     """How CAM and CAAM arise from the feature maps of one model, a few channels after the other.
 
@@ -109,7 +120,7 @@ def build_up(
 
     Args:
         twins: the two models.
-        picture: as for `answer`.
+        picture, strokes: as for `answer`.
         variant: which of the two.
         class_idx: the digit to explain, by default the one that the model reads.
         encode: how maps are written.
@@ -130,7 +141,7 @@ def build_up(
     wanted = _check_class(twins, class_idx)
     model = twins[variant]
     with worker(), torch.inference_mode():
-        sketch = prepare_sketch(open_picture(picture).decode())
+        sketch = _sketch_of(picture, strokes)
         if sketch is None:
             return {"blank": True}
         logits, features = model(sketch.pixels)
@@ -164,6 +175,67 @@ def build_up(
             for count, caam, cam, difference in zip(counts, caams, cams, differences, strict=True)
         ],
     }
+
+
+def sketch(picture: object) -> dict[str, Any]:
+    """What the models are given of a picture, for a browser that computes the rest itself.
+
+    Returns:
+        blank: as for `answer`, and so is `frame`.
+        pixels: base64 of 28 x 28 float32, row by row, lowest byte first.
+
+    Raises:
+        CamlossError: as for `answer`.
+    """
+    with worker():
+        found = _sketch_of(picture, None)
+    if found is None:
+        return {"blank": True}
+    return {
+        "blank": False,
+        "pixels": base64.b64encode(found.pixels.numpy().astype("<f4").tobytes()).decode(),
+        "frame": _frame(found),
+    }
+
+
+def _sketch_of(picture: object, strokes: object) -> Sketch | None:
+    if strokes is None:
+        return prepare_sketch(open_picture(picture).decode())
+    if picture is not None:
+        raise CamlossError("there are both strokes and a picture; send one of them")
+    return write_strokes(open_strokes(strokes))
+
+
+def open_strokes(strokes: object) -> list[PenStroke]:
+    """Check strokes that a stranger sent; see `answer`.
+
+    Raises:
+        CamlossError: they are not such a list, or have too many points.
+    """
+    expected = 'expected a list of {"width": w, "points": [x, y, x, y, ...]}'
+    if not isinstance(strokes, list) or not all(isinstance(stroke, dict) for stroke in strokes):
+        raise CamlossError(f"the strokes are {quoted(strokes)}; {expected}")
+    opened = []
+    points_left = MAX_POINTS
+    for stroke in strokes:
+        width, points = stroke.get("width"), stroke.get("points")
+        if not isinstance(points, list) or len(points) < 2 or len(points) % 2:
+            raise CamlossError(f"the points of a stroke are {quoted(points)}; {expected}")
+        points_left -= len(points) // 2
+        if points_left < 0:
+            raise CamlossError(f"the strokes have more than {MAX_POINTS:,} points; leave some out on the way")
+        for value in (width, *points):
+            if not _is_number(value) or abs(value) > MAX_UNITS:
+                raise CamlossError(f"a stroke holds {quoted(value)}; expected numbers up to {MAX_UNITS:,.0f}")
+        if width < MIN_WIDTH:
+            raise CamlossError(f"a stroke is {width:g} wide; expected at least {MIN_WIDTH:g}")
+        pairs = zip(map(float, points[::2]), map(float, points[1::2]), strict=True)
+        opened.append(PenStroke(tuple(pairs), float(width)))
+    return opened
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @contextmanager

@@ -1,20 +1,72 @@
-// Where answers come from.
+// Where answers come from: the visitor's own browser once it has the networks' weights, else the server.
 
-import { fieldOf, pictureOf } from "./picture.js";
+import { unpack } from "./heat.js";
+import { fieldOf, ON_PAD } from "./picture.js";
+import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { Drawing, Outcome, Question, Server } from "./types.d.ts" */
+/** @import { BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Twin } from "./types.d.ts" */
+
+/** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
+const sketches = new WeakMap();
 
 /**
  * What the networks see in a drawing.
  *
- * @param {Drawing} drawing @param {Question} question @param {Server} server
+ * @param {Drawing} drawing @param {Question} question @param {Twin[]} twins @param {Server} server
  * @returns {Promise<Outcome>}
  * @throws {import("./server.js").ConnectionLost} there is nobody to answer
  */
-export async function answerTo(drawing, question, server) {
-  const picture = pictureOf(drawing);
-  const answer = await reply(() => server.answer({ picture: picture.text, ...question }));
+export async function answerTo(drawing, question, twins, server) {
+  if (reader.has(question.networks)) {
+    const given = await givenOf(drawing, server);
+    if ("error" in given || "blank" in given) return given;
+    const answer = await reader.answer(given, question, twins);
+    if (answer) return { answer, field: fieldOf(placementOf(drawing), answer.frame), where: "in your browser" };
+  }
+  const answer = await reply(() => server.answer({ ...sent(drawing), ...question }));
   if (answer.error || answer.blank) return answer;
-  return { answer, field: fieldOf(picture, answer.frame) };
+  return { answer, field: fieldOf(placementOf(drawing), answer.frame), where: "on the server" };
+}
+
+/**
+ * How the maps of one network arise from a drawing.
+ *
+ * @param {Drawing} drawing @param {string} networks
+ * @param {{variant: string, class_idx: number | null, shown: number}} question @param {Server} server
+ * @returns {Promise<BuildUp | {error: string} | {blank: true}>}
+ * @throws {import("./server.js").ConnectionLost} there is nobody to answer
+ */
+export async function buildUpOf(drawing, networks, question, server) {
+  if (reader.has(networks)) {
+    const given = await givenOf(drawing, server);
+    if ("error" in given || "blank" in given) return given;
+    const steps = await reader.buildUp(given, networks, question);
+    if (steps) return steps;
+  }
+  return reply(() => server.build_up({ ...sent(drawing), networks, ...question }));
+}
+
+/** @param {Drawing} drawing */
+export const placementOf = ({ photo }) => photo ?? ON_PAD;
+
+/** @param {Drawing} drawing */
+const sent = ({ strokes, photo }) => (photo ? { picture: photo.text } : { strokes });
+
+/**
+ * What the worker needs. A photo's 28 x 28 pixels come from the server, once.
+ *
+ * @param {Drawing} drawing @param {Server} server
+ * @returns {Promise<Given | {error: string} | {blank: true}>}
+ */
+async function givenOf({ strokes, photo }, server) {
+  if (!photo) return { strokes };
+  let sketch = sketches.get(photo);
+  if (!sketch) {
+    const found = await reply(() => server.sketch({ picture: photo.text }));
+    if (found.error || found.blank) return found;
+    sketch = { pixels: new Float32Array(unpack(found.pixels).buffer), frame: found.frame };
+    sketches.set(photo, sketch);
+  }
+  return { strokes: [], sketch };
 }

@@ -12,6 +12,7 @@ import { Pad } from "./pad.js";
 import { takePhotos } from "./photos.js";
 import { posterOf } from "./poster.js";
 import { QuestionForm } from "./question.js";
+import { reader } from "./reader.js";
 import { copyLink, jsonOf, pngOf, save } from "./save.js";
 import { announce, state } from "./state.js";
 import { drawOn, isBlank } from "./strokes.js";
@@ -51,7 +52,7 @@ export function start(root, props, server) {
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
     say("error" in outcome ? outcome.error : (answer?.summary ?? "Draw a digit, or take an example."));
-    if (answer) write(find(root, ".source"), answer.source);
+    if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "json"]) enable(name, answer !== null);
     question.show(answer);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
@@ -69,7 +70,7 @@ export function start(root, props, server) {
       const asked = question.value;
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
-        : await answerTo(drawing, asked, server);
+        : await answerTo(drawing, asked, twins, server);
       return { drawing, asked, outcome };
     },
     show,
@@ -183,6 +184,7 @@ export function start(root, props, server) {
   for (const { canvas } of tiles) fit(canvas);
   paint();
   restore();
+  reader.want(question.value.networks);
   root.dataset.ready = "";
 }
 

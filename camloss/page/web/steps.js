@@ -1,10 +1,10 @@
 // How it works, on the user's own drawing: features, and the two sums of them, a few channels more at each step.
 
+import { buildUpOf, placementOf } from "./answer.js";
 import { button, control, find, write } from "./dom.js";
 import { fit, palettesOf, unpack } from "./heat.js";
 import { overlay } from "./maps.js";
-import { fieldOf, pictureOf } from "./picture.js";
-import { reply } from "./server.js";
+import { fieldOf } from "./picture.js";
 import { state } from "./state.js";
 import { drawOn } from "./strokes.js";
 
@@ -32,13 +32,13 @@ export function start(root, props, server) {
     stale = false;
     const drawn = state.shown;
     const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
-    const picture = pictureOf(drawing);
-    const { class_idx = null, networks } = drawn?.question ?? {};
+    const { class_idx = null, networks = props.networks[0] } = drawn?.question ?? {};
     const variant = /** @type {HTMLInputElement} */ (find(root, "[name=variant]:checked")).value;
     try {
-      const steps = await reply(() => server.build_up({ picture: picture.text, class_idx, variant, networks }));
-      if (steps.error || steps.blank) throw new Error(steps.error ?? "there is nothing to read");
-      shown = { drawing, field: fieldOf(picture, steps.frame), steps };
+      const steps = await buildUpOf(drawing, networks, { variant, class_idx, shown: props.shown }, server);
+      if ("error" in steps) throw new Error(steps.error);
+      if (!("totals" in steps)) throw new Error("there is nothing to read");
+      shown = { drawing, field: fieldOf(placementOf(drawing), steps.frame), steps };
     } catch (problem) {
       write(find(root, ".note"), `This did not work: ${/** @type {Error} */ (problem).message}`);
       return;

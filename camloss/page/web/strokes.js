@@ -83,20 +83,6 @@ export function drawOutlineOn(canvas, strokes, ink) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** The box around the ink. @param {Stroke[]} strokes */
-export function extentOf(strokes) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const { width, points } of strokes) {
-    for (let i = 0; i < points.length; i += 2) {
-      left = Math.min(left, points[i] - width / 2);
-      right = Math.max(right, points[i] + width / 2);
-      top = Math.min(top, points[i + 1] - width / 2);
-      bottom = Math.max(bottom, points[i + 1] + width / 2);
-    }
-  }
-  return { left, top, right, bottom };
-}
-
 /**
  * Where an event happened in a box, in whole units; a little outside is fine, where the pen was dragged there.
  *

@@ -64,8 +64,44 @@ export interface Field {
   side: number;
 }
 
+/** What the networks are given, row by row, and where it lies: left, top and scale, as an answer's frame. */
+export interface Sketch {
+  pixels: Float32Array;
+  frame: [number, number, number];
+}
+
+/** What the worker reads: strokes, or in their place a sketch. */
+export interface Given {
+  strokes: Stroke[];
+  sketch?: Sketch;
+}
+
+/** A 3 x 3 convolution with ReLU: channels in and out, and its stride. */
+export interface Layer {
+  inputs: number;
+  outputs: number;
+  stride: number;
+}
+
+/** What a file of weights says of one network, beside the numbers. */
+export interface NetworkHeader {
+  layers: Layer[];
+  classes: number;
+  pooling: "avg" | "max";
+  mean: number;
+  std: number;
+}
+
+/** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
+export interface Features {
+  values: Float32Array;
+  height: number;
+  width: number;
+  channels: number;
+}
+
 /** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
-export type Outcome = { answer: Answer; field: Field } | { blank: true } | { error: string };
+export type Outcome = { answer: Answer; field: Field; where: string } | { blank: true } | { error: string };
 
 /** Everything that the page shows at a moment. */
 export interface Shown {
@@ -73,6 +109,7 @@ export interface Shown {
   question: Question;
   answer: Answer;
   field: Field;
+  where: string; // it was computed
 }
 
 export interface Example {
@@ -103,6 +140,8 @@ export interface Server {
   answer(question: object): Promise<any>;
   // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
   build_up(question: object): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  sketch(question: object): Promise<any>;
 }
 
 /** What app.py gives to the Draw tab. */
@@ -117,6 +156,7 @@ export interface DrawProps {
 /** What app.py gives to the How-it-works tab. */
 export interface StepsProps {
   twins: Twin[];
+  networks: string[];
   colours: Record<string, string>;
   example: Stroke[];
   shown: number;

@@ -1,0 +1,230 @@
+// What a network says of a picture and where its evidence lies: camloss/maps.py, metrics.py and explain.py, and what
+// camloss/page/serve.py makes of them. Python is the reference; a test compares the two.
+
+import { TOP } from "./heat.js";
+
+/** @import { BuildUp, Features, Reading } from "./types.d.ts" */
+/** @import { Network } from "./network.js" */
+
+const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
+const EPSILON = 2 ** -23; // of float32, in which the reference computes
+const TINY = 2 ** -126;
+
+/** @param {Float64Array} logits @returns {number[]} probabilities */
+export function softmax(logits) {
+  const highest = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((total, power) => total + power);
+  return powers.map((power) => power / sum);
+}
+
+/**
+ * The sum of all channels, each with its weight: CAM with the weights of a class, CAAM with ones, the contrastive CAM
+ * with the difference of two classes' weights.
+ *
+ * @param {Features} features @param {ArrayLike<number>} weights one a channel
+ */
+export function weightedMap({ values, height, width, channels }, weights) {
+  const map = new Float64Array(height * width);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = cellAt(x, y, width, channels);
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += values[at + c] * weights[c];
+      map[y * width + x] = sum;
+    }
+  }
+  return map;
+}
+
+/** Where a cell's channels begin in bordered features. @param {number} x @param {number} y @param {number} width @param {number} channels */
+const cellAt = (x, y, width, channels) => ((y + 1) * (width + 2) + x + 1) * channels;
+
+/** Stretch to [0, 1]; a constant map becomes zeros. @param {Float64Array} map */
+export function minMaxNormalize(map) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of map) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const resolution = Math.max(Math.max(Math.abs(low), Math.abs(high)) * EPSILON, TINY);
+  const span = high - low > resolution ? high - low : 1;
+  return map.map((value) => (value - low) / span);
+}
+
+/** Over its largest absolute value, in [-1, 1]. @param {Float64Array} map */
+function overLargest(map) {
+  const largest = map.reduce((most, value) => Math.max(most, Math.abs(value)), TINY);
+  return map.map((value) => value / largest);
+}
+
+/** Mean absolute difference. @param {Float64Array} one @param {Float64Array} other */
+const distance = (one, other) => one.reduce((sum, value, i) => sum + Math.abs(value - other[i]), 0) / one.length;
+
+/**
+ * The share of a map's sum that lies on the strokes, the map stretched bilinearly over the picture.
+ *
+ * @param {Float64Array} map @param {number} height @param {number} width of the map
+ * @param {Float32Array} pixels @param {number} down height of the picture @param {number} across its width
+ */
+export function inkEnergy(map, height, width, pixels, down, across) {
+  const columns = Array.from({ length: across }, (_, x) => between(x, across, width));
+  let [onInk, all] = [0, 0];
+  for (let y = 0; y < down; y++) {
+    const [above, below, share] = between(y, down, height);
+    for (let x = 0; x < across; x++) {
+      const [left, right, part] = columns[x];
+      const upper = map[above * width + left] * (1 - part) + map[above * width + right] * part;
+      const lower = map[below * width + left] * (1 - part) + map[below * width + right] * part;
+      const value = upper * (1 - share) + lower * share;
+      all += value;
+      if (pixels[y * across + x] >= INK) onInk += value;
+    }
+  }
+  return onInk / Math.max(all, TINY);
+}
+
+/** Two neighbouring cells, and how far towards the second a pixel lies. @param {number} pixel @param {number} pixels @param {number} cells */
+function between(pixel, pixels, cells) {
+  const at = Math.max(((pixel + 0.5) * cells) / pixels - 0.5, 0);
+  const first = Math.floor(at);
+  return [first, Math.min(first + 1, cells - 1), at - first];
+}
+
+/** Base64 of one byte a cell: 0 stands for `low`, 254 for 1. @param {ArrayLike<number>} map @param {number} low */
+export function asBytes(map, low = 0) {
+  return btoa(String.fromCharCode(...Array.from(map, (value) => Math.round(((value - low) * TOP) / (1 - low)))));
+}
+
+/** @param {number} value @param {number} digits */
+const rounded = (value, digits) => Number(value.toFixed(digits));
+
+/** @param {ArrayLike<number>} values */
+const highest = (values) => Array.from(values).reduce((best, value, i) => (value > values[best] ? i : best), 0);
+
+/**
+ * What `serve.answer` says of one network, with maps as bytes.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {number} down height of the picture
+ * @param {number} across its width
+ * @param {{class_idx: number | null, other_idx: number | null}} question
+ * @returns {{reading: Reading, logits: Float64Array, size: [number, number]}}
+ */
+export function read(network, pixels, down, across, question) {
+  const { logits, features } = network.run(pixels, down, across);
+  const { height, width, channels } = features;
+  const digit = highest(logits);
+  const class_idx = question.class_idx ?? digit;
+  const weights = weightsOf(network, class_idx, channels);
+  const cam = minMaxNormalize(weightedMap(features, weights));
+  const caam = minMaxNormalize(weightedMap(features, new Float64Array(channels).fill(1)));
+  let contrast = null;
+  if (question.other_idx !== null) {
+    const against = weightsOf(network, question.other_idx, channels);
+    contrast = asBytes(
+      overLargest(
+        weightedMap(
+          features,
+          weights.map((weight, c) => weight - against[c]),
+        ),
+      ),
+      -1,
+    );
+  }
+  const reading = {
+    digit,
+    probs: softmax(logits).map((share) => rounded(share, 6)),
+    class_idx,
+    other_idx: question.other_idx,
+    cam: asBytes(cam),
+    caam: asBytes(caam),
+    contrast,
+    agreement: rounded(1 - distance(cam, caam), 4),
+    ink_energy: rounded(inkEnergy(cam, height, width, pixels, down, across), 4),
+  };
+  return { reading, logits, size: [height, width] };
+}
+
+/** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */
+const weightsOf = (network, class_idx, channels) =>
+  network.headWeight.subarray(class_idx * channels, (class_idx + 1) * channels);
+
+/**
+ * What `serve.build_up` says, but for the frame: how CAM and CAAM arise, a few channels after the other.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {number} down height of the picture
+ * @param {number} across its width @param {number | null} asked the class to explain, by default the one it reads
+ * @param {number} shown how many channels to give one by one
+ * @returns {Omit<BuildUp, "frame">}
+ */
+export function buildUp(network, pixels, down, across, asked, shown) {
+  const { logits, features } = network.run(pixels, down, across);
+  const { height, width, channels } = features;
+  const class_idx = asked ?? highest(logits);
+  const weights = weightsOf(network, class_idx, channels);
+  const maps = Array.from({ length: channels }, (_, c) => channelOf(features, c));
+  const adds = maps.map((map, c) => Math.abs((map.reduce((sum, value) => sum + value, 0) / map.length) * weights[c]));
+  const order = [...maps.keys()].sort((a, b) => adds[b] - adds[a]);
+  const first = order.slice(0, shown);
+  const peak = first.reduce((most, c) => maps[c].reduce((m, value) => Math.max(m, value), most), TINY);
+  const totals = [];
+  const caam = new Float64Array(height * width);
+  const cam = new Float64Array(height * width);
+  for (let count = 1; count <= channels; count++) {
+    const c = order[count - 1];
+    maps[c].forEach((value, i) => {
+      caam[i] += value;
+      cam[i] += value * weights[c];
+    });
+    if (count < channels && (count & (count - 1)) !== 0) continue; // after 1, 2, 4, ... and all of them
+    const [plain, weighted] = [minMaxNormalize(caam), minMaxNormalize(cam)];
+    const difference = plain.map((value, i) => Math.abs(value - weighted[i]));
+    const mean = difference.reduce((sum, value) => sum + value, 0) / difference.length;
+    totals.push({
+      count,
+      caam: asBytes(plain),
+      cam: asBytes(weighted),
+      difference: asBytes(difference),
+      distance: rounded(mean, 4),
+    });
+  }
+  return {
+    map_size: [height, width],
+    class_idx,
+    channels: first.map((c) => ({
+      features: asBytes(maps[c].map((value) => value / peak)),
+      weight: rounded(weights[c], 4),
+    })),
+    totals,
+  };
+}
+
+/** @param {Features} features @param {number} c */
+function channelOf({ values, height, width, channels }, c) {
+  return Float64Array.from(
+    { length: height * width },
+    (_, i) => values[cellAt(i % width, Math.floor(i / width), width, channels) + c],
+  );
+}
+
+/**
+ * The outcome in plain words.
+ *
+ * @param {Record<string, Reading>} readings by variant @param {Record<string, string>} titles of the variants
+ */
+export function summarise(readings, titles) {
+  const said = Object.entries(titles).map(([variant, title]) => ({ title, reading: readings[variant] }));
+  const digits = new Set(said.map(({ reading }) => reading.digit));
+  const each = said.map(({ title, reading }) => `${title} reads ${reading.digit}`).join(", ");
+  const sentences = [
+    digits.size === 1
+      ? `${said.length === 2 ? "Both" : "All"} read ${said[0].reading.digit}.`
+      : `They disagree: ${each[0].toLowerCase()}${each.slice(1)}.`,
+  ];
+  for (const { title, reading } of said) {
+    if (reading.class_idx === reading.other_idx) {
+      sentences.push(`${title} reads ${reading.digit} itself: there is nothing to hold it against.`);
+    }
+  }
+  return sentences.join(" ");
+}

@@ -1,0 +1,114 @@
+// Networks computed here: their weights as camloss/page/weights.py packs them, and the kernel that runs them.
+
+/** @import { Features, Layer, NetworkHeader } from "./types.d.ts" */
+
+const HEADER = "camloss"; // key of our facts in the header of a safetensors file
+
+/**
+ * The networks in a file of weights.
+ *
+ * @param {ArrayBuffer} file @param {WebAssembly.Module} kernel
+ * @returns {Promise<Map<string, Network>>} by variant
+ * @throws {Error} the file is damaged
+ */
+export async function networksIn(file, kernel) {
+  const length = Number(new DataView(file).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, length)));
+  /** @param {string} name */
+  const tensor = (name) => {
+    const [start, end] = header[name].data_offsets;
+    return new Float32Array(file, 8 + length + start, (end - start) / 4);
+  };
+  /** @type {[string, NetworkHeader][]} */
+  const described = Object.entries(JSON.parse(header.__metadata__[HEADER]).networks);
+  const networks = described.map(async ([variant, description]) => {
+    const instance = await WebAssembly.instantiate(kernel);
+    return /** @type {const} */ ([variant, new Network(instance, description, (name) => tensor(`${variant}.${name}`))]);
+  });
+  return new Map(await Promise.all(networks));
+}
+
+export class Network {
+  #kernel;
+  #weights; // of each layer: addresses of its weights and biases
+  #free; // address of the first byte after them
+
+  /**
+   * @param {WebAssembly.Instance} instance @param {NetworkHeader} description
+   * @param {(name: string) => Float32Array} tensor
+   */
+  constructor(instance, description, tensor) {
+    this.#kernel = /** @type {any} */ (instance.exports);
+    this.description = description;
+    this.headWeight = tensor("head.weight"); // [class][channel]
+    this.headBias = tensor("head.bias");
+    this.#free = (this.#kernel.__heap_base.value + 15) & ~15;
+    this.#weights = description.layers.map((_, i) => ({
+      weight: this.#store(tensor(`${i}.weight`)),
+      bias: this.#store(tensor(`${i}.bias`)),
+    }));
+  }
+
+  /** @param {Float32Array} values @returns {number} their address */
+  #store(values) {
+    const address = this.#free;
+    this.#free += values.byteLength;
+    this.#reserve(this.#free);
+    new Float32Array(this.#kernel.memory.buffer, address).set(values);
+    return address;
+  }
+
+  /** @param {number} bytes that the memory must have */
+  #reserve(bytes) {
+    const missing = bytes - this.#kernel.memory.buffer.byteLength;
+    if (missing > 0) this.#kernel.memory.grow(Math.ceil(missing / 65536));
+  }
+
+  /**
+   * Classify a picture.
+   *
+   * @param {Float32Array} pixels in [0, 1], row by row @param {number} height @param {number} width
+   * @returns {{logits: Float64Array, features: Features}} the features are the caller's until the next call
+   */
+  run(pixels, height, width) {
+    const { layers, pooling, mean, std, classes } = this.description;
+    const shapes = shapesOf(layers, height, width);
+    const largest = Math.max(...shapes.map(([h, w, channels]) => (h + 2) * (w + 2) * channels));
+    const [one, other] = [this.#free, this.#free + 4 * largest];
+    const pooled = other + 4 * largest;
+    this.#reserve(pooled + 4 * shapes[shapes.length - 1][2]);
+    const memory = new Float32Array(this.#kernel.memory.buffer);
+    memory.fill(0, one / 4, one / 4 + (height + 2) * (width + 2));
+    for (let y = 0; y < height; y++) {
+      const row = one / 4 + (y + 1) * (width + 2) + 1;
+      for (let x = 0; x < width; x++) memory[row + x] = (pixels[y * width + x] - mean) / std;
+    }
+    let [from, to] = [one, other];
+    layers.forEach(({ inputs, outputs, stride }, i) => {
+      const { weight, bias } = this.#weights[i];
+      const [h, w] = shapes[i + 1];
+      this.#kernel.convolve(from, shapes[i][1], inputs, weight, bias, to, h, w, outputs, stride);
+      [from, to] = [to, from];
+    });
+    const [h, w, channels] = shapes[layers.length];
+    this.#kernel.pool(from, h, w, channels, pooling === "max" ? 1 : 0, pooled);
+    const values = memory.subarray(from / 4, from / 4 + (h + 2) * (w + 2) * channels);
+    const logits = new Float64Array(classes);
+    for (let k = 0; k < classes; k++) {
+      let sum = this.headBias[k];
+      for (let c = 0; c < channels; c++) sum += this.headWeight[k * channels + c] * memory[pooled / 4 + c];
+      logits[k] = sum;
+    }
+    return { logits, features: { values, height: h, width: w, channels } };
+  }
+}
+
+/** Height, width and channels of the input and of each layer's output. @param {Layer[]} layers @param {number} height @param {number} width */
+function shapesOf(layers, height, width) {
+  const shapes = [[height, width, layers[0].inputs]];
+  for (const { outputs, stride } of layers) {
+    const [h, w] = shapes[shapes.length - 1];
+    shapes.push([Math.ceil(h / stride), Math.ceil(w / stride), outputs]);
+  }
+  return shapes;
+}

@@ -1,0 +1,129 @@
+// Answers computed in the visitor's own browser. Until the weights are here, or when anything goes wrong with them, the
+// functions say null, and the server is asked instead.
+
+import { pause } from "./dom.js";
+import { asBytes } from "./evidence.js";
+
+/** @import { Answer, BuildUp, Given, Question } from "./types.d.ts" */
+
+const PATIENCE = 5000; // ms until the worker counts as broken
+const SUFFIX = ".safetensors";
+
+class Reader {
+  /** @type {Worker | null} */ #worker = null;
+  /** @type {Map<number, (reply: {result?: any, problem?: string}) => void>} by number of the call */ #open = new Map();
+  #calls = 0;
+  /** @type {string | null} the pair that the page wants */ #wanted = null;
+  /** @type {{networks: string, file: string, source: string} | null} the pair that the worker holds */ #ready = null;
+  #loading = Promise.resolve();
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible" && this.#wanted !== null) this.want(this.#wanted);
+    });
+  }
+
+  /** Whether the worker holds a pair. */
+  get ready() {
+    return this.#ready !== null;
+  }
+
+  /** Whether answers of this pair can be computed here. @param {string} networks */
+  has(networks) {
+    if (networks !== this.#wanted) this.want(networks);
+    return this.#ready?.networks === networks;
+  }
+
+  /** Fetch the newest weights of a pair, in the background. @param {string} networks */
+  want(networks) {
+    this.#wanted = networks;
+    this.#loading = this.#loading.then(() => this.#update(networks)).catch(() => {});
+  }
+
+  /** @param {string} networks */
+  async #update(networks) {
+    if (networks !== this.#wanted) return;
+    const address = new URL(`weights?${new URLSearchParams({ networks })}`, import.meta.url);
+    const response = await fetch(address, { cache: "no-store" }); // while the server is away, what is here goes on
+    if (!response.ok) return;
+    const { file, source } = await response.json();
+    if (this.#ready?.file !== file) {
+      this.#ready = null;
+      if (!file) return;
+      await this.#call(
+        "load",
+        { weights: new URL(`weights/${file}`, import.meta.url).href, hash: file.replace(SUFFIX, "") },
+        12,
+      );
+    }
+    this.#ready = { networks, file, source };
+  }
+
+  /**
+   * @param {string} task @param {object} given @param {number} [patience] how many times longer than usual to wait
+   * @returns {Promise<any>}
+   * @throws {Error} the worker failed
+   */
+  async #call(task, given, patience = 1) {
+    this.#worker ??= this.#hire();
+    const id = ++this.#calls;
+    const reply = new Promise((resolve) => this.#open.set(id, resolve));
+    this.#worker.postMessage({ id, task, given });
+    const { result, problem } = (await Promise.race([reply, pause(patience * PATIENCE)])) ?? { problem: "no answer" };
+    this.#open.delete(id);
+    if (problem === undefined) return result;
+    this.#dismiss();
+    throw new Error(problem);
+  }
+
+  #hire() {
+    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data }) => this.#open.get(data.id)?.(data));
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      for (const settle of this.#open.values()) settle({ problem: event.message || "the worker failed" });
+    });
+    return worker;
+  }
+
+  #dismiss() {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#ready = null;
+  }
+
+  /**
+   * What the networks see, as `serve.answer` says it.
+   *
+   * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} twins
+   * @returns {Promise<Answer | null>}
+   */
+  async answer(given, question, twins) {
+    const ready = this.#ready;
+    if (!ready || !this.has(question.networks)) return null;
+    const titles = Object.fromEntries(twins.map(({ variant, title }) => [variant, title]));
+    try {
+      const { readings, pixels, logits, ...answer } = await this.#call("answer", { ...given, question, titles });
+      return { ...answer, source: ready.source, seen: asBytes(pixels), ...readings };
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * How the maps arise, as `serve.build_up` says it.
+   *
+   * @param {Given} given @param {string} networks @param {{variant: string, class_idx: number | null, shown: number}} question
+   * @returns {Promise<BuildUp | null>}
+   */
+  async buildUp(given, networks, question) {
+    if (!this.has(networks)) return null;
+    try {
+      return await this.#call("build_up", { ...given, ...question });
+    } catch {
+      return null;
+    }
+  }
+}
+
+export const reader = new Reader();

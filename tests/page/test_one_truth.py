@@ -1,0 +1,214 @@
+"""The browser computes what Python computes: hundreds of drawings through both."""
+
+import base64
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import engines
+import pytest
+import torch
+from page_server import EXAMPLES
+from playwright.sync_api import Browser
+from torch import Tensor, nn
+
+from camloss.digits.mnist import default_data_dir
+from camloss.digits.models import build_model
+from camloss.digits.pen import PenStroke, write_strokes
+from camloss.digits.strokes import PenDigit, read_unipen
+from camloss.page import serve
+from camloss.page.weights import weight_file
+from camloss.twins import VARIANTS, Twins
+
+pytestmark = pytest.mark.browser
+
+PENDIGITS = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
+QUESTIONS: list[tuple[int | None, int | None]] = [(None, None), (4, None), (None, 9), (3, 8)]
+
+ANSWER_ALL = """async ({ networks, titles, drawings }) => {
+    const [{ writeStrokes }, { networksIn }, evidence] = await Promise.all(
+        ["pen", "network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    return drawings.map(({ strokes, pixels, question, field }) => {
+        const written = writeStrokes(strokes);
+        const given = Float32Array.from(pixels);
+        const told = Object.keys(titles).map((variant) => [
+            variant, evidence.read(pair.get(variant), given, field, field, question)]);
+        const readings = Object.fromEntries(told.map(([variant, { reading }]) => [variant, reading]));
+        return {
+            written: [...written.pixels],
+            frame: written.frame,
+            logits: Object.fromEntries(told.map(([variant, { logits }]) => [variant, [...logits]])),
+            readings,
+            summary: evidence.summarise(readings, titles),
+            steps: evidence.buildUp(pair.get("cam"), given, field, field, question.class_idx, 8),
+        };
+    });
+}"""
+
+
+def random_pair(arch: str, seed: int) -> Twins:
+    """Untrained networks whose batch norms have seen something, so that folding them matters."""
+    torch.manual_seed(seed)
+    models = {variant: build_model(arch).eval() for variant in VARIANTS}
+    for model in models.values():
+        for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.uniform_(norm.bias, -0.3, 0.3)
+            norm.get_buffer("running_mean").uniform_(-0.3, 0.3)
+            norm.get_buffer("running_var").uniform_(0.5, 2.0)
+    return Twins(models, "run", "untrained")
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[str, Twins]:
+    from page_server import ROOT
+
+    return {"default": Twins.load(ROOT / "checkpoints"), "plain_cnn": random_pair("plain_cnn", 0)}
+
+
+@pytest.fixture(scope="module")
+def address(pairs: dict[str, Twins]) -> Iterator[str]:
+    with engines.site(pairs) as address:
+        yield address
+
+
+def drawings(count: int) -> list[list[PenStroke]]:
+    """Pen digits where they are there, else the page's examples moved about; brushes of all widths."""
+    generator = random.Random(0)
+    if PENDIGITS.is_file():
+        digits = generator.sample(read_unipen(PENDIGITS), count)
+    else:
+        digits = [wobbled(generator) for _ in range(count)]
+    return [[PenStroke(stroke, generator.uniform(5, 60)) for stroke in digit.strokes] for digit in digits]
+
+
+def wobbled(generator: random.Random) -> PenDigit:
+    example = generator.choice(EXAMPLES)
+
+    def moved(value: float) -> float:
+        return 0.4 * value + generator.uniform(-3, 3)
+
+    strokes = (list(map(moved, stroke["points"])) for stroke in example["strokes"])
+    return PenDigit(example["label"], tuple(tuple(zip(xy[::2], xy[1::2], strict=True)) for xy in strokes))
+
+
+def as_sent(stroke: PenStroke) -> dict[str, Any]:
+    return {"width": stroke.width, "points": [value for point in asdict(stroke)["points"] for value in point]}
+
+
+def cells(text: str) -> Tensor:
+    return torch.tensor(list(base64.b64decode(text)))
+
+
+def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
+    everything = drawings(count)
+    sketches = [write_strokes(strokes) for strokes in everything]
+    asked = [QUESTIONS[idx % len(QUESTIONS)] for idx in range(count)]
+    answers = run(
+        ANSWER_ALL,
+        {
+            "networks": name,
+            "titles": {variant: kind.title for variant, kind in VARIANTS.items()},
+            "drawings": [
+                {
+                    "strokes": [as_sent(stroke) for stroke in strokes],
+                    "pixels": sketch.pixels.flatten().tolist(),
+                    "question": {"class_idx": question[0], "other_idx": question[1]},
+                    "field": 28,
+                }
+                for strokes, sketch, question in zip(everything, sketches, asked, strict=True)
+                if sketch is not None
+            ],
+        },
+    )
+    assert len(answers) == count
+    for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
+        assert sketch is not None
+        assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
+        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale])
+        truth = serve.answer(twins, None, *question, encode=serve.as_bytes, strokes=list(map(as_sent, strokes)))
+        close_calls = False
+        for variant, model in twins.models.items():
+            with torch.no_grad():
+                logits = model(sketch.pixels)[0][0]
+            torch.testing.assert_close(torch.tensor(said["logits"][variant]).float(), logits, atol=1e-4, rtol=0)
+            first, second = logits.topk(2).values.tolist()
+            close_calls |= first - second < 1e-3
+            ours, theirs = said["readings"][variant], truth[variant]
+            if not close_calls:
+                for exact in ("digit", "class_idx", "other_idx"):
+                    assert ours[exact] == theirs[exact]
+                for near in ("agreement", "ink_energy", "probs"):
+                    assert ours[near] == pytest.approx(theirs[near], abs=1e-3)
+                for name_of_map in ("cam", "caam", "contrast"):
+                    if theirs[name_of_map] is None:
+                        assert ours[name_of_map] is None
+                    else:
+                        assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
+        assert close_calls or said["summary"] == truth["summary"]
+    for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
+        steps = serve.build_up(
+            twins, None, "cam", question[0], encode=serve.as_bytes, strokes=list(map(as_sent, strokes))
+        )
+        assert said["steps"]["class_idx"] == steps["class_idx"]
+        assert [channel["weight"] for channel in said["steps"]["channels"]] == pytest.approx(
+            [channel["weight"] for channel in steps["channels"]], abs=1e-4
+        )
+        for ours, theirs in zip(said["steps"]["totals"], steps["totals"], strict=True):
+            assert ours["count"] == theirs["count"]
+            assert ours["distance"] == pytest.approx(theirs["distance"], abs=1e-3)
+            for name_of_map in ("cam", "caam", "difference"):
+                assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("default", 300), ("plain_cnn", 60)])
+def test_chromium(browser: Browser, address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+    with engines.chromium(browser, address) as run:
+        compare(run, name, pairs[name], count)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("CI") and shutil.which("WebKitWebDriver") is None, reason="needs webkit2gtk-driver and xvfb"
+)
+@pytest.mark.parametrize(("name", "count"), [("default", 100), ("plain_cnn", 20)])
+def test_webkit(address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+    with engines.webkit(address) as run:
+        compare(run, name, pairs[name], count)
+
+
+LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
+    const { networksIn } = await import("/web/network.js");
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    const run = (given, h, w) => [...pair.get("cam").run(Float32Array.from(given), h, w).logits];
+    const before = run(pixels.slice(0, 784), 28, 28);
+    const logits = run(pixels, height, width);
+    return { logits, same: JSON.stringify(before) === JSON.stringify(run(pixels.slice(0, 784), 28, 28)) };
+}"""
+
+
+@pytest.mark.parametrize("name", ["default", "plain_cnn"])
+@pytest.mark.parametrize("size", [(84, 84), (41, 57)])
+def test_any_field(browser: Browser, address: str, pairs: dict[str, Twins], name: str, size: tuple[int, int]) -> None:
+    height, width = size
+    pixels = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
+    with engines.chromium(browser, address) as run:
+        said = run(
+            LARGE_FIELDS,
+            {"networks": name, "pixels": pixels.flatten().tolist(), "height": height, "width": width},
+        )
+    with torch.no_grad():
+        logits = pairs[name]["cam"](pixels)[0][0]
+    torch.testing.assert_close(torch.tensor(said["logits"]).float(), logits, atol=1e-4, rtol=1e-5)
+    assert said["same"]  # what one field leaves behind in memory does not reach the next
+
+
+def test_networks_that_the_kernel_cannot_run_stay_with_the_server() -> None:
+    assert weight_file(random_pair("resnet18", 0)) is None
