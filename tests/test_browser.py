@@ -92,7 +92,11 @@ def open_page(browser: Browser, page_server: PageServer) -> Iterator[Open]:
 
 
 def wait_for_networks(page: Page) -> None:
-    page.wait_for_function("import('/web/reader.js').then(({ reader }) => reader.ready)")
+    for _ in range(1200):
+        if page.evaluate("import('/web/reader.js').then(({ reader }) => reader.ready)"):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the weights did not come")
 
 
 def places(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
