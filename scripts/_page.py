@@ -23,7 +23,14 @@ APP = (sys.executable, "app.py")
 
 @contextmanager
 def page(command: Sequence[str] = APP) -> Iterator[str]:
-    """A server on a free port of this machine, from its first 200 until it is killed; gives its address.
+    """`served`, without its process."""
+    with served(command) as (url, _):
+        yield url
+
+
+@contextmanager
+def served(command: Sequence[str] = APP) -> Iterator[tuple[str, int]]:
+    """A server on a free port of this machine, from its first 200 until it is killed; its address and its process.
 
     Raises:
         CamlossError: it ended before it answered.
@@ -49,7 +56,7 @@ def page(command: Sequence[str] = APP) -> Iterator[str]:
                 if process.poll() is not None:
                     raise CamlossError(f"{' '.join(command)} ended with exit code {process.returncode}") from None
                 time.sleep(0.02)
-        yield url
+        yield url, process.pid
     finally:
         process.kill()
         process.wait()

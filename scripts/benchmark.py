@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable
 
+import benchmark_browser
 import benchmark_page
 import benchmark_training
 from benchmark_training import Row
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "server": benchmark_page.server,
     "callers": benchmark_page.callers,
     "browser": benchmark_page.browser,
+    "anywhere": benchmark_browser.anywhere,
     "start": benchmark_page.start,
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 LATENCY = 150  # ms
-READY = "import('/web/reader.js').then(({ reader }) => reader.ready)"
+READY = """new Promise((resolve) => {
+    const look = async () => (await import("/web/reader.js")).reader.ready ? resolve(true) : setTimeout(look, 50);
+    look();
+})"""
 
 # Times in the page's own clock. A heartbeat that is late says for how long the main thread was busy.
 WATCH = """() => {
@@ -42,8 +46,9 @@ WATCH = """() => {
 }"""
 SETTLED = "() => document.querySelector('.answer').ariaBusy === 'false' && window.paints.at(-1) > 0"
 STROKE = "[window.downs.at(-1), window.ups.at(-1), window.paints, window.late]"
-KERNEL = """async ({ file, side }) => {
-    const [{ networksIn }, { read }] = await Promise.all(["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+KERNEL = """async ({ side }) => {
+    const { networksIn } = await import("/web/network.js");
+    const { read } = await import("/web/evidence.js");
     const { file: name } = await (await fetch(`/web/weights`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${name}`)).arrayBuffer(), kernel);
@@ -54,7 +59,10 @@ KERNEL = """async ({ file, side }) => {
         for (const network of pair.values()) work(network);
         return performance.now() - start;
     }).slice(10).sort((a, b) => a - b)[25];
-    return [time((network) => network.run(pixels, side, side)), time((network) => read(network, pixels, side, side, question))];
+    return [
+        time((network) => network.run(pixels, side, side)),
+        time((network) => read(network, pixels, side, side, question)),
+    ];
 }"""
 
 
@@ -63,33 +71,35 @@ def anywhere() -> list[Row]:
     rows: list[Row] = []
     with served() as (url, process):
         for latency in (0, LATENCY):
-            times, rates, blocks, requests = asyncio.run(strokes(url, latency))
-            cpu = seconds_of(process)
-            asyncio.run(asyncio.sleep(0))
+            times, rates, blocks, requests, cpu = asyncio.run(strokes(url, process, latency))
             name = f" with {latency} ms latency"
             rows += [
                 (f"pen-up to four maps painted{name}, median of {STROKES}", f"{milliseconds(times)} ms", "10 ms"),
                 (f"updates a second while drawing{name}", f"{statistics.median(rates):.0f}", "at least 55"),
-                (f"longest block of the main thread in a stroke{name}, median", f"{statistics.median(blocks):.1f} ms", "8 ms"),
+                (f"longest block of the main thread{name}, median", f"{statistics.median(blocks):.1f} ms", "8 ms"),
                 (f"requests per stroke{name}", f"{requests / STROKES:.1f}", "0"),
+                (f"server CPU per stroke{name}", f"{1000 * cpu / STROKES:.1f} ms", "0"),
             ]
-            del cpu
         rows += asyncio.run(kernel_speed(url))
         rows += asyncio.run(fresh_visit(url))
-    return rows
+    return rows + accuracy()
 
 
-async def strokes(url: str, latency: float) -> tuple[list[float], list[float], list[float], int]:
-    """Of each stroke: seconds from pen-up to the last map, updates a second, longest block in ms; and all requests."""
+async def strokes(url: str, process: int, latency: float) -> tuple[list[float], list[float], list[float], int, float]:
+    """Of each stroke: seconds from pen-up to the last map, updates a second, longest block in ms.
+
+    And of all: how many requests, and the seconds of its processor that the server took.
+    """
     times, rates, blocks = [], [], []
     asked: list[str] = []
     async with chromium_page(url) as tab:
         await tab.wait_for_selector("[data-ready]", state="attached")
-        await tab.wait_for_function(READY)
+        await tab.evaluate(READY)
         await delay(tab, latency)
         await tab.evaluate(WATCH)
         await tab.wait_for_timeout(1000)
         tab.on("request", lambda request: asked.append(request.url))
+        before = seconds_of(process)
         for number in range(STROKES):
             await draw_stroke(tab, await box_of(tab, ".pad"), number)
             await tab.wait_for_function(SETTLED)
@@ -100,13 +110,19 @@ async def strokes(url: str, latency: float) -> tuple[list[float], list[float], l
             if number % 3 == 2:
                 await tab.locator("[data-do=clear]").click()
                 await tab.wait_for_function(SETTLED)
-    return times, rates, blocks, sum("component_server" in url or "/web/" in url for url in asked)
+        cpu = seconds_of(process) - before
+    return times, rates, blocks, sum("component_server" in address or "/web/" in address for address in asked), cpu
 
 
 async def delay(tab: "Page", latency: float) -> None:
     session = await tab.context.new_cdp_session(tab)
     await session.send("Network.enable")
-    conditions: dict[str, Any] = {"offline": False, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1}
+    conditions: dict[str, Any] = {
+        "offline": False,
+        "latency": latency,
+        "downloadThroughput": -1,
+        "uploadThroughput": -1,
+    }
     await session.send("Network.emulateNetworkConditions", conditions)
 
 
@@ -127,20 +143,22 @@ async def fresh_visit(url: str) -> list[Row]:
         await session.send("Network.enable")
         ours: dict[str, float] = {}
         names: dict[str, str] = {}
-        session.on("Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]}))
+        session.on(
+            "Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]})
+        )
         session.on(
             "Network.loadingFinished", lambda event: ours.update({event["requestId"]: event["encodedDataLength"]})
         )
         await tab.goto(url)
-        await tab.wait_for_function(READY)
+        await tab.evaluate(READY)
         page = sum(size for request, size in ours.items() if "/web/" in names.get(request, ""))
         worker = await tab.evaluate(
             """async () => {
                 const { file } = await (await fetch("/web/weights")).json();
                 const weights = await fetch(`/web/weights/${file}`, { cache: "no-store" });
                 await weights.arrayBuffer();
-                const kernel = await fetch("/web/kernel.wasm", { cache: "no-store" });
-                return performance.getEntriesByName(weights.url).at(-1).transferSize + (await kernel.arrayBuffer()).byteLength;
+                const kernel = await (await fetch("/web/kernel.wasm", { cache: "no-store" })).arrayBuffer();
+                return performance.getEntriesByName(weights.url).at(-1).transferSize + kernel.byteLength;
             }"""
         )
     async with chromium_page("about:blank") as tab:
@@ -166,10 +184,8 @@ def seconds_of(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def strokes_accuracy() -> list[Row]:
+def accuracy() -> list[Row]:
     """Pen digits of the writers who chose nothing, read from the pen's path and from the picture by thinning."""
-    import random
-
     path = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
     if not path.is_file():
         return [("accuracy from strokes", "no pen digits here", "")]
@@ -189,7 +205,11 @@ def strokes_accuracy() -> list[Row]:
     for variant, model in twins.models.items():
         with torch.no_grad():
             thin, stroke = (
-                float((torch.cat([model(batch)[0].argmax(1) for batch in torch.cat(x).split(500)]) == labels).double().mean())
+                float(
+                    (torch.cat([model(batch)[0].argmax(1) for batch in torch.cat(x).split(500)]) == labels)
+                    .double()
+                    .mean()
+                )
                 for x in (thinned, written)
             )
         what = f"{variant}: {len(digits)} pen digits from strokes (by thinning {thin:.2%})"

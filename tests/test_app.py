@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_server import ROOT, WEB, PageServer
+from page_server import EXAMPLES, ROOT, WEB, PageServer
 from test_serve import SEVEN
 
 from camloss.page import serve
@@ -60,8 +60,17 @@ def test_python_client(page_server: PageServer) -> None:
 
 
 def test_curl(page_server: PageServer) -> None:
-    assert call_api(page_server, SEVEN, 4, 9, None) == ("complete", [expected(4, 9)])
-    assert call_api(page_server, SEVEN, None, None, "checkpoints") == ("complete", [expected()])
+    assert call_api(page_server, SEVEN, 4, 9, None, None) == ("complete", [expected(4, 9)])
+    assert call_api(page_server, SEVEN, None, None, "checkpoints", None) == ("complete", [expected()])
+
+
+def test_strokes_are_read_as_well_as_pictures(page_server: PageServer) -> None:
+    strokes = EXAMPLES[3]["strokes"]
+    event, data = call_api(page_server, None, 3, 8, None, strokes)
+    assert event == "complete"
+    pair = load_for_page(ROOT / "checkpoints")
+    assert data[0] == serve.answer(pair, None, 3, 8, strokes=strokes)
+    assert data[0]["cam"]["digit"] == EXAMPLES[3]["label"]
 
 
 def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
@@ -70,7 +79,7 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     assert list(info) == ["/explain"]
     assert "where in the picture each of them finds its evidence" in info["/explain"]["description"]
     parameters = {p["parameter_name"]: p["parameter_has_default"] for p in info["/explain"]["parameters"]}
-    assert parameters == {"picture": False, "class_idx": True, "other_idx": True, "networks": True}
+    assert parameters == dict.fromkeys(("picture", "class_idx", "other_idx", "networks", "strokes"), True)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +102,7 @@ def test_api_says_what_is_wrong_in_one_line(page_server: PageServer, arguments: 
 
 def test_api_reads_no_files_of_the_server(page_server: PageServer) -> None:
     for file in ({"path": "/etc/hostname"}, {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}):
-        event, data = call_api(page_server, file, None, None, None)
+        event, data = call_api(page_server, file, None, None, None, None)
         assert event == "error"
         assert data is None or "the picture is dict" in str(data) or data == {"error": None}
 

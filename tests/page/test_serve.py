@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from recorded import RECORDED, answers
 
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
+from camloss.digits.pen import PenStroke, write_strokes
 from camloss.digits.sketch import prepare_sketch
 from camloss.page import serve
 from camloss.page.picture import MAX_TEXT
@@ -264,3 +265,53 @@ def test_ten_drawings_are_answered_as_ever() -> None:
 
     for number, (now, then) in enumerate(zip(answers(), json.loads(RECORDED.read_text(encoding="utf-8")), strict=True)):
         assert_same(now, then, f"drawing {number}")
+
+
+BAR = {"width": 20, "points": [10, 10, 10, 400.5]}
+
+
+def test_strokes_are_read_where_there_is_no_picture(twins: Twins) -> None:
+    answer = serve.answer(twins, strokes=[BAR])
+    sketch = write_strokes([PenStroke(((10.0, 10.0), (10.0, 400.5)), 20.0)])
+    assert sketch is not None
+    assert answer["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], abs=1e-3)
+    assert serve.build_up(twins, None, "ce", strokes=[BAR])["frame"] == answer["frame"]
+    assert serve.answer(twins, strokes=[])["blank"] is True
+
+
+@pytest.mark.parametrize(
+    ("strokes", "complaint"),
+    [
+        ("abc", "expected a list"),
+        ([[1, 2]], "expected a list"),
+        ([{"width": 3}], "the points of a stroke are None"),
+        ([{"width": 3, "points": [1, 2, 3]}], "expected a list"),
+        ([{"width": 3, "points": []}], "expected a list"),
+        ([{"width": 3, "points": [1, "x"]}], "a stroke holds 'x'"),
+        ([{"width": 3, "points": [1, float("nan")]}], "a stroke holds nan"),
+        ([{"width": 3, "points": [1, 1e300]}], "numbers up to 1,000,000"),
+        ([{"width": True, "points": [1, 1]}], "a stroke holds True"),
+        ([{"width": 0, "points": [1, 1]}], "a stroke is 0 wide"),
+        ([{"width": 3, "points": [1] * 20_002}], "more than 10,000 points"),
+        ([{"width": 3, "points": [1, 1]}] * 10_001, "more than 10,000 points"),
+    ],
+)
+def test_strokes_that_are_none_are_refused(twins: Twins, strokes: object, complaint: str) -> None:
+    with pytest.raises(CamlossError, match=complaint) as caught:
+        serve.answer(twins, strokes=strokes)
+    assert len(str(caught.value)) < 300
+
+
+def test_strokes_and_a_picture_are_one_too_many(twins: Twins) -> None:
+    with pytest.raises(CamlossError, match="send one of them"):
+        serve.answer(twins, SEVEN, strokes=[BAR])
+
+
+def test_a_browser_gets_what_the_networks_are_given_of_a_picture(twins: Twins) -> None:
+    given = serve.sketch(SEVEN)
+    sketch = prepare_sketch(drawn())
+    assert sketch is not None
+    pixels = torch.frombuffer(bytearray(base64.b64decode(given["pixels"])), dtype=torch.float32)
+    assert torch.equal(pixels, sketch.pixels.flatten())
+    assert given["frame"] == serve.answer(twins, SEVEN)["frame"]
+    assert serve.sketch(encoded(Image.new("RGBA", (8, 8)))) == {"blank": True}

@@ -97,7 +97,7 @@ export function asBytes(map, low = 0) {
 }
 
 /** @param {number} value @param {number} digits */
-const rounded = (value, digits) => Number(value.toFixed(digits));
+export const rounded = (value, digits) => Number(value.toFixed(digits));
 
 /** @param {ArrayLike<number>} values */
 const highest = (values) => Array.from(values).reduce((best, value, i) => (value > values[best] ? i : best), 0);

@@ -1,6 +1,6 @@
 // The networks in a thread of their own, so that drawing never waits for them. reader.js is its other end.
 
-import { buildUp, read, summarise } from "./evidence.js";
+import { buildUp, read, rounded, summarise } from "./evidence.js";
 import { networksIn } from "./network.js";
 import { FIELD, writeStrokes } from "./pen.js";
 
@@ -11,7 +11,11 @@ import { FIELD, writeStrokes } from "./pen.js";
 let networks = new Map();
 
 /** @param {Given} given @returns {Sketch} */
-const sketchOf = ({ strokes, sketch }) => sketch ?? writeStrokes(strokes);
+function sketchOf({ strokes, sketch }) {
+  if (sketch) return sketch;
+  const { pixels, frame } = writeStrokes(strokes);
+  return { pixels, frame: [rounded(frame[0], 3), rounded(frame[1], 3), rounded(frame[2], 3)] };
+}
 
 /** @type {Record<string, (given: any) => unknown>} what the page may ask for; each as in camloss/page/serve.py */
 const TASKS = {
