@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,16 +90,18 @@ def main() -> None:
                 if doing == "load":
                     run("import hub_pair", push, **environment)
                 break_it(hub)
-                started = time.perf_counter()
                 read = run(imports, f"load_checkpoint({CAM!r})" if doing == "load" else push, **environment)
-                seconds = time.perf_counter() - started
                 hub.stop()
-                print(f"| {doing}: {name} | {seconds:.0f} | {read.replace(hub.endpoint, 'ENDPOINT')} |", flush=True)
+                print(f"| {doing}: {name} | {read.replace(hub.endpoint, 'ENDPOINT')} |", flush=True)
 
 
 def run(imports: str, code: str, **environment: str) -> str:
-    """What a process that does this writes on the error stream as its last line."""
-    code = f"{imports}\ntry:\n    {code}\nexcept ValueError as error:\n    raise SystemExit(f'{{error}}')"
+    """The last line that a process which does this writes on the error stream: how many seconds it took, and why."""
+    reason = "f'{time.monotonic() - started:.0f} | {error}'"
+    code = (
+        f"import time\n{imports}\nstarted = time.monotonic()\n"
+        f"try:\n    {code}\nexcept ValueError as error:\n    raise SystemExit({reason})"
+    )
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -109,7 +110,7 @@ def run(imports: str, code: str, **environment: str) -> str:
         text=True,
         check=False,
     )
-    return (done.stderr.strip().splitlines() or ["nothing"])[-1]
+    return (done.stderr.strip().splitlines() or [" | nothing"])[-1]
 
 
 if __name__ == "__main__":
