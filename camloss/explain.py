@@ -33,6 +33,8 @@ class Explanation:
     """(N,) in [0, 1], mean absolute difference of `cam` and `caam`: what CAM-loss makes small."""
     ink_energy: Tensor | None
     """(N,) in [0, 1], the share of the CAM that lies on the strokes; None for images of more than one channel."""
+    doubt: Tensor | None = None
+    """(N,) in [0, 1]: at 0.5 or more the image may show none of the classes; None where the model has no `Doubt`."""
     other_idx: Tensor | None = None
     """(N,) int64, the class that `contrast` holds against `class_idx`."""
     contrast: Tensor | None = None
@@ -72,6 +74,7 @@ def explain(
         caam=agnostic_map,
         distance=(class_map - agnostic_map).abs().mean((-2, -1)),
         ink_energy=ink_energy(class_map, x) if x.shape[1] == 1 else None,
+        doubt=None if (doubt := getattr(model, "doubt", None)) is None else doubt(logits, features),
         other_idx=other_idx,
         contrast=contrast,
     )

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from camloss.doubt import Doubt
 from camloss.errors import CamlossError
 
 Pooling = Literal["avg", "max"]
@@ -36,6 +37,7 @@ class MapClassifier(nn.Module):
         self.head = nn.Linear(channels, num_classes)
         self.pooling: Pooling = pooling
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
+        self.doubt: Doubt | None = None  # fitted when training is done
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Classify images.

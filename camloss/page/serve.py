@@ -24,6 +24,7 @@ from camloss.page.picture import MAX_TEXT, open_picture
 from camloss.twins import VARIANTS, Twins
 
 SHOWN = 8  # channels that are given one by one
+DOUBTFUL = 0.5  # doubt from which the page says so
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
 
 MAX_POINTS = 10_000  # of all strokes together
@@ -80,6 +81,7 @@ def answer(
             contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
             agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
             ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
+            doubt: in [0, 1]; at 0.5 or more this may be no digit. null where the model was not fitted for it.
 
     Raises:
         CamlossError: the picture is none, or too large, or a class is not a digit or
@@ -272,6 +274,7 @@ def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "agreement": round(1 - float(seen.distance), 4),
         "ink_energy": None if seen.ink_energy is None else round(float(seen.ink_energy), 4),
+        "doubt": None if seen.doubt is None else round(float(seen.doubt), 4),
     }
 
 
@@ -283,6 +286,11 @@ def _summarise(described: dict[str, dict[str, Any]]) -> str:
     else:
         reads = ", ".join(f"{titles[variant]} reads {model['digit']}" for variant, model in described.items())
         summary = f"They disagree: {reads[0].lower()}{reads[1:]}."
+    doubting = [titles[variant] for variant, model in described.items() if (model["doubt"] or 0) >= DOUBTFUL]
+    if len(doubting) == len(described):
+        summary += " But this may not be a digit."
+    elif doubting:
+        summary += f" {' and '.join(doubting)} doubts that this is a digit."
     for variant, model in described.items():
         if model["class_idx"] == model["other_idx"]:
             summary += f" {titles[variant]} reads {model['digit']} itself: there is nothing to hold it against."
