@@ -3,8 +3,9 @@
     python scripts/doubt.py                  the pair in checkpoints/, one table
     python scripts/doubt.py --fit runs/a     give the pair in runs/a its doubt first, in one step
 
-Training fits the doubt of both twins on the validation digits. Families of non-digits that chose how it is computed are
-named; what counts are the others, and the pen digits of the writers who chose nothing.
+It is fitted on the validation digits. Families of non-digits that chose how it is computed are named; what counts are
+the others, and the pen digits of the writers who chose nothing. The page's server says where it doubts; a pair with a
+doubt is answered by the server, not in the browser.
 """
 
 import os

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from camloss.digits.mnist import Split
 from camloss.digits.pen import FIELD
@@ -201,7 +202,8 @@ def _two_digits(generator: random.Random, digits: Split | None) -> Iterator[Tens
     while True:
         left, right = (_cropped(_digit(generator, digits)) for _ in range(2))
         gap = torch.zeros(FIELD, generator.randint(1, 4))
-        if (pixels := preprocess_sketch(torch.cat([left, gap, right], 1).numpy())) is not None:
+        both = F.pad(torch.cat([left, gap, right], 1), (4, 4, 4, 4))
+        if (pixels := preprocess_sketch(both.numpy())) is not None:
             yield pixels
 
 
@@ -227,7 +229,7 @@ def _noise(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
             pixels = (pixels < generator.uniform(0.05, 0.4)).float()
         elif kind == 2:
             coarse = torch.rand(1, 1, 7, 7, generator=torch_generator)
-            pixels = torch.nn.functional.interpolate(coarse, (FIELD, FIELD), mode="bilinear")
+            pixels = F.interpolate(coarse, (FIELD, FIELD), mode="bilinear")
         yield pixels
 
 

@@ -81,7 +81,7 @@ def answer(
             contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
             agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
             ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
-            doubt: in [0, 1]; at 0.5 or more this may be no digit. null where the model was not fitted for it.
+            doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
         CamlossError: the picture is none, or too large, or a class is not a digit or
@@ -274,7 +274,7 @@ def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "agreement": round(1 - float(seen.distance), 4),
         "ink_energy": None if seen.ink_energy is None else round(float(seen.ink_energy), 4),
-        "doubt": None if seen.doubt is None else round(float(seen.doubt), 4),
+        **({} if seen.doubt is None else {"doubt": round(float(seen.doubt), 4)}),
     }
 
 
@@ -286,7 +286,7 @@ def _summarise(described: dict[str, dict[str, Any]]) -> str:
     else:
         reads = ", ".join(f"{titles[variant]} reads {model['digit']}" for variant, model in described.items())
         summary = f"They disagree: {reads[0].lower()}{reads[1:]}."
-    doubting = [titles[variant] for variant, model in described.items() if (model["doubt"] or 0) >= DOUBTFUL]
+    doubting = [titles[variant] for variant, model in described.items() if model.get("doubt", 0) >= DOUBTFUL]
     if len(doubting) == len(described):
         summary += " But this may not be a digit."
     elif doubting:

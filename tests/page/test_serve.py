@@ -110,7 +110,7 @@ def test_summary_names_the_digits_and_what_cannot_be_held_against() -> None:
         digits = {"ce": ce, "cam": cam}
         return serve._summarise(
             {
-                name: {"digit": digit, "class_idx": digit, "other_idx": other, "doubt": doubt.get(f"{name}_doubt")}
+                name: {"digit": digit, "class_idx": digit, "other_idx": other, "doubt": doubt.get(f"{name}_doubt", 0.0)}
                 for name, digit in digits.items()
             }
         )
