@@ -55,7 +55,7 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
     tensors: dict[str, Tensor] = {}
     networks: dict[str, object] = {}
     for variant, model in models:
-        layers = fold(model)
+        layers = fold(model) if model.doubt is None else None  # doubt is the server's to compute
         if layers is None:
             return None
         for idx, layer in enumerate(layers):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from untrained import write_twins
 
 from camloss.digits.models import MNIST_MEAN, MNIST_STD, build_model
+from camloss.doubt import Doubt
 from camloss.errors import CamlossError
 from camloss.page.weights import fold, for_lanes, weight_file, weight_routes
 from camloss.twins import Twins
@@ -101,3 +102,9 @@ def test_there_are_no_other_files(client: TestClient) -> None:
     assert client.get("/web/weights").status_code == 404
     for name in ("nothing.safetensors", "..%2fweights.py", "x" * 5000):
         assert client.get(f"/web/weights/{name}").status_code == 404
+
+
+def test_a_pair_with_a_doubt_stays_with_the_server(tmp_path: Path) -> None:
+    doubting = Twins.load(write_twins(tmp_path))
+    doubting["cam"].doubt = Doubt(doubting["cam"].head.in_features, 10)
+    assert weight_file(doubting) is None
