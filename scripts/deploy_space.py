@@ -34,7 +34,7 @@ ALLOWED = (
     "pyproject.toml",
     "camloss/**/*.py",
     "camloss/py.typed",
-    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md")),
+    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "wasm")),
     *(
         f"checkpoints/{pair}{twin}/{name}"
         for pair in ("", "*/")
