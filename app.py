@@ -9,19 +9,28 @@ loaded, if it is newer; CAMLOSS_HUB_REVISION takes a certain one.
 
 import functools
 import json
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+from camloss.errors import CamlossError, quoted
+from camloss.page import environment
+
+try:
+    environment.check()
+except CamlossError as error:
+    raise SystemExit(f"error: {error}") from None
 
 import gradio as gr
 from gradio.events import api
 from gradio.themes.utils.fonts import LocalFont
 from starlette.middleware import Middleware
 
-from camloss.errors import CamlossError, quoted
-from camloss.page import palette, serve
+from camloss.page import guard, launch, palette, serve
 from camloss.page.follow import follow_hub
+from camloss.page.lanes import WORKERS, Busy, lane_for
 from camloss.page.pairs import find_pairs, load_for_page
 from camloss.page.web_files import WEB, files_in, web_route
 from camloss.page.weights import weight_routes
@@ -60,7 +69,7 @@ def twins(networks: object) -> Twins:
     return load(PAIRS[networks])
 
 
-def explain_digit(
+async def explain_digit(
     picture: str | None = None,
     class_idx: int | None = None,
     other_idx: int | None = None,
@@ -85,28 +94,47 @@ def explain_digit(
         of the CAM that lies on the strokes.
     """
     try:
-        return serve.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
+        return await lane_for(picture, strokes).run(
+            lambda: serve.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
+        )
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except Exception as error:
+        logging.exception("the server failed on a call")
+        raise gr.Error(FAILED, print_exception=False) from error
 
 
-def for_page(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """A server function of the page: takes what anyone may send, and says what is wrong with it in one line."""
+Answer = dict[str, Any]
+FAILED = "The server failed on this drawing, and its log says why; try another one."
+
+
+def for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Awaitable[Answer]]:
+    """A server function of the page: takes what anyone may send, and says what is wrong with it in one line.
+
+    The answer to what it cannot answer is {"error": one line}, and {"busy": true, "error": one line} where nothing is
+    wrong and the same question may be asked again in a moment.
+    """
 
     @functools.wraps(function)
-    def checked(question: Any) -> dict[str, Any]:
+    async def checked(question: Any) -> Answer:
         try:
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
-            return function(question)
+            lane = lane_for(question.get("picture"), question.get("strokes"))
+            return await lane.run(functools.partial(function, question))
+        except Busy as error:
+            return {"busy": True, "error": str(error)}
         except CamlossError as error:
             return {"error": str(error)}
+        except Exception:
+            logging.exception("the server failed on a question of the page")
+            return {"error": FAILED}
 
     return checked
 
 
 @for_page
-def answer(question: dict[str, Any]) -> dict[str, Any]:
+def answer(question: dict[str, Any]) -> Answer:
     return serve.answer(
         twins(question.get("networks")),
         question.get("picture"),
@@ -118,7 +146,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
 
 
 @for_page
-def build_up(question: dict[str, Any]) -> dict[str, Any]:
+def build_up(question: dict[str, Any]) -> Answer:
     return serve.build_up(
         twins(question.get("networks")),
         question.get("picture"),
@@ -130,7 +158,7 @@ def build_up(question: dict[str, Any]) -> dict[str, Any]:
 
 
 @for_page
-def sketch(question: dict[str, Any]) -> dict[str, Any]:
+def sketch(question: dict[str, Any]) -> Answer:
     return serve.sketch(question.get("picture"))
 
 
@@ -186,7 +214,8 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             example=EXAMPLES[4]["strokes"],
             shown=serve.SHOWN,
         )
-    api(explain_digit, api_name="explain", concurrency_limit=serve.WORKERS)
+    api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
+demo.queue(max_size=guard.MAX_WAITING)
 
 FONT = LocalFont("IBM Plex Sans", weights=(400, 700))  # of the bundled fonts' weights, these two hold every letter
 MONO = LocalFont("IBM Plex Mono", weights=(400, 700))
@@ -202,13 +231,22 @@ LAUNCH: dict[str, Any] = {
         body_text_color_subdued_dark=palette.DARK["soft"],
     ),
     "footer_links": ["api", "gradio"],
-    "app_kwargs": {"middleware": [Middleware(serve.LimitBody)], "routes": [*weight_routes(twins), web_route(FILES)]},
+    "app_kwargs": {
+        "middleware": [Middleware(guard.Guard, blocks=demo)],
+        "lifespan": guard.without_cors,
+        "routes": [*weight_routes(twins), web_route(FILES)],
+    },
     "head": "".join(f'<link rel="modulepreload" href="web/{name}">' for name in FILES if name.endswith(".js")),
     "max_file_size": 1,  # byte: nobody has a file to upload here
+    "pwa": False,
     "run_history": False,  # triples the time of an API call
     "show_error": False,  # error texts would show paths
     "ssr_mode": False,
+    "state_session_capacity": 200,  # nothing of ours is in a session, and gradio makes another where one is gone
 }
 
 if __name__ == "__main__":
-    demo.launch(**LAUNCH)
+    try:
+        launch.run(demo, LAUNCH)
+    except CamlossError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -225,7 +225,7 @@ def test_first_drawing_needs_no_heavy_package() -> None:
         "        gradio.HTML(''); gradio.Markdown('')\n"
         "    gradio.events.api(lambda: 0, api_name='b')\n"
     )
-    ours = loaded(f"import app\nassert app.answer({{'picture': {SEVEN!r}}})['blank'] is False")
+    ours = loaded(f"import app, asyncio\nassert asyncio.run(app.answer({{'picture': {SEVEN!r}}}))['blank'] is False")
     assert "camloss.page.serve" in ours
     assert "camloss.page.viz" not in ours
     assert not {name for name in HEAVY if name in ours - gradio_alone}

@@ -1,15 +1,12 @@
 """From a drawing to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
 
 A drawing comes as strokes of a pen or as a picture in base64 text. Callers are strangers: both are checked before
-anything is made of them, and few drawings are worked on at a time.
+anything is made of them.
 """
 
 import base64
 import math
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,7 +17,7 @@ from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
-from camloss.page.picture import MAX_TEXT, open_picture
+from camloss.page.picture import open_picture
 from camloss.twins import VARIANTS, Twins
 
 SHOWN = 8  # channels that are given one by one
@@ -30,10 +27,6 @@ BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number t
 MAX_POINTS = 10_000  # of all strokes together
 MAX_UNITS = 1e6  # of a point's coordinates, and of a stroke's width
 MIN_WIDTH = 1e-3
-
-MAX_WAIT = 10.0  # seconds
-WORKERS = os.cpu_count() or 1
-_workers = threading.BoundedSemaphore(WORKERS)
 
 
 def as_lists(maps: Tensor, low: float = 0.0) -> list[Any]:  # noqa: ARG001, takes what as_bytes takes
@@ -90,12 +83,11 @@ def answer(
     wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
     if wanted is not None and wanted == other:
         raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
-    with worker():
-        sketch = _sketch_of(picture, strokes)
-        if sketch is None:
-            return {"blank": True, "summary": "There is nothing to read yet."}
-        seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
-        described = {variant: _describe(explanation, encode) for variant, explanation in seen.items()}
+    sketch = _sketch_of(picture, strokes)
+    if sketch is None:
+        return {"blank": True, "summary": "There is nothing to read yet."}
+    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
+    described = {variant: _describe(explanation, encode) for variant, explanation in seen.items()}
     return {
         "blank": False,
         "summary": _summarise(described),
@@ -142,7 +134,7 @@ def build_up(
         raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(VARIANTS)}")
     wanted = _check_class(twins, class_idx)
     model = twins[variant]
-    with worker(), torch.inference_mode():
+    with torch.inference_mode():
         sketch = _sketch_of(picture, strokes)
         if sketch is None:
             return {"blank": True}
@@ -189,8 +181,7 @@ def sketch(picture: object) -> dict[str, Any]:
     Raises:
         CamlossError: as for `answer`.
     """
-    with worker():
-        found = _sketch_of(picture, None)
+    found = _sketch_of(picture, None)
     if found is None:
         return {"blank": True}
     return {
@@ -240,18 +231,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-@contextmanager
-def worker() -> Iterator[None]:
-    """Wait until a processor is free and take no other: more threads at once would slow down everyone."""
-    if not _workers.acquire(timeout=MAX_WAIT):
-        raise CamlossError("too many drawings at once; try again in a moment")
-    try:
-        torch.set_num_threads(1)
-        yield
-    finally:
-        _workers.release()
-
-
 def _check_class(twins: Twins, class_idx: object) -> int | None:
     last = twins.num_classes - 1
     if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
@@ -295,29 +274,3 @@ def _summarise(described: dict[str, dict[str, Any]]) -> str:
         if model["class_idx"] == model["other_idx"]:
             summary += f" {titles[variant]} reads {model['digit']} itself: there is nothing to hold it against."
     return summary
-
-
-class LimitBody:
-    """ASGI middleware: refuse a body longer than any picture needs, before it fills the memory."""
-
-    def __init__(self, app: Any, limit: int = MAX_TEXT + 10_000) -> None:
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self.limit:
-            await send({"type": "http.response.start", "status": 413, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"the request is too large"})
-            return
-        received = 0
-
-        async def counted() -> Any:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            return message if received <= self.limit else {"type": "http.disconnect"}
-
-        await self.app(scope, counted, send)

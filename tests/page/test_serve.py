@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import struct
-import threading
 import zlib
 from typing import Any
 
@@ -239,23 +238,6 @@ def test_build_up_refuses_unknown_variants_and_says_when_blank(twins: Twins) -> 
         with pytest.raises(CamlossError, match="unknown variant"):
             serve.build_up(twins, SEVEN, variant)
     assert serve.build_up(twins, encoded(Image.new("RGBA", (8, 8))), "ce") == {"blank": True}
-
-
-def test_few_are_worked_on_at_a_time_and_who_waits_too_long_is_told(
-    twins: Twins, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serve, "_workers", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(serve, "MAX_WAIT", 0.05)
-    with serve.worker(), pytest.raises(CamlossError, match="try again"):
-        serve.answer(twins, SEVEN)
-    assert serve.answer(twins, SEVEN)["blank"] is False
-
-
-def test_a_refused_picture_gives_its_turn_back(twins: Twins) -> None:
-    for _ in range(serve.WORKERS + 1):
-        with pytest.raises(CamlossError):
-            serve.answer(twins, "no base64!")
-    assert serve.answer(twins, SEVEN)["blank"] is False
 
 
 def test_ten_drawings_are_answered_as_ever() -> None:

@@ -1,0 +1,30 @@
+"""What gradio reads from the environment, checked before it does: it would end in a traceback while it is imported."""
+
+import os
+from collections.abc import Mapping
+
+from camloss.errors import CamlossError, quoted
+
+PORT = "GRADIO_SERVER_PORT"
+NUMBERS = {  # name: the lowest and the highest that make sense
+    PORT: (1, 65535),
+    "GRADIO_NUM_PORTS": (1, 65535),
+    "GRADIO_NODE_NUM_PORTS": (1, 65535),
+    "GRADIO_NODE_SERVER_PORT": (1, 65535),
+    "GRADIO_NUM_WORKERS": (0, 1000),
+    "GRADIO_ANALYTICS_MAX_EVENTS": (1, 10**9),
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": (1, 10**9),
+    "GRADIO_DEFAULT_CONCURRENCY_LIMIT": (1, 10**6),
+    "GRADIO_DEBUG": (0, 1),
+}
+
+
+def check(environment: Mapping[str, str] = os.environ) -> None:
+    """
+    Raises:
+        CamlossError: a variable that must be a number is none.
+    """
+    for name, (low, high) in NUMBERS.items():
+        text = environment.get(name, str(low))
+        if not (text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
+            raise CamlossError(f"{name} is {quoted(text)}; set it to a whole number from {low} to {high}, or unset it")

@@ -1,0 +1,80 @@
+"""Starting the page's server and ending it: one port, patience with connections, and an end that finishes its work."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from camloss.errors import CamlossError
+from camloss.page import lanes
+from camloss.page.environment import PORT
+
+HEADER_SECONDS = 10  # until the headers of a request must have come
+FINISH_SECONDS = 2  # for what is in flight when the server is told to end
+
+
+def run(demo: Any, options: Mapping[str, Any]) -> None:
+    """Serve a gradio page until SIGTERM or Ctrl-C.
+
+    Raises:
+        CamlossError: it cannot listen where it is told to.
+    """
+    port = os.environ.get(PORT)
+    try:
+        demo.launch(**options, server_port=int(port) if port else None, prevent_thread_lock=True)
+    except OSError as error:
+        raise CamlossError(
+            f"cannot listen on {os.environ.get('GRADIO_SERVER_NAME') or '127.0.0.1'}, port {port or '7860 or after'}: "
+            f"it is in use, or no address of this machine; set {PORT} or GRADIO_SERVER_NAME to another"
+        ) from error
+    server = demo.server
+    server.config.timeout_graceful_shutdown = FINISH_SECONDS
+    server.config.http_protocol_class = impatient(server.config.http_protocol_class)
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    while not told.wait(1.0) and server.thread.is_alive():  # in steps: on Windows a wait for ever hears no Ctrl-C
+        pass
+    server.should_exit = True
+    server.thread.join(FINISH_SECONDS + 1)
+    for lane in lanes.LANES:
+        lane.close()
+
+
+def impatient(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which would wait for ever, with a limit to the time that a request's headers may take."""
+
+    class Impatient(protocol):  # type: ignore[misc, valid-type]
+        timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.wait_for_headers()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.wait_for_headers()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.stop_waiting()
+            super().connection_lost(exc)
+
+        def wait_for_headers(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.stop_waiting()
+            elif self.timer is None:
+                self.timer = asyncio.get_running_loop().call_later(HEADER_SECONDS, self.give_up)
+
+        def stop_waiting(self) -> None:
+            if self.timer is not None:
+                self.timer.cancel()
+                self.timer = None
+
+        def give_up(self) -> None:
+            self.timer = None
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+
+    return Impatient
