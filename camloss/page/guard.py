@@ -5,10 +5,11 @@ its start need; whatever is not on it is 404, and what is on it is checked befor
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +112,7 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*_kept(message.get("headers", ())), *HEADERS]
+                message["headers"] = [*_without(message.get("headers", ()), HEADERS), *HEADERS]
             await send(message)
 
         room = 0
@@ -121,10 +122,10 @@ class Guard:
             query = scope["query_string"].decode("latin-1")
             scope = {**scope, "query_string": query.encode("latin-1") if re.fullmatch(door.query, query) else b""}
             if "POST" in door.methods:
-                room = self._room_for(scope)
+                room = await self._room_for(scope, receive)
                 self.held += room
                 body = await read_body(receive)
-                check_question(door, body, self.blocks._queue)
+                check_question(door, body, self.blocks)
                 receive = replay(body, receive)
             await self.app(scope, receive, dressed)
         except Refusal as refusal:
@@ -138,7 +139,7 @@ class Guard:
         finally:
             self.held -= room
 
-    def _room_for(self, scope: Any) -> int:
+    async def _room_for(self, scope: Any, receive: Receive) -> int:
         """The bytes to reserve for a body, which are 0 for small ones."""
         headers = dict(scope["headers"])
         if not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
@@ -149,6 +150,7 @@ class Guard:
         if int(declared) <= SMALL:
             return 0
         if self.held + queued_bytes(self.blocks._queue) + int(declared) > MAX_HELD:
+            await read_body(receive, keep=False)  # or the connection would break before our answer is read
             raise Refusal(503, "many pictures are being read at this moment; try again in a moment", busy=True)
         return int(declared)
 
@@ -158,8 +160,18 @@ def door_of(method: str, path: str) -> Door | None:
     return next((d for d in DOORS if method in d.methods and re.fullmatch(d.path, path, re.ASCII)), None)
 
 
-async def read_body(receive: Receive) -> bytes:
-    """A whole body.
+@contextlib.asynccontextmanager
+async def without_cors(app: Any) -> AsyncIterator[None]:
+    """A lifespan: gradio lets the scripts of every site read its answers, with credentials; nobody needs that here."""
+    from gradio.route_utils import CustomCORSMiddleware
+
+    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not CustomCORSMiddleware]
+    app.middleware_stack = app.build_middleware_stack()
+    yield
+
+
+async def read_body(receive: Receive, keep: bool = True) -> bytes:
+    """A whole body, or b"" where it is not to be kept.
 
     Raises:
         Refusal: it is too large, or does not arrive in time.
@@ -174,8 +186,10 @@ async def read_body(receive: Receive) -> bytes:
             raise Refusal(408, f"the request did not arrive within {SECONDS:g} s") from None
         if message["type"] == "http.disconnect":
             raise Refusal(400, "the request broke off")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+        part = message.get("body", b"")
+        size += len(part)
+        if keep:
+            parts.append(part)
         if size > MAX_BODY:
             raise Refusal(413, f"the request is too large; send at most {MAX_BODY:,} bytes")
         if not message.get("more_body", False):
@@ -192,11 +206,11 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def check_question(door: Door, body: bytes, queue: Any) -> None:
+def check_question(door: Door, body: bytes, blocks: Any) -> None:
     """
     Raises:
-        Refusal: the body is no JSON object, has more values than any question, or names sessions as nobody does; or
-            the session's earlier answers are still to be fetched.
+        Refusal: the body is no JSON object, has more values than any question, or other than this one has; names its
+            session as nobody does; or answers to that session's earlier calls are still to be fetched.
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise Refusal(413, f"the question has too many values; send at most {MAX_VALUES:,}")
@@ -209,16 +223,22 @@ def check_question(door: Door, body: bytes, queue: Any) -> None:
     session = question.get("session_hash")
     if not ((session is None and door is CALL) or (isinstance(session, str) and re.fullmatch(SESSION, session))):
         raise Refusal(400, "session_hash must be 1 to 40 letters and digits")
-    kinds: dict[str, type] = {"component_id": int, "fn_name": str} if door is ASK else {"data": list}
-    if door is JOIN:
-        kinds["fn_index"] = int
-    for name, kind in kinds.items():
-        if not isinstance(question.get(name), kind):
-            raise Refusal(400, f"{name} is missing or no {kind.__name__}")
-    if door is not ASK:
-        forget_unfetched(queue)
-        if len(queue.pending_event_ids_session.get(session, ())) >= MAX_PER_SESSION:
+    if door is ASK:
+        if not (isinstance(question.get("component_id"), int) and isinstance(question.get("fn_name"), str)):
+            raise Refusal(400, "component_id must be a number and fn_name a name")
+    else:
+        _check_call(question, 0 if door is CALL else question.get("fn_index"), blocks.fns)
+        forget_unfetched(blocks)
+        if len(blocks._queue.pending_event_ids_session.get(session, ())) >= MAX_PER_SESSION:
             raise Refusal(503, f"fetch the answers to your {MAX_PER_SESSION} earlier calls first", busy=True)
+
+
+def _check_call(question: dict[str, Any], function: object, functions: Mapping[int, Any]) -> None:
+    if not isinstance(function, int) or function not in functions:
+        raise Refusal(400, "there is no such fn_index")
+    values, count = question.get("data"), len(functions[function].inputs)
+    if not isinstance(values, list) or len(values) != count:
+        raise Refusal(400, f"data must be a list of {count} values, null for those that are left out")
 
 
 def queued_bytes(queue: Any) -> int:
@@ -226,15 +246,18 @@ def queued_bytes(queue: Any) -> int:
     return sum(len(getattr(event.request, "_body", b"")) for event in queue.event_ids_to_events.values())
 
 
-def forget_unfetched(queue: Any) -> None:
-    """gradio keeps for ever what nobody fetches: let go of the oldest sessions whose calls are all done."""
+def forget_unfetched(blocks: Any) -> None:
+    """gradio keeps what each session sent last, and for ever what nobody fetches.
+
+    Let go of the former as soon as a call is done, and of the latter in the oldest sessions whose calls all are.
+    """
+    queue, states = blocks._queue, blocks.state_holder.session_data
     sessions = queue.pending_event_ids_session
     live = {event.session_hash for event in queue.event_ids_to_events.values()}
     unfetched = sum(map(len, sessions.values()))
-    for session in list(sessions):
-        if unfetched <= MAX_UNFETCHED and len(sessions) <= MAX_UNFETCHED:
-            return
-        if session not in live:
+    for session in [name for name in sessions if name not in live]:
+        states.pop(session, None)
+        if unfetched > MAX_UNFETCHED or len(sessions) > MAX_UNFETCHED:
             unfetched -= len(sessions.pop(session))
             queue.pending_messages_per_session.pop(session, None)
 
@@ -252,11 +275,6 @@ async def refuse(send: Send, refusal: Refusal, as_answer: bool = False) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-def _kept(headers: Any) -> list[tuple[bytes, bytes]]:
-    """The headers of gradio's answer, but for those that let other sites' scripts read it."""
-    ours = {name for name, _ in HEADERS}
-    return [
-        (name, value)
-        for name, value in headers
-        if name.lower() not in ours and not name.lower().startswith(b"access-control-")
-    ]
+def _without(headers: Any, others: Any) -> list[tuple[bytes, bytes]]:
+    names = {name for name, _ in others}
+    return [(name, value) for name, value in headers if name.lower() not in names]

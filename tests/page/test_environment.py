@@ -1,0 +1,21 @@
+"""Garbage in the environment ends in one line."""
+
+import pytest
+
+from camloss import CamlossError
+from camloss.page import environment
+
+
+@pytest.mark.parametrize("value", ["", "abc", "-1", "0", "70000", "1e3", "9" * 5000, "\u0663\u0664\u0665"])
+def test_a_port_that_is_none(value: str) -> None:
+    if value == "\u0663\u0664\u0665":  # digits, to Python and to gradio
+        environment.check({"GRADIO_SERVER_PORT": value})
+        return
+    with pytest.raises(CamlossError, match=r"GRADIO_SERVER_PORT is .*; set it to a whole number") as caught:
+        environment.check({"GRADIO_SERVER_PORT": value})
+    assert len(str(caught.value)) < 200
+
+
+def test_what_is_in_order_passes() -> None:
+    environment.check({})
+    environment.check({"GRADIO_SERVER_PORT": "7860", "GRADIO_DEBUG": "0"})

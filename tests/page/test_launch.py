@@ -1,0 +1,100 @@
+"""How the page's server starts and ends, as processes see it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from page_server import ROOT, PageServer
+
+
+def end_of(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRADIO_SERVER_PORT", "abc"),
+        ("GRADIO_NUM_PORTS", ""),
+        ("GRADIO_ANALYTICS_MAX_EVENTS", "many"),
+        ("GRADIO_SERVER_NAME", "no such host"),
+        ("CAMLOSS_CHECKPOINTS", "/dev/null"),
+    ],
+)
+def test_garbage_in_the_environment_is_one_line(tmp_path: Path, name: str, value: str) -> None:
+    run = end_of(tmp_path, **{"GRADIO_SERVER_PORT": "17861", name: value})
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1
+    assert len(run.stderr) < 300
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        run = end_of(tmp_path, GRADIO_SERVER_PORT=port, GRADIO_SERVER_NAME="127.0.0.1")
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: cannot listen on 127.0.0.1, port {port}: it is in use")
+    assert run.stderr.count("\n") == 1
+
+
+def test_sigterm_finishes_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt")
+    try:
+        with urllib.request.urlopen(f"{server.url}config", timeout=30) as answer:
+            owner = next(c["id"] for c in json.load(answer)["components"] if c["props"].get("server_fns"))
+        body = json.dumps({"data": {"picture": ""}, "component_id": owner, "fn_name": "answer", "session_hash": "a"})
+        host, port = server.url.removeprefix("http://").rstrip("/").split(":")
+        answers: list[bytes] = []
+
+        def ask() -> None:
+            """Half of the question before the signal, the other half after it."""
+            with socket.create_connection((host, int(port)), timeout=30) as line:
+                head = f"POST /gradio_api/component_server/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+                line.sendall(f"{head}Content-Type: application/json\r\n\r\n{body[:20]}".encode())
+                time.sleep(0.5)
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+                line.sendall(body[20:].encode())
+                answers.append(line.recv(10_000))
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        assert server.process.wait(20) == 0
+        asker.join()
+        assert answers[0].startswith(b"HTTP/1.1 200")
+        assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    finally:
+        server.kill()
+
+
+def test_sigterm_waits_for_nobody_for_long(tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt")
+    try:
+        host, port = server.url.removeprefix("http://").rstrip("/").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as line:
+            line.sendall(b"POST /gradio_api/call/explain HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n")
+            line.sendall(b"Content-Type: application/json\r\n\r\n{")
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(20) == 0
+    finally:
+        server.kill()
