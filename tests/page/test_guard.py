@@ -11,11 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import own_loop
 import pytest
 from page_server import ROOT, PageServer
 from playwright.sync_api import Browser
@@ -352,8 +352,7 @@ def ask_guard(app: Any, length: int, messages: list[Any], page: bool = True) -> 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    with ThreadPoolExecutor(1) as thread:  # Playwright's loop runs in this one
-        thread.submit(lambda: asyncio.run(app(scope, receive, send))).result()
+    own_loop.run(app(scope, receive, send))
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 

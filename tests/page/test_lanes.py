@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import own_loop
 import pytest
 from hostile import png, saved, text_of
 from test_serve import SEVEN
@@ -33,7 +34,7 @@ def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:
         end.set()
         return [await first, await second, await lane.run(lambda: "next")]
 
-    assert asyncio.run(crowd()) == [True, True, "next"]
+    assert own_loop.run(crowd()) == [True, True, "next"]
 
 
 def test_work_that_fails_gives_its_place_back() -> None:
@@ -44,4 +45,4 @@ def test_work_that_fails_gives_its_place_back() -> None:
             with pytest.raises(ZeroDivisionError):
                 await lane.run(lambda: 1 // 0)
 
-    asyncio.run(twice())
+    own_loop.run(twice())
