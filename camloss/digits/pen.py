@@ -24,7 +24,7 @@ FIELD = 28  # pixels, side of a model's input
 BOX = 20  # pixels, longer side of the digit in it
 PEN = 2.6  # pixels, width of MNIST's pen: mean of what `sketch._path` finds in its training images
 MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are specks
-LINES_AT_ONCE = 500  # keeps little memory busy
+LINES_AT_ONCE = 100  # keeps little memory busy
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,16 @@ def draw_lines(lines: Tensor) -> Tensor:
     Returns:
         (28, 28) in [0, 1].
     """
-    places = torch.cartesian_prod(_centres(), _centres()).flip(1)[:, None]  # (784, 1, 2) as (x, y), row by row
+    places = torch.cartesian_prod(_centres(), _centres()).to(lines)[:, :, None]  # (784, 2, 1) as (y, x), row by row
     squared = torch.full((FIELD * FIELD,), torch.inf, dtype=lines.dtype)
     for start, end in (chunk.unbind(1) for chunk in lines.split(LINES_AT_ONCE)):
-        along, way = end - start, places - start  # (N, 2), (784, N, 2)
-        share = (way * along).sum(-1) / along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
-        nearest = way - share.clamp(0, 1)[..., None] * along
-        squared = torch.minimum(squared, nearest.square().sum(-1).amin(-1))
+        along = end - start  # (N, 2)
+        across, down = places[:, 1] - start[:, 0], places[:, 0] - start[:, 1]  # (784, N) each, from a line's start
+        length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
+        share = (across * (along[:, 0] / length)).addcmul_(down, along[:, 1] / length).clamp_(0, 1)
+        across.addcmul_(share, along[:, 0], value=-1).square_()  # from the nearest place on the line
+        down.addcmul_(share, along[:, 1], value=-1).square_()
+        squared = torch.minimum(squared, across.add_(down).amin(-1))
     return _ink(squared.view(FIELD, FIELD), PEN)
 
 

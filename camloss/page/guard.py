@@ -48,7 +48,9 @@ DOORS = (
     Door(("GET",), r"/favicon\.ico"),
     Door(("GET",), rf"/assets/{NAME}"),
     Door(("GET",), rf"/static/(?:fonts/{NAME}|js)/{NAME}"),
-    Door(("GET", "HEAD"), rf"/web/{NAME}"),
+    Door(("GET",), "/web/weights", query=r"networks=[\w%.+-]{1,200}"),
+    Door(("GET",), r"/web/weights/[0-9a-f]{64}\.safetensors"),
+    Door(("GET", "HEAD"), rf"/web/{NAME}\.{NAME}"),
     Door(("GET",), "/gradio_api/startup-events"),  # asked by launch, once
     ASK,
     # The API: its documentation, gradio's Python client, and two plain requests.
@@ -60,7 +62,7 @@ DOORS = (
 )
 
 MAX_BODY = MAX_TEXT + 10_000  # bytes
-MAX_VALUES = 20_000  # in a question; JSON of nothing but brackets takes 30 times its size
+MAX_VALUES = 40_000  # in a question, most of them strokes; JSON of nothing but brackets takes 30 times its size
 SMALL = 100_000  # bytes of a body that always finds room
 MAX_HELD = 16_000_000  # bytes of larger bodies, all together, those in gradio's queue included
 SECONDS = 20.0  # until a whole body must have come
@@ -125,7 +127,7 @@ class Guard:
                 room = await self._room_for(scope, receive)
                 self.held += room
                 body = await read_body(receive)
-                check_question(door, body, self.blocks)
+                body = check_question(door, body, self.blocks)
                 receive = replay(body, receive)
             await self.app(scope, receive, dressed)
         except Refusal as refusal:
@@ -206,8 +208,9 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def check_question(door: Door, body: bytes, blocks: Any) -> None:
-    """
+def check_question(door: Door, body: bytes, blocks: Any) -> bytes:
+    """The body, with null for values that a call leaves out at its end.
+
     Raises:
         Refusal: the body is no JSON object, has more values than any question, or other than this one has; names its
             session as nobody does; or answers to that session's earlier calls are still to be fetched.
@@ -227,18 +230,23 @@ def check_question(door: Door, body: bytes, blocks: Any) -> None:
         if not (isinstance(question.get("component_id"), int) and isinstance(question.get("fn_name"), str)):
             raise Refusal(400, "component_id must be a number and fn_name a name")
     else:
-        _check_call(question, 0 if door is CALL else question.get("fn_index"), blocks.fns)
+        missing = _missing(question, 0 if door is CALL else question.get("fn_index"), blocks.fns)
+        if missing:
+            body = json.dumps({**question, "data": question["data"] + [None] * missing}).encode()
         forget_unfetched(blocks)
         if len(blocks._queue.pending_event_ids_session.get(session, ())) >= MAX_PER_SESSION:
             raise Refusal(503, f"fetch the answers to your {MAX_PER_SESSION} earlier calls first", busy=True)
+    return body
 
 
-def _check_call(question: dict[str, Any], function: object, functions: Mapping[int, Any]) -> None:
+def _missing(question: dict[str, Any], function: object, functions: Mapping[int, Any]) -> int:
+    """How many values a call leaves out."""
     if not isinstance(function, int) or function not in functions:
         raise Refusal(400, "there is no such fn_index")
     values, count = question.get("data"), len(functions[function].inputs)
-    if not isinstance(values, list) or len(values) != count:
-        raise Refusal(400, f"data must be a list of {count} values, null for those that are left out")
+    if not isinstance(values, list) or len(values) > count:
+        raise Refusal(400, f"data must be a list of at most {count} values")
+    return count - len(values)
 
 
 def queued_bytes(queue: Any) -> int:

@@ -26,6 +26,7 @@ DRAWING = (
     100_000,
 )  # at most that many pixels on each side and characters of text: strokes, as the page sends them
 PHOTO = (512, 1_300_000)  # a photo, as the page sends it
+POINTS = 2_000  # of strokes, at most, where they are as cheap as a drawing
 HEADER = 48  # characters that hold a PNG's first 33 bytes, which tell its size
 
 
@@ -74,15 +75,24 @@ REST = Lane(1, room=4, niceness=10)  # up to 300 ms each
 LANES = (DRAWINGS, PHOTOS, REST)
 
 
-def lane_for(picture: object) -> Lane:
-    """Where a question about this picture, base64 text, waits: what its first bytes say about its size is binding."""
+def lane_for(picture: object, strokes: object = None) -> Lane:
+    """Where a question about this picture, base64 text, or these strokes waits.
+
+    What a picture's first bytes say about its size is binding: no other part of the file can enlarge it.
+    """
     if not isinstance(picture, str):
-        return DRAWINGS  # refused at once
+        return DRAWINGS if _points_of(strokes) <= POINTS else PHOTOS
     side = _png_side(picture)
     for lane, (pixels, characters) in ((DRAWINGS, DRAWING), (PHOTOS, PHOTO)):
         if side is not None and side <= pixels and len(picture) <= characters:
             return lane
     return REST
+
+
+def _points_of(strokes: object) -> int:
+    found = strokes if isinstance(strokes, list) else []
+    lists = (stroke.get("points") for stroke in found if isinstance(stroke, dict))
+    return sum(len(points) // 2 for points in lists if isinstance(points, list))
 
 
 def _png_side(picture: str) -> int | None:

@@ -77,8 +77,8 @@ def answer(
             doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
-        CamlossError: the picture is none, or too large, or a class is not a digit or
-            held against itself; or too many others wait.
+        CamlossError: the picture is none, or too large, or a class is not a digit or is held
+            against itself.
     """
     wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
     if wanted is not None and wanted == other:

@@ -27,7 +27,7 @@ from camloss.page.picture import MAX_TEXT
 
 JSON = {"Content-Type": "application/json"}
 LONGEST = MAX_TEXT - 3
-CALL = {"data": [SEVEN, None, None, None]}
+CALL = {"data": [SEVEN]}
 
 
 def send(
@@ -155,6 +155,8 @@ def test_every_door_is_needed_and_every_other_route_is_closed(
         "/assets/..%2f..%2fblocks.py",
         "/web/..",
         "/web/%00",
+        "/web/pad",
+        "/web/weights/draw.js",
         "//",
     ],
 )
@@ -234,8 +236,7 @@ def test_odd_questions_are_refused_in_one_line(page_server: PageServer, question
         ("queue/join", {"data": [SEVEN, None, None, None], "fn_index": "0", "session_hash": "a"}),
         ("queue/join", {"data": [SEVEN, None, None, None], "fn_index": 0, "session_hash": "a" * 1000}),
         ("call/explain", {"data": SEVEN}),
-        ("call/explain", {"data": [SEVEN]}),
-        ("call/explain", {"data": [SEVEN] * 5}),
+        ("call/explain", {"data": [SEVEN] * 6}),
         ("call/explain", {"data": [SEVEN], "session_hash": "a" * 1000}),
     ],
 )

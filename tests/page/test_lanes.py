@@ -21,6 +21,11 @@ def test_what_the_page_sends_has_lanes_of_its_own() -> None:
     for text in ("", "no base64!", "data:", "A" * 4_000_000, "iVBORw0KGgo", "b\u00fcnt"):
         assert lane_for(text) is REST
     assert lane_for(None) is DRAWINGS
+    assert lane_for(None, [{"width": 1, "points": [0] * 1000}] * 4) is DRAWINGS
+    assert lane_for(None, [{"width": 1, "points": [0] * 1000}] * 5) is PHOTOS
+    odd: list[object] = ["abc", [1], [[]], [{}], [{"points": 3}], {"points": []}]
+    for strokes in odd:
+        assert lane_for(None, strokes) is DRAWINGS
 
 
 def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:
