@@ -1,6 +1,7 @@
 """Starting the page's server and ending it: one port, patience with connections, and an end that finishes its work."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -29,6 +30,8 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
             f"cannot listen on {os.environ.get('GRADIO_SERVER_NAME') or '127.0.0.1'}, port {port or '7860 or after'}: "
             f"it is in use, or no address of this machine; set {PORT} or GRADIO_SERVER_NAME to another"
         ) from error
+    gc.collect()
+    gc.freeze()  # what is here now stays; without it to look through, garbage with a picture in it is found soon
     server = demo.server
     server.config.timeout_graceful_shutdown = FINISH_SECONDS
     server.config.http_protocol_class = impatient(server.config.http_protocol_class)
