@@ -1,6 +1,7 @@
 """What reaches gradio of what strangers send, and what they get for the rest."""
 
 import asyncio
+import base64
 import http.client
 import json
 import re
@@ -110,6 +111,9 @@ def test_every_door_is_needed_and_every_other_route_is_closed(
     tab.wait_for_selector("[data-ready]", state="attached")
     tab.locator(".examples button").first.click()
     tab.wait_for_function("document.querySelector('[data-ready]').answer")
+    photo = base64.b64decode(SEVEN)
+    with tab.expect_response("**/component_server/"):  # photos are read by the server
+        tab.locator("[name=photo]").set_input_files({"name": "seven.png", "mimeType": "image/png", "buffer": photo})
     tab.evaluate("fetch('web/server.js', {method: 'HEAD'})")  # where an answer fails
     tab.close()
     Client(url, verbose=False).predict(SEVEN, api_name="/explain")
