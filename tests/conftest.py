@@ -1,4 +1,4 @@
-"""What several test modules share: a pair of untrained networks, the page's server, and a browser."""
+"""What several test modules share: untrained networks, the page's server, a browser, and a training of seconds."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from _chromium import launch_options
 from page_server import PageServer
+from tiny_mnist import write_tiny_mnist
 from untrained import write_twins
 
+from camloss.digits.mnist import MNISTData, load_mnist
 from camloss.errors import CamlossError
+from camloss.training.config import TrainConfig
 from camloss.twins import Twins
 
 if TYPE_CHECKING:
@@ -48,3 +51,13 @@ def browser() -> Iterator["Browser"]:
         chromium = playwright.chromium.launch(**options)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
+    return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    return TrainConfig(epochs=2, batch_size=50, hands=0, output_dir=tmp_path, device="cpu")
