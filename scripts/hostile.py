@@ -1,6 +1,6 @@
 """Pictures that a stranger might craft: small files that ask for much, each of a size that a shared machine survives.
 
-fuzz.py, benchmark.py and the tests send them; each must be refused or cheap.
+The tests send them; each must be refused or cheap.
 """
 
 import base64
