@@ -51,9 +51,9 @@ def main() -> None:
             raise CamlossError(f"nothing is recorded of {over!r}; expected a change in {RECORDS.name}")
         for seed in seeds:
             record = {"change": change, "over": over, **measure_once(dataclasses.replace(config, seed=seed))}
-            with RECORDS.open("a") as file:
+            with RECORDS.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
-    TABLE.write_text(f"{INTRODUCTION}\n{table(read_records())}\n")
+    TABLE.write_text(f"{INTRODUCTION}\n{table(read_records())}\n", encoding="utf-8")
 
 
 def measure_once(config: TrainConfig) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def measure_once(config: TrainConfig) -> dict[str, Any]:
 
 
 def read_records() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in RECORDS.read_text().splitlines()]
+    return [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
 
 
 def table(records: list[dict[str, Any]]) -> str:

@@ -236,7 +236,7 @@ def test_tensors_that_do_not_fit(saved: Path, tensors: dict[str, torch.Tensor | 
     [
         ({"format": FORMAT + 1}, f"has checkpoint format {FORMAT + 1}, this camloss reads {FORMAT}; upgrade camloss"),
         ({}, f"has checkpoint format None, this camloss reads {FORMAT}"),
-        ({"format": FORMAT, "arch": "vgg", "num_classes": 10}, "unknown arch 'vgg'; expected one of sketch_cnn"),
+        ({"format": FORMAT, "arch": "vgg", "num_classes": 10}, "unknown arch 'vgg'; expected one of light_cnn"),
         ({"format": FORMAT, "num_classes": 10}, "unknown arch 'None'"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": 11}, "does not fit arch.*has shape"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10**9}, "does not fit arch.*has shape"),
