@@ -303,7 +303,7 @@ def test_the_queue_is_bounded(page_server: PageServer) -> None:
 
 def megabytes(server: PageServer) -> float:
     """Resident memory of the page."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found
     return int(found[1]) / 1024

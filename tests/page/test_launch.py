@@ -81,7 +81,7 @@ def test_sigterm_finishes_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> N
         assert server.process.wait(20) == 0
         asker.join()
         assert answers[0].startswith(b"HTTP/1.1 200")
-        assert "Traceback" not in (tmp_path / "log.txt").read_text()
+        assert "Traceback" not in (tmp_path / "log.txt").read_text(encoding="utf-8")
     finally:
         server.kill()
 
