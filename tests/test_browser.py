@@ -408,6 +408,32 @@ def test_page_recovers_when_the_server_comes_back(open_page: Open, tmp_path: Pat
         server.kill()
 
 
+@pytest.mark.parametrize("how", ["asks for patience", "takes long"])
+def test_a_busy_page_says_so_and_answers_in_the_end(open_page: Open, how: str) -> None:
+    page = open_page(by_server=True)
+    first = show_example(page, 3)
+    held: list[Route] = []
+
+    def wait(route: Route) -> None:
+        if how == "takes long" and not held:
+            held.append(route)
+        elif how == "asks for patience" and len(held) < 2:
+            held.append(route)
+            route.fulfill(json={"busy": True, "error": "many pictures are being read at this moment"})
+        else:
+            route.continue_()
+
+    page.route("**/component_server/", wait)
+    page.locator(".examples button").nth(1).click()
+    expect(page.locator(".verdict")).to_have_text("The page is busy: the answer to your drawing takes a moment.")
+    assert page.evaluate("document.querySelector('[data-ready]').answer") == first  # the last answer stays
+    assert ink(page, "[data-variant=cam] [data-map=cam] canvas") > 10_000
+    if how == "takes long":
+        held[0].continue_()
+    assert settled(page) != first
+    expect(page.locator(".verdict")).not_to_contain_text("busy")
+
+
 def test_a_server_that_fails_is_no_lost_connection(open_page: Open) -> None:
     page = open_page(by_server=True, watched=False)  # the browser itself logs each request that fails
     asked: list[str] = []

@@ -78,6 +78,11 @@ export function start(root, props, server) {
       board.dataset.link = "lost";
       say("The connection is lost; trying again. Your drawing is safe.");
     },
+    slow() {
+      if (board.dataset.link === "lost") return;
+      board.dataset.link = "slow";
+      say("The page is busy: the answer to your drawing takes a moment.");
+    },
     failed(problem) {
       console.error(problem);
       say("This page failed to show the answer. Your drawing is safe: change it, or reload the page.");

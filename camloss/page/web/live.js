@@ -1,16 +1,19 @@
 // The live loop: one question at a time, always about the newest drawing, for as long as there is a newer one.
 
 import { pause } from "./dom.js";
-import { ConnectionLost } from "./server.js";
+import { ConnectionLost, ServerBusy } from "./server.js";
+
+const SLOW = 700; // ms after which a question has been open for long
 
 /**
  * @template T what is asked and what came back
- * @param {{ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void, failed: (problem: unknown) => void,
- *   busy: (busy: boolean) => void}} page `ask` about the drawing as it is; `show` what came back; `lost` connection,
- *   which is tried again; `failed` in asking or showing, which is not; `busy` while a question is open.
+ * @param {{ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void, slow: () => void,
+ *   failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page `ask` about the drawing as it is; `show`
+ *   what came back; `lost` connection, which is tried again; `slow` where an answer takes long, or the server asks for
+ *   patience; `failed` in asking or showing, which is not tried again; `busy` while a question is open.
  * @returns {() => void} to be called when there is something new to ask
  */
-export function liveLoop({ ask, show, lost, failed, busy }) {
+export function liveLoop({ ask, show, lost, slow, failed, busy }) {
   let newest = 0; // number of the newest drawing
   let asked = 0; // number of the one that the open question is about
   let running = false;
@@ -19,12 +22,16 @@ export function liveLoop({ ask, show, lost, failed, busy }) {
   async function askNow() {
     for (let delay = 250; ; delay = Math.min(2 * delay, 2000)) {
       asked = newest;
+      const timer = setTimeout(slow, SLOW);
       try {
         return await ask();
       } catch (problem) {
         if (!(problem instanceof ConnectionLost)) throw problem;
-        lost();
-        await pause(delay);
+        if (problem instanceof ServerBusy) slow();
+        else lost();
+        await pause(delay * (0.5 + Math.random())); // not all visitors at the same moment
+      } finally {
+        clearTimeout(timer);
       }
     }
   }

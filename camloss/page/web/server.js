@@ -6,6 +6,9 @@ const PATIENCE = 15000; // ms until a call counts as failed
 
 export class ConnectionLost extends Error {}
 
+/** The server has too much to do at this moment; nothing is wrong with the question. */
+export class ServerBusy extends ConnectionLost {}
+
 /**
  * The reply to a call, in time. gradio's client gives undefined for whatever went wrong. Where the server is there all
  * the same, the call is made once more; asking for ever would not make a server answer that fails on this question.
@@ -13,15 +16,21 @@ export class ConnectionLost extends Error {}
  * @template T
  * @param {() => Promise<T | undefined>} call
  * @returns {Promise<T | {error: string}>}
- * @throws {ConnectionLost} the server cannot be reached
+ * @throws {ConnectionLost} the server cannot be reached, or is busy
  */
 export async function reply(call) {
   for (let attempt = 0; attempt < 2; attempt++) {
     const answer = await Promise.race([call(), pause(PATIENCE)]);
+    if (isBusy(answer)) throw new ServerBusy("the server has too much to do");
     if (answer !== undefined) return answer;
     if (!(await serverIsThere())) throw new ConnectionLost("the server cannot be reached");
   }
   return { error: "The server failed on this drawing. Your drawing is safe: change it, or try again later." };
+}
+
+/** @param {unknown} answer */
+function isBusy(answer) {
+  return typeof answer === "object" && answer !== null && "busy" in answer;
 }
 
 async function serverIsThere() {
