@@ -18,9 +18,9 @@ from typing import Any
 
 import own_loop
 import pytest
+from drawn import SEVEN
 from page_server import ROOT, PageServer
 from playwright.sync_api import Browser
-from test_serve import SEVEN
 
 from camloss.page import guard
 from camloss.page.guard import DOORS, Guard, Refusal, door_of

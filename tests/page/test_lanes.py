@@ -5,8 +5,8 @@ import threading
 
 import own_loop
 import pytest
+from drawn import SEVEN
 from hostile import png, saved, text_of
-from test_serve import SEVEN
 
 from camloss.page.lanes import DRAWINGS, PHOTOS, REST, Busy, Lane, lane_for
 

@@ -1,7 +1,6 @@
 """What strangers may send, and what they get: checks, geometry, and the same numbers as `explain`."""
 
 import base64
-import io
 import json
 import struct
 import zlib
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from drawn import SEVEN, drawn, encoded
+from PIL import Image
 from recorded import RECORDED, answers
 
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
@@ -19,23 +19,6 @@ from camloss.digits.sketch import prepare_sketch
 from camloss.page import serve
 from camloss.page.picture import MAX_TEXT
 from camloss.twins import Twins
-
-
-def encoded(image: Image.Image, file_format: str = "PNG") -> str:
-    file = io.BytesIO()
-    image.save(file, file_format)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def drawn(size: int = 128) -> Image.Image:
-    """A 7 on a transparent canvas."""
-    image = Image.new("RGBA", (size, size))
-    pen = ImageDraw.Draw(image)
-    pen.line([(0.3 * size, 0.2 * size), (0.7 * size, 0.2 * size), (0.45 * size, 0.8 * size)], "black", size // 16)
-    return image
-
-
-SEVEN = encoded(drawn())
 
 
 def numbers(text: str, low: float = 0.0) -> torch.Tensor:
