@@ -266,7 +266,16 @@ Mix = Callable[[Path], str]
     ids=lambda words: words[0],
 )
 def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tuple[str, ...], mix: Mix) -> None:
-    for name in ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "README.md", "docs", "scripts", "camloss"):
+    for name in (
+        "app.py",
+        "requirements.txt",
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs",
+        "scripts",
+    ):
         (tmp_path / name).symlink_to(ROOT / name)
     reason = mix(write_twins(tmp_path / "checkpoints"))
     places = {"folder": str(tmp_path / "checkpoints"), "root": str(tmp_path)}
