@@ -24,6 +24,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "callers": benchmark_page.callers,
     "browser": benchmark_page.browser,
     "anywhere": benchmark_browser.anywhere,
+    "truth": benchmark_browser.truth,
     "start": benchmark_page.start,
 }
 

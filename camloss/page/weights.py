@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from camloss.checkpoint import pack
 from camloss.digits.models import MNIST_MEAN, MNIST_STD, MapClassifier
+from camloss.doubt import DISTANCE_SHARE
 from camloss.errors import CamlossError
 from camloss.twins import Twins
 
@@ -55,7 +56,7 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
     tensors: dict[str, Tensor] = {}
     networks: dict[str, object] = {}
     for variant, model in models:
-        layers = fold(model) if model.doubt is None else None  # doubt is the server's to compute
+        layers = fold(model)
         if layers is None:
             return None
         for idx, layer in enumerate(layers):
@@ -72,7 +73,10 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
             "pooling": model.pooling,
             "mean": MNIST_MEAN,
             "std": MNIST_STD,
+            "distance_share": DISTANCE_SHARE if model.doubt else None,
         }
+        if model.doubt:
+            tensors |= {f"{variant}.doubt.{name}": buffer.float() for name, buffer in model.doubt.named_buffers()}
     body = pack(tensors, networks=networks)
     return WeightFile(f"{hashlib.sha256(body).hexdigest()}.safetensors", body, gzip.compress(body, mtime=0))
 

@@ -104,7 +104,12 @@ def test_there_are_no_other_files(client: TestClient) -> None:
         assert client.get(f"/web/weights/{name}").status_code == 404
 
 
-def test_a_pair_with_a_doubt_stays_with_the_server(tmp_path: Path) -> None:
+def test_doubt_goes_along(tmp_path: Path) -> None:
     doubting = Twins.load(write_twins(tmp_path))
-    doubting["cam"].doubt = Doubt(doubting["cam"].head.in_features, 10)
-    assert weight_file(doubting) is None
+    doubting["cam"].doubt = doubt = Doubt(doubting["cam"].head.in_features, 10)
+    doubt.means.uniform_()
+    file = weight_file(doubting)
+    assert file is not None
+    tensors = load(file.plain)
+    assert torch.equal(tensors["cam.doubt.means"], doubt.means)
+    assert not any(name.startswith("ce.doubt") for name in tensors)

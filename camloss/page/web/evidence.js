@@ -7,6 +7,7 @@ import { TOP } from "./heat.js";
 /** @import { Network } from "./network.js" */
 
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
+const DOUBTFUL = 0.5; // doubt from which the sentence says so
 const EPSILON = 2 ** -23; // of float32, in which the reference computes
 const TINY = 2 ** -126;
 
@@ -16,6 +17,27 @@ export function softmax(logits) {
   const powers = Array.from(logits, (logit) => Math.exp(logit - highest));
   const sum = powers.reduce((total, power) => total + power);
   return powers.map((power) => power / sum);
+}
+
+/**
+ * Whether this may be none of the classes, in [0, 1]; null where the network was not fitted for it (camloss/doubt.py).
+ *
+ * @param {Network} network @param {Float64Array} logits @param {Float32Array} means of the features' channels
+ */
+export function doubtOf({ doubt }, logits, means) {
+  if (!doubt) return null;
+  const { directions, spread, scale, distanceShare } = doubt;
+  const channels = means.length;
+  const turned = Float64Array.from(means, (_, j) =>
+    means.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
+  );
+  const distances = Array.from(logits, (_, k) =>
+    Math.hypot(...turned.map((value, c) => value - doubt.means[k * channels + c])),
+  );
+  const top = Math.max(...logits);
+  const energy = -top - Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+  const strange = (energy - spread[0]) / spread[1] + (distanceShare * (Math.min(...distances) - spread[2])) / spread[3];
+  return 1 / (1 + Math.exp((scale[0] - strange) / scale[1]));
 }
 
 /**
@@ -131,6 +153,7 @@ export function read(network, pixels, down, across, question) {
       -1,
     );
   }
+  const doubt = doubtOf(network, logits, features.means);
   const reading = {
     digit,
     probs: softmax(logits).map((share) => rounded(share, 6)),
@@ -141,6 +164,7 @@ export function read(network, pixels, down, across, question) {
     contrast,
     agreement: rounded(1 - distance(cam, caam), 4),
     ink_energy: rounded(inkEnergy(cam, height, width, pixels, down, across), 4),
+    ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
   };
   return { reading, logits, size: [height, width] };
 }
@@ -221,6 +245,9 @@ export function summarise(readings, titles) {
       ? `${said.length === 2 ? "Both" : "All"} read ${said[0].reading.digit}.`
       : `They disagree: ${each[0].toLowerCase()}${each.slice(1)}.`,
   ];
+  const doubting = said.filter(({ reading }) => (reading.doubt ?? 0) >= DOUBTFUL).map(({ title }) => title);
+  if (doubting.length === said.length) sentences.push("But this may not be a digit.");
+  else if (doubting.length > 0) sentences.push(`${doubting.join(" and ")} doubts that this is a digit.`);
   for (const { title, reading } of said) {
     if (reading.class_idx === reading.other_idx) {
       sentences.push(`${title} reads ${reading.digit} itself: there is nothing to hold it against.`);

@@ -42,6 +42,7 @@ export class Network {
     this.description = description;
     this.headWeight = tensor("head.weight"); // [class][channel]
     this.headBias = tensor("head.bias");
+    this.doubt = description.distance_share === null ? null : doubtIn(tensor, description.distance_share);
     this.#free = (this.#kernel.__heap_base.value + 15) & ~15;
     this.#weights = description.layers.map((_, i) => ({
       weight: this.#store(tensor(`${i}.weight`)),
@@ -91,17 +92,32 @@ export class Network {
       [from, to] = [to, from];
     });
     const [h, w, channels] = shapes[layers.length];
-    this.#kernel.pool(from, h, w, channels, pooling === "max" ? 1 : 0, pooled);
+    /** @param {"avg" | "max"} kind @returns {Float32Array} one value a channel */
+    const pool = (kind) => {
+      this.#kernel.pool(from, h, w, channels, kind === "max" ? 1 : 0, pooled);
+      return memory.slice(pooled / 4, pooled / 4 + channels);
+    };
     const values = memory.subarray(from / 4, from / 4 + (h + 2) * (w + 2) * channels);
+    const means = pool("avg");
+    const strengths = pooling === "avg" ? means : pool("max");
     const logits = new Float64Array(classes);
     for (let k = 0; k < classes; k++) {
       let sum = this.headBias[k];
-      for (let c = 0; c < channels; c++) sum += this.headWeight[k * channels + c] * memory[pooled / 4 + c];
+      for (let c = 0; c < channels; c++) sum += this.headWeight[k * channels + c] * strengths[c];
       logits[k] = sum;
     }
-    return { logits, features: { values, height: h, width: w, channels } };
+    return { logits, features: { values, height: h, width: w, channels, means } };
   }
 }
+
+/** The numbers of camloss/doubt.py. @param {(name: string) => Float32Array} tensor @param {number} distanceShare */
+const doubtIn = (tensor, distanceShare) => ({
+  directions: tensor("doubt.directions"),
+  means: tensor("doubt.means"),
+  spread: tensor("doubt.spread"),
+  scale: tensor("doubt.scale"),
+  distanceShare,
+});
 
 /** Height, width and channels of the input and of each layer's output. @param {Layer[]} layers @param {number} height @param {number} width */
 function shapesOf(layers, height, width) {

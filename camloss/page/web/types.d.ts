@@ -45,6 +45,7 @@ export interface Reading {
   contrast: string | null;
   agreement: number;
   ink_energy: number;
+  doubt?: number; // in [0, 1], where the network was fitted for it
 }
 
 /** What `camloss.page.serve.answer` returns for a drawing that is not blank, with one reading a variant. */
@@ -90,6 +91,7 @@ export interface NetworkHeader {
   pooling: "avg" | "max";
   mean: number;
   std: number;
+  distance_share: number | null; // null where no doubt was fitted
 }
 
 /** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
@@ -98,6 +100,7 @@ export interface Features {
   height: number;
   width: number;
   channels: number;
+  means: Float32Array; // of each channel
 }
 
 /** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
