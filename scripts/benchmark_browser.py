@@ -209,7 +209,11 @@ def browser_processes() -> list[int]:
             process = parents[process]
         return process == os.getpid()
 
-    return [process for process in parents if is_ours(process) and "chrom" in Path(f"/proc/{process}/comm").read_text()]
+    return [
+        process
+        for process in parents
+        if is_ours(process) and "chrom" in Path(f"/proc/{process}/comm").read_text(encoding="utf-8")
+    ]
 
 
 async def longest_tasks(url: str) -> list[Row]:

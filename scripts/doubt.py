@@ -4,8 +4,7 @@
     python scripts/doubt.py --fit runs/a     give the pair in runs/a its doubt first, in one step
 
 It is fitted on the validation digits. Families of non-digits that chose how it is computed are named; what counts are
-the others, and the pen digits of the writers who chose nothing. The page's server says where it doubts; a pair with a
-doubt is answered by the server, not in the browser.
+the others, and the pen digits of the writers who chose nothing. The page says where a network doubts.
 """
 
 import os
