@@ -21,7 +21,7 @@ from torch import Tensor
 
 from camloss.digits.models import MapClassifier, build_model
 from camloss.doubt import Doubt
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, one_line
 
 FORMAT = 1
 HEADER_KEY = "camloss"  # of safetensors' own header
@@ -66,12 +66,12 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
     config = config if isinstance(config, dict) else {}
     if config.get("format") != FORMAT:
         raise CamlossError(
-            f"{name} has checkpoint format {config.get('format')}, this camloss reads {FORMAT}; "
+            f"{name} has checkpoint format {one_line(config.get('format'))}, this camloss reads {FORMAT}; "
             "upgrade camloss or take a checkpoint that it wrote"
         )
     num_classes = config.get("num_classes")
     if not isinstance(num_classes, int) or isinstance(num_classes, bool) or not 1 <= num_classes < 2**31:
-        raise CamlossError(f"{name} is damaged (num_classes {num_classes}); fetch or train it again")
+        raise CamlossError(f"{name} is damaged (num_classes {one_line(num_classes)}); fetch or train it again")
     try:
         with torch.device("meta"):  # without memory: the file may claim any number of classes
             model = build_model(str(config.get("arch")), num_classes)
@@ -90,11 +90,11 @@ def _misfit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> st
     for what, names in (("lacks", expected.keys() - tensors.keys()), ("also holds", tensors.keys() - expected.keys())):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            return f"it {what} {min(names)[:60]}{more}"
+            return f"it {what} {one_line(min(names))}{more}"
     for name in expected:
         tensor = tensors[name]
         if tensor.shape != expected[name].shape:
-            return f"{name} has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
+            return f"{name} has shape {one_line(tuple(tensor.shape))}, expected {tuple(expected[name].shape)}"
         if tensor.dtype != expected[name].dtype:
             return f"{name} is {tensor.dtype}, expected {expected[name].dtype}"
         if not bool(tensor.isfinite().all()):

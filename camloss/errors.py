@@ -15,6 +15,11 @@ class CamlossError(ValueError):
     exit_code = 2
 
 
+def one_line(value: object) -> str:
+    """A name or number from a file as text, in one line of at most 60 characters."""
+    return " ".join(str(value).split())[:60]
+
+
 def quoted(value: object) -> str:
     """A value that somebody sent as Python writes it, shortened to at most 100 characters."""
     return _brief.repr(value)[:100]

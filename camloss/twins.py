@@ -20,7 +20,7 @@ import torch
 
 from camloss.checkpoint import WEIGHTS, load_weights, read_header
 from camloss.digits.models import MapClassifier
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, one_line
 from camloss.losses import CAMLoss
 
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
@@ -146,7 +146,7 @@ def compare_twins(headers: Mapping[str, Mapping[str, Any]], name: str) -> None:
         trained_as = _of_training(headers[variant], "variant")
         if trained_as != variant:
             found = f"a {trained_as}" if isinstance(trained_as, str) else "a checkpoint without a record"
-            raise CamlossError(f"{name} is no pair: in the place of {variant} lies {found[:60]}; {HOW_TO_PAIR}")
+            raise CamlossError(f"{name} is no pair: in the place of {variant} lies {one_line(found)}; {HOW_TO_PAIR}")
     for key in ("arch", "num_classes"):
         values = {variant: headers[variant].get("config", {}).get(key) for variant in VARIANTS}
         if len({str(value) for value in values.values()}) > 1:
@@ -208,8 +208,8 @@ def _settings(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differ(name: str, what: str, values: Mapping[str, Any]) -> CamlossError:
-    shown = ", ".join(f"{variant} {str(value)[:60]}" for variant, value in values.items())
-    return CamlossError(f"{name} is no pair: its twins differ in {what} ({shown}); {HOW_TO_PAIR}")
+    shown = ", ".join(f"{variant} {one_line(value)}" for variant, value in values.items())
+    return CamlossError(f"{name} is no pair: its twins differ in {one_line(what)} ({shown}); {HOW_TO_PAIR}")
 
 
 def _same_weights(one: MapClassifier, other: MapClassifier) -> bool:

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from _checkout import ROOT
 from _chromium import launch_options
@@ -29,8 +29,10 @@ def page(command: Sequence[str] = APP) -> Iterator[str]:
 
 
 @contextmanager
-def served(command: Sequence[str] = APP) -> Iterator[tuple[str, int]]:
+def served(command: Sequence[str] = APP, log: IO[bytes] | None = None) -> Iterator[tuple[str, int]]:
     """A server on a free port of this machine, from its first 200 until it is killed; its address and its process.
+
+    What it writes on the error stream goes to `log`, or to ours.
 
     Raises:
         CamlossError: it ended before it answered.
@@ -46,7 +48,7 @@ def served(command: Sequence[str] = APP) -> Iterator[tuple[str, int]]:
         "PYTHONPATH": str(ROOT),
     }
     url = f"http://127.0.0.1:{port}/"
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=log)
     try:
         while True:
             try:

@@ -245,12 +245,17 @@ def test_tensors_that_do_not_fit(saved: Path, tensors: dict[str, torch.Tensor | 
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": -3}, "is damaged"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": None}, "is damaged"),
         (["not", "an", "object"], "is damaged"),
+        ({"format": "a\nb" * 9_000}, "has checkpoint format a ba b"),
+        ({"format": FORMAT, "arch": "a\nb" * 9_000, "num_classes": 10}, "unknown arch 'a"),
+        ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": "1\n" * 9_000}, "is damaged"),
     ],
 )
 def test_a_config_that_says_something_else(saved: Path, config: object, message: str) -> None:
     rewrite(saved, config=config)
-    with pytest.raises(CamlossError, match=f"{WEIGHTS}.*{message}"):
+    with pytest.raises(CamlossError, match=f"{WEIGHTS}.*{message}") as refused:
         load_checkpoint(saved)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300 + len(str(saved))
 
 
 def test_safetensors_of_another_library(saved: Path) -> None:

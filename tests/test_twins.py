@@ -59,6 +59,7 @@ def set_config(**values: object) -> Callable[[dict[str, Any]], None]:
         (set_config(label_smoothing=0.1), r"differ in label_smoothing \(ce None, cam 0.1\)"),
         (lambda training: training["environment"].update(precision="bfloat16"), "differ in precision in use"),
         (lambda training: training.update(run="another"), r"differ in the training that made them"),
+        (set_config(**{"a\nb": "c\nd" + "e" * 9_000}), "differ in a b .*, cam c de"),
         (lambda training: training.pop("run"), "cam has no id of the training that made it"),
         (lambda training: training.update(run=7), "cam has no id of the training that made it"),
         (lambda training: training.update(variant="ce"), "in the place of cam lies a ce"),
@@ -72,6 +73,7 @@ def test_a_record_that_differs_in_more_than_the_loss_is_refused(
     with pytest.raises(CamlossError, match=f"{pair} is no pair: .*{reason}.*scripts/join_pair.py$") as refused:
         Twins.load(pair)
     assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300 + len(str(pair))
 
 
 def test_another_arch_beside_it_is_refused(pair: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss.doubt import Doubt
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 
 Pooling = Literal["avg", "max"]
 
@@ -151,7 +151,7 @@ def build_model(arch: str, num_classes: int = 10, **kwargs: bool) -> MapClassifi
         CamlossError: the arch is unknown, or does not take an option.
     """
     if arch not in ARCHS:
-        raise CamlossError(f"unknown arch {arch!r}; expected one of {', '.join(ARCHS)}")
+        raise CamlossError(f"unknown arch {quoted(arch)}; expected one of {', '.join(ARCHS)}")
     try:
         model = ARCHS[arch](num_classes, **kwargs)
     except TypeError as error:

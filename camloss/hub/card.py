@@ -238,9 +238,19 @@ def files_beside(
         header: of the weight file.
         source, place, twin: for the card, see `model_card`.
         pictures: PNG files by name.
+
+    Raises:
+        CamlossError: the training record is not as `camloss.training` writes it.
     """
     config, training = header["config"], header.get("training", {})
-    card = model_card(config, training, source, pictures, place=place, twin=twin)
+    try:
+        card = model_card(config, training, source, pictures, place=place, twin=twin)
+    except CamlossError:
+        raise
+    except Exception as error:  # a record is any JSON
+        raise CamlossError(
+            f"{source} has a training record that is not as training writes it ({type(error).__name__}); train it again"
+        ) from error
     return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
 
 

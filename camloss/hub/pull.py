@@ -91,15 +91,22 @@ def find_pins(repo: str, revision: str | None = None, from_cache: bool = False) 
     Raises:
         CamlossError: the Hub cannot be reached or refuses, or the repositories were not pushed as a pair.
     """
-    last_id = f"{repo}-{LAST}"
-    path = fetch(last_id, PAIR, revision, f"find the pair {repo[:100]} on the Hub", from_cache)
-    commit = commit_of(path)
+    path = fetch(f"{repo}-{LAST}", PAIR, revision, f"find the pair {repo[:100]} on the Hub", from_cache)
+    return pins_in(path.read_bytes(), repo, commit_of(path))
+
+
+def pins_in(content: bytes, repo: str, commit: str) -> dict[str, Pin]:
+    """What pair.json says, as it lies in that commit of the cam repository.
+
+    Raises:
+        CamlossError: it is damaged.
+    """
     try:
-        pair = json.loads(path.read_bytes())
+        pair = json.loads(content)
         commits = {variant: commit if variant == LAST else pair[variant]["revision"] for variant in VARIANTS}
         return {variant: Pin(f"{repo}-{variant}", commits[variant], pair[variant]["sha256"]) for variant in VARIANTS}
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise CamlossError(f"{last_id}/{PAIR} is damaged; push both twins again") from error
+        raise CamlossError(f"{repo}-{LAST}/{PAIR} is damaged; push both twins again") from error
 
 
 def pinned(checkpoints_dir: str | Path) -> dict[str, Pin]:

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from dataclasses import dataclass
 from typing import Any
 
+from h11 import LocalProtocolError
+
 from camloss.page.picture import MAX_TEXT
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,10 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        with contextlib.suppress(LocalProtocolError):  # what follows the headers is no HTTP: uvicorn has answered that
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         door = door_of(scope["method"], scope["path"])
         begun = False
 
@@ -132,6 +138,8 @@ class Guard:
             await self.app(scope, receive, dressed)
         except Refusal as refusal:
             await refuse(dressed, refusal, as_answer=door is not None and door.page_asks and refusal.busy)
+        except LocalProtocolError:
+            raise
         except Exception as error:  # our own functions catch theirs: what comes here, gradio stumbled over
             log.warning("%s %s: %s: %s", scope["method"], scope["path"][:100], type(error).__name__, str(error)[:200])
             if not begun:

@@ -53,10 +53,12 @@ class Picture:
         from PIL import Image  # 0.1 s to import
 
         try:
-            image = Image.open(io.BytesIO(self.content), formats=(self.kind,))
+            image: Image.Image = Image.open(io.BytesIO(self.content), formats=(self.kind,))
             if image.size != (self.width, self.height):
                 raise ValueError("it says two sizes")
             image.load()
+            if image.mode == "P":  # now, for its palette may be damaged too, or missing
+                image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         except Exception as error:  # Pillow raises whatever it stumbles over
             raise CamlossError(f"the picture is damaged ({str(error)[:100]}); send a whole {self.kind} file") from error
         turn = TURNS.get(self.orientation)

@@ -10,7 +10,7 @@ from untrained import RECORD
 
 from camloss import CamlossError
 from camloss.checkpoint import WEIGHTS, read_header
-from camloss.hub.card import METRICS, PICTURES, Place, check_space_card, metadata, model_card
+from camloss.hub.card import METRICS, PICTURES, Place, check_space_card, files_beside, metadata, model_card
 from camloss.twins import VARIANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -122,6 +122,26 @@ def test_a_published_card_can_be_installed_from_and_cited() -> None:
     assert "[user/camloss](https://huggingface.co/spaces/user/camloss)" in card
     assert "```bibtex\n@inproceedings{" in card
     assert "pip install" not in model_card(CONFIG, RECORD, "checkpoints/cam")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("history", 5),
+        ("history", [{}]),
+        ("history", [{"seconds": "1", "validation_accuracy": 1}]),
+        ("test", [1]),
+        ("test", {"accuracy": "high"}),
+        ("test", {"accuracy": 10**400}),
+        ("config", 5),
+        ("environment", [1]),
+        ("variant", []),
+    ],
+)
+def test_a_record_that_no_training_wrote(key: str, value: object) -> None:
+    header = {"config": CONFIG, "training": {"variant": "cam", **RECORD, key: value}}
+    with pytest.raises(CamlossError, match=f"{CAM} has a training record that is not as training writes it"):
+        files_beside(header, CAM, {}, place=PLACE)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -395,6 +395,15 @@ def test_what_gradio_stumbles_over_is_one_line(caplog: pytest.LogCaptureFixture)
     assert "KeyError" in caplog.text
 
 
+def test_a_body_that_is_no_http_is_refused_and_leaves_no_traceback(page_server: PageServer) -> None:
+    host, port = page_server.url.removeprefix("http://").rstrip("/").split(":")
+    for path in ("/config", "/nothing", "/web/draw.js"):
+        with socket.create_connection((host, int(port)), timeout=60) as line:
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n".encode())
+            assert line.recv(1000).startswith(b"HTTP/1.1 400")
+    assert "LocalProtocolError" not in page_server.log.read_text(encoding="utf-8")
+
+
 def test_half_sent_headers_are_given_up(page_server: PageServer) -> None:
     """Twenty connections that never finish their request; the page answers others meanwhile."""
     host, port = page_server.url.removeprefix("http://").rstrip("/").split(":")

@@ -73,6 +73,14 @@ def test_exif_is_never_copied_tag_by_tag(kind: str) -> None:
     assert peak < 1_000_000
 
 
+def test_a_palette_that_is_missing_is_refused() -> None:
+    with pytest.raises(CamlossError, match="the picture is damaged"):
+        open_picture(text_of(png(4, 4, colour=3))).decode()
+    whole = open_picture(text_of(png(4, 4, chunk(b"PLTE", b"abc"), colour=3))).decode()
+    assert whole.mode == "RGB"
+    assert whole.getpixel((0, 0)) == tuple(b"abc")
+
+
 def test_scans_are_counted() -> None:
     assert open_picture(text_of(hostile.many_scans(MAX_SCANS - 2, 64))).decode().size == (64, 64)
     with pytest.raises(CamlossError, match="more than 64 scans"):
