@@ -130,7 +130,6 @@ def test_a_published_card_can_be_installed_from_and_cited() -> None:
         ("history", 5),
         ("history", [{}]),
         ("history", [{"seconds": "1", "validation_accuracy": 1}]),
-        ("test", [1]),
         ("test", {"accuracy": "high"}),
         ("test", {"accuracy": 10**400}),
         ("config", 5),
