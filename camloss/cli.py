@@ -31,13 +31,15 @@ class Parser(argparse.ArgumentParser):
         raise CamlossError(f"{message}; see {self.prog} --help")
 
 
-def add_flags(parser: argparse.ArgumentParser, config: Any) -> None:
-    """Add one flag for each field of a dataclass instance, which gives the defaults.
+def add_flags(parser: argparse.ArgumentParser, config: Any, without: Sequence[str] = ()) -> None:
+    """Add one flag for each field of a dataclass instance, which gives the defaults; but for the fields `without`.
 
     A field's metadata may hold "help" and "choices". Flags that are not given leave no trace in the parsed namespace,
     so that `dataclasses.replace(config, **vars(namespace))` changes just what was asked for.
     """
     for field in dataclasses.fields(config):
+        if field.name in without:
+            continue
         default = getattr(config, field.name)
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
         options: dict[str, Any] = {"help": f"{field.metadata['help']} (default: {shown})"}

@@ -25,6 +25,8 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
     "torchvision": ("digits/mnist", "digits/models", "wrap"),
     "timm": ("wrap",),
     "playwright": ("scripts",),
+    "optuna": ("scripts/sweep",),
+    "sqlalchemy": ("scripts/sweep",),
     "tqdm": ("training", "scripts"),
 }
 

@@ -291,14 +291,6 @@ def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tup
     assert_one_line(done, code, f"{places['folder']} is no pair: its twins {reason}; train both with scripts/train.py")
 
 
-def test_a_sweep_refuses_twins_of_two_trainings(data_dir: Path, tmp_path: Path) -> None:
-    flags = ["--seeds", "0", *quick(data_dir, tmp_path, "--epochs", "2", "--hands", "0")]
-    assert run("sweep.py", *flags).returncode == 0
-    folder = tmp_path / "seed-0"
-    save_checkpoint(load_checkpoint(folder / "cam"), folder / "cam", {**load_training(folder / "cam"), "run": "other"})
-    assert_one_line(run("sweep.py", *flags), 2, "differ in the training that made them")
-
-
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -329,16 +321,6 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         run("join_pair.py", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"
     )
     assert not (tmp_path / "no").exists()
-
-
-def test_sweep_prints_mean_and_deviation(data_dir: Path, tmp_path: Path) -> None:
-    flags = quick(data_dir, tmp_path / "out", "--epochs", "2")
-    done = run("sweep.py", "--seeds", "0", "1", *flags)
-    assert done.returncode == 0, done.stderr
-    assert "mean ± std of 2 seeds" in done.stdout
-    again = run("sweep.py", "--seeds", "0", "1", *flags)
-    assert "epoch" not in again.stdout  # complete seeds are measured, not trained again
-    assert again.stdout in done.stdout
 
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py", "sweep.py"])

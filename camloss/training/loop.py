@@ -19,6 +19,7 @@ from camloss.digits.mnist import MNISTData, Split
 from camloss.digits.models import MapClassifier, build_model
 from camloss.errors import CamlossError
 from camloss.training.config import TrainConfig
+from camloss.training.controls import Way
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optimizer import make_optimizer
 from camloss.training.resume import TrainingState
@@ -32,34 +33,37 @@ class DivergedError(CamlossError):
 
 
 def train(
-    config: TrainConfig, variant: str, data: MNISTData, run: str = "", log: Callable[[str], None] = tqdm.write
+    config: TrainConfig,
+    variant: str,
+    data: MNISTData,
+    run: str = "",
+    *,
+    log: Callable[[str], None] = tqdm.write,
+    way: Way | None = None,
 ) -> "TrainedTwin":
-    """Train one twin.
+    """Train one twin, or a control of the study.
 
     After each epoch its whole state goes to `output_dir/.resume/VARIANT.safetensors`; with `config.resume`, training
     goes on from there.
 
     Args:
         config: the run.
-        variant: one of `VARIANTS`.
+        variant: one of `VARIANTS`, or what to call a control.
         data: MNIST; its test split is not touched.
         run: the id of this training, which its twins share; see `camloss.training.resume.run_id`.
         log: receives one line an epoch.
+        way: the control; a twin's is that of its variant.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
         CamlossError: the device or precision is not to be had, or the interrupted run had another config.
     """
+    way = way or Way(VARIANTS[variant].loss)
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     train_split = data.train.joined(draw_hands(config.hands, config.seed)).to(device)
     validation = data.validation.to(device)
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        kwargs = {"pretrained": True} if config.pretrained else {}
-        model = build_model(config.arch, **kwargs)
-    model = model.to(device).to(memory_format=torch.channels_last)
+    model = initial_model(config, way).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
     augmentation = Augmentation().scaled(config.augment)
 
@@ -73,7 +77,7 @@ def train(
     total_steps = steps_per_epoch * config.epochs
 
     for epoch in range(len(history), config.epochs):
-        criterion = VARIANTS[variant].loss(config.alpha_at(epoch))
+        criterion = way.loss(config.alpha_at(epoch))
         order_generator, image_generator = epoch_generators(config.seed, epoch, device)
         order = torch.randperm(len(train_split), generator=order_generator)  # (N,)
         sums = torch.zeros(2, device=device)
@@ -85,6 +89,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
             x = augmentation(images, image_generator) if config.augment > 0 else images
+            x = way.vary(x, image_generator) if way.vary else x
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits, features = model(x)  # (B, 10), (B, C, H, W)
@@ -126,6 +131,16 @@ class TrainedTwin:
     model: MapClassifier
     history: list[dict[str, float]]
     environment: dict[str, str]
+
+
+def initial_model(config: TrainConfig, way: Way) -> MapClassifier:
+    """The network before its first step: the same for one seed, whatever it is to learn from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        kwargs = {"pretrained": True} if config.pretrained else {}
+        model = build_model(config.arch, **kwargs)
+    model.pooling = way.pooling or model.pooling
+    return model
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:

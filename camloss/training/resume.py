@@ -24,21 +24,30 @@ def run_id(config: TrainConfig) -> str:
     return secrets.token_hex(8)
 
 
+class BusyError(CamlossError):
+    """Another training is at work in a folder."""
+
+
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
     """Keep every other training out of a folder; a process that died keeps nobody out.
 
+    Args:
+        folder: made if needed.
+        wait: for as long as another training is at work there.
+
     Raises:
-        CamlossError: another training is at work there, or the folder cannot be written.
+        BusyError: another training is at work there.
+        CamlossError: the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
         lock.acquire()
     except Timeout as error:
-        raise CamlossError(f"another training is at work in {folder}; wait for it or name another folder") from error
+        raise BusyError(f"another training is at work in {folder}; wait for it or name another folder") from error
     except OSError as error:
         raise CamlossError(f"cannot write {folder}: {error.strerror}; name another folder") from error
     try:
