@@ -88,6 +88,9 @@ class Queue:
         )
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings(
+            "ignore", "Heartbeat of storage is supposed"
+        )  # to be kept by optimize; here by _beating
         with self.alone():
             try:
                 self.storage = optuna.storages.RDBStorage(
@@ -109,7 +112,7 @@ class Queue:
             known = {trial.user_attrs.get("run") for trial in self._trials(*UNFINISHED, TrialState.COMPLETE)}
             for run in runs:
                 if run not in known:
-                    self.study.add_trial(optuna.create_trial(state=TrialState.WAITING, user_attrs={"run": run}))
+                    self._add(run)
 
     def work(self, make: Callable[[str], None]) -> None:
         """Make runs until none is left; while others make the last ones, wait, in case one of them dies."""
@@ -132,17 +135,20 @@ class Queue:
     def _take(self) -> optuna.Trial | None:
         with self.alone():
             self._release_the_dead()
-            if not self._trials(TrialState.WAITING):
-                return None
-            trial = self.study.ask()
-            run = trial.user_attrs.get("run")
-            earlier = [t for t in self._trials(*UNFINISHED, TrialState.COMPLETE) if t.number < trial.number]
-            if run is None or run in {t.user_attrs.get("run") for t in earlier}:
-                self.study.tell(trial, state=TrialState.PRUNED)  # two machines have filled the list, or asked, at once
-                return self._take()
-            self.storage.record_heartbeat(trial._trial_id)
-            trial.set_user_attr("attempt", trial.number)
-            return trial
+            while self._trials(TrialState.WAITING):
+                trial = self.study.ask()
+                run = trial.user_attrs.get("run")
+                earlier = [t for t in self._trials(*UNFINISHED, TrialState.COMPLETE) if t.number < trial.number]
+                if run is None or run in {t.user_attrs.get("run") for t in earlier}:
+                    self.study.tell(trial, state=TrialState.PRUNED)  # two machines filled the list, or asked, at once
+                    continue
+                self.storage.record_heartbeat(trial._trial_id)
+                trial.set_user_attr("attempt", trial.number)
+                return trial
+        return None
+
+    def _add(self, run: str) -> None:
+        self.study.add_trial(optuna.create_trial(state=TrialState.WAITING, user_attrs={"run": run}))
 
     def _release_the_dead(self) -> None:
         """Let the runs of workers that died be taken again."""
@@ -151,7 +157,7 @@ class Queue:
         for trial in self._trials(TrialState.RUNNING):  # Optuna waits forever for those that died before a heartbeat
             if trial.user_attrs.get("attempt") != trial.number and (trial.datetime_start or long_ago) <= long_ago:
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-                self.fill([trial.user_attrs["run"]])
+                self._add(trial.user_attrs["run"])
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states)
