@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camloss.digits.disturb import among_scraps
 from camloss.digits.models import Pooling
 from camloss.losses import CAMLoss, LossTerms, cam_distance
 from camloss.maps import caam, cam, min_max_normalize
@@ -109,6 +110,13 @@ def feature_size(features: Tensor, _weight: Tensor, _targets: Tensor) -> Tensor:
     return features.float().abs().mean()
 
 
+def put_among_scraps(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A batch (B, 1, 28, 28) in [0, 1] as (B, 1, 40, 40): each image among eight scraps of the others."""
+    (number,) = torch.randint(2**31, (1,), generator=generator, device=images.device).tolist()
+    grey = (images * 255).round().to(torch.uint8).cpu()
+    return among_scraps(grey, number + torch.arange(len(grey)), grey, side=40).to(images) / 255
+
+
 def _apart(class_map: Tensor, agnostic_map: Tensor) -> Tensor:
     return (min_max_normalize(agnostic_map) - min_max_normalize(class_map)).abs().mean()
 
@@ -168,6 +176,9 @@ WAYS: dict[str, Way] = {  # in the order of their worth
     "small-cam": of_area(true_cam, "a small CAM"),
     "wrong-class": of_term(wrong_class, "CAM of a wrong class"),
     "max-pooling": Way(cross_entropy, "cross-entropy, maximum pooling", alpha=0.0, pooling="max"),
+    "ce-among-scraps": Way(
+        cross_entropy, "cross-entropy, trained among scraps", "reference", alpha=0.0, vary=put_among_scraps
+    ),
     "cam-side-stopped": of_term(cam_side_stopped, "no gradient through the CAM", "variant"),
     "caam-side-stopped": of_term(caam_side_stopped, "no gradient through the CAAM", "variant"),
     "random-weight": of_term(random_weight, "random weights for the class's"),

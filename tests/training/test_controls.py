@@ -137,6 +137,21 @@ def test_a_control_trains_and_differs_from_the_twins(config: TrainConfig, data: 
     assert not same(small.model.state_dict(), weights(config, "cam", data))
 
 
+def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: MNISTData) -> None:
+    images = data.train.images[:20].float() / 255
+    varied, again, other = (
+        controls.put_among_scraps(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
+    assert varied.shape == (20, 1, 40, 40)
+    assert torch.allclose(varied[:, :, 8:32, 8:32], images[:, :, 2:26, 2:26])
+    assert (varied[:, :, :6] > 0).any()
+    assert torch.equal(varied, again)
+    assert not torch.equal(varied, other)
+    way = WAYS["ce-among-scraps"]
+    twin = train(config, "ce-among-scraps", data, log=lambda _: None, way=way)
+    assert not same(twin.model.state_dict(), weights(config, "ce", data))
+
+
 def test_all_ways_start_from_the_same_weights_and_pool_as_they_say(config: TrainConfig) -> None:
     for way in WAYS.values():
         model = initial_model(config, way)
