@@ -63,7 +63,7 @@ KERNEL = """async ({ side }) => {
     }).slice(10).sort((a, b) => a - b)[25];
     return [
         time((network) => network.run(pixels, side, side)),
-        time((network) => read(network, pixels, side, side, question)),
+        time((network) => read(network, pixels, question)),
     ];
 }""".replace("WEIGHTS", WEIGHTS)
 
@@ -81,7 +81,7 @@ TRUTH = """async (drawings) => {
         return {
             ink: Math.max(...written.map((value, i) => Math.abs(value - given[i]))),
             networks: Object.fromEntries([...pair].map(([variant, network]) => {
-                const { reading, logits } = read(network, given, 28, 28, question);
+                const { reading, logits } = read(network, given, question);
                 return [variant, { logits: [...logits], cam: reading.cam, caam: reading.caam, digit: reading.digit }];
             })),
         };

@@ -14,6 +14,9 @@ from torch.nn import functional as F
 
 from camloss.digits.bitmap import pack
 
+STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
+NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
+
 
 def junctions(ink: Tensor) -> Tensor:
     """Where strokes meet: the pixels of the thinned ink from which at least three lines leave.

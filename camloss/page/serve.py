@@ -17,11 +17,12 @@ from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
+from camloss.page.evidence import HotPart, hot_part, overlap, two_digits
 from camloss.page.picture import open_picture
+from camloss.page.sentence import Read, sentence
 from camloss.twins import VARIANTS, Twins
 
 SHOWN = 8  # channels that are given one by one
-DOUBTFUL = 0.5  # doubt from which the page says so
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
 
 MAX_POINTS = 10_000  # of all strokes together
@@ -74,6 +75,8 @@ def answer(
             contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
             agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
             ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
+            area: the share of the 28 x 28 on which the CAM reaches half of its maximum, in [0, 1].
+            place: where its maximum lies: "hole", "junction", "stroke" or "beside".
             doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
@@ -87,12 +90,18 @@ def answer(
     if sketch is None:
         return {"blank": True, "summary": "There is nothing to read yet."}
     seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
-    described = {variant: _describe(explanation, encode) for variant, explanation in seen.items()}
+    pixels = sketch.pixels[0, 0]
+    hot = {variant: hot_part(explanation.cam[0], pixels) for variant, explanation in seen.items()}
+    described = {variant: _describe(explanation, hot[variant], encode) for variant, explanation in seen.items()}
     return {
         "blank": False,
-        "summary": _summarise(described),
+        "summary": sentence(
+            [_read(variant, reading) for variant, reading in described.items()],
+            overlap(hot.values()),
+            two_digits(pixels),
+        ),
         "source": twins.source,
-        "seen": encode(sketch.pixels[0, 0]),
+        "seen": encode(pixels),
         "frame": _frame(sketch),
         "map_size": list(next(iter(seen.values())).cam.shape[1:]),
         **described,
@@ -242,7 +251,7 @@ def _frame(sketch: Sketch) -> list[float]:
     return [round(number, 3) for number in (sketch.left, sketch.top, sketch.scale)]
 
 
-def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
+def _describe(seen: Explanation, hot: HotPart, encode: Callable[..., Any]) -> dict[str, Any]:
     return {
         "digit": int(seen.probs.argmax()),
         "probs": [round(p, 6) for p in seen.probs[0].tolist()],
@@ -253,24 +262,13 @@ def _describe(seen: Explanation, encode: Callable[..., Any]) -> dict[str, Any]:
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "agreement": round(1 - float(seen.distance), 4),
         "ink_energy": None if seen.ink_energy is None else round(float(seen.ink_energy), 4),
+        "area": round(hot.area, 4),
+        "place": hot.place,
         **({} if seen.doubt is None else {"doubt": round(float(seen.doubt), 4)}),
     }
 
 
-def _summarise(described: dict[str, dict[str, Any]]) -> str:
-    digits = [model["digit"] for model in described.values()]
-    titles = {variant: VARIANTS[variant].title for variant in described}
-    if len(set(digits)) == 1:
-        summary = f"{'Both' if len(digits) == 2 else 'All'} read {digits[0]}."
-    else:
-        reads = ", ".join(f"{titles[variant]} reads {model['digit']}" for variant, model in described.items())
-        summary = f"They disagree: {reads[0].lower()}{reads[1:]}."
-    doubting = [titles[variant] for variant, model in described.items() if model.get("doubt", 0) >= DOUBTFUL]
-    if len(doubting) == len(described):
-        summary += " But this may not be a digit."
-    elif doubting:
-        summary += f" {' and '.join(doubting)} doubts that this is a digit."
-    for variant, model in described.items():
-        if model["class_idx"] == model["other_idx"]:
-            summary += f" {titles[variant]} reads {model['digit']} itself: there is nothing to hold it against."
-    return summary
+def _read(variant: str, reading: dict[str, Any]) -> Read:
+    facts = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
+    prob = reading["probs"][reading["digit"]]
+    return Read(title=VARIANTS[variant].title, prob=prob, doubt=reading.get("doubt", 0.0), **facts)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
-from camloss.digits.places import holes, junctions, within
+from camloss.digits.places import NEAR, STROKE, holes, junctions, within
 from camloss.digits.sketch import preprocess_sketch
 from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, random_canvas, read_unipen
 from camloss.errors import CamlossError
@@ -31,10 +31,8 @@ from camloss.metrics import (
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
 SMALL = 0.03  # of the square: the area at which maps of different sizes are compared
-STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 NOISE = 0.2  # standard deviation, where ink is 1
 SCRAPS = 8
-NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 HANDS = {"design": DESIGN_WRITERS, "report": REPORT_WRITERS}  # what `design` hands chose is reported on the others

@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,13 +15,16 @@ import torch
 from page_server import EXAMPLES, ROOT
 from playwright.sync_api import Browser
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from camloss.digits.mnist import default_data_dir
 from camloss.digits.models import MapClassifier, build_model
 from camloss.digits.pen import PenStroke, write_strokes
 from camloss.digits.strokes import PenDigit, read_unipen
 from camloss.doubt import Doubt
+from camloss.explain import explain
 from camloss.page import serve
+from camloss.page.evidence import hot_part
 from camloss.page.weights import weight_file
 from camloss.twins import VARIANTS, Twins
 
@@ -38,15 +42,13 @@ ANSWER_ALL = """async ({ networks, titles, drawings }) => {
     return drawings.map(({ strokes, pixels, question, field }) => {
         const written = writeStrokes(strokes);
         const given = Float32Array.from(pixels);
-        const told = Object.keys(titles).map((variant) => [
-            variant, evidence.read(pair.get(variant), given, field, field, question)]);
-        const readings = Object.fromEntries(told.map(([variant, { reading }]) => [variant, reading]));
+        const { summary, readings, logits } = evidence.answerFor(pair, titles, given, question);
         return {
             written: [...written.pixels],
             frame: written.frame,
-            logits: Object.fromEntries(told.map(([variant, { logits }]) => [variant, [...logits]])),
+            logits,
             readings,
-            summary: evidence.summarise(readings, titles),
+            summary,
             steps: evidence.buildUp(pair.get("cam"), given, field, field, question.class_idx, 8),
         };
     });
@@ -121,6 +123,21 @@ def cells(text: str) -> Tensor:
     return torch.tensor(list(base64.b64decode(text)))
 
 
+def has_two_peaks(cam: Tensor, pixels: Tensor) -> bool:
+    """Whether a change of 1e-3 in a map may move its peak to another place."""
+    heat = F.interpolate(cam[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
+    peaks = F.one_hot((heat.flatten() >= heat.max() - 1e-3).nonzero()[:, 0], heat.numel()).view(-1, *heat.shape)
+    return len({hot_part(peak, pixels).place for peak in peaks}) > 1
+
+
+def assert_same_sentence(ours: str, theirs: str) -> None:
+    """But for percentages that round otherwise."""
+    number = re.compile(r"\d+(?=%)")
+    assert number.sub("N", ours) == number.sub("N", theirs)
+    for one, other in zip(number.findall(ours), number.findall(theirs), strict=True):
+        assert abs(int(one) - int(other)) <= 1
+
+
 def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
     everything = drawings(count)
     sketches = [write_strokes(strokes) for strokes in everything]
@@ -143,6 +160,7 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
         },
     )
     assert len(answers) == count
+    compared = 0
     for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
         assert sketch is not None
         assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
@@ -162,12 +180,17 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
                     assert ours[exact] == theirs[exact]
                 for near in ("agreement", "ink_energy", "probs"):
                     assert ours[near] == pytest.approx(theirs[near], abs=1e-3)
+                assert ours["area"] == pytest.approx(theirs["area"], abs=1.01 / 28**2)
                 for name_of_map in ("cam", "caam", "contrast"):
                     if theirs[name_of_map] is None:
                         assert ours[name_of_map] is None
                     else:
                         assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
-        assert close_calls or said["summary"] == truth["summary"]
+            close_calls |= has_two_peaks(explain(model, sketch.pixels, *question).cam[0], sketch.pixels[0, 0])
+        if not close_calls:
+            assert_same_sentence(said["summary"], truth["summary"])
+        compared += not close_calls
+    assert compared > 0.9 * count
     for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
         steps = serve.build_up(
             twins, None, "cam", question[0], encode=serve.as_bytes, strokes=list(map(as_sent, strokes))

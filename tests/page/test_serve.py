@@ -87,24 +87,6 @@ def test_blank_is_said_to_be_blank(twins: Twins, ground: tuple[int, int, int, in
     assert answer == {"blank": True, "summary": "There is nothing to read yet."}
 
 
-def test_summary_names_the_digits_and_what_cannot_be_held_against() -> None:
-    def say(ce: int, cam: int, other: int | None = None, **doubt: float) -> str:
-        digits = {"ce": ce, "cam": cam}
-        return serve._summarise(
-            {
-                name: {"digit": digit, "class_idx": digit, "other_idx": other, "doubt": doubt.get(f"{name}_doubt", 0.0)}
-                for name, digit in digits.items()
-            }
-        )
-
-    assert say(4, 4, ce_doubt=0.49, cam_doubt=0.49) == "Both read 4."
-    assert say(4, 4, ce_doubt=0.5, cam_doubt=0.9) == "Both read 4. But this may not be a digit."
-    assert say(4, 4, cam_doubt=0.9) == "Both read 4. CAM-loss doubts that this is a digit."
-    assert say(4, 4) == "Both read 4."
-    assert say(4, 9) == "They disagree: cross-entropy reads 4, CAM-loss reads 9."
-    assert say(4, 9, other=9).endswith("CAM-loss reads 9 itself: there is nothing to hold it against.")
-
-
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("prefix", ["", "data:image/whatever;base64,"])
 def test_formats_that_are_read(twins: Twins, file_format: str, prefix: str) -> None:

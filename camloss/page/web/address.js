@@ -118,11 +118,11 @@ export function remember(strokes) {
   }
 }
 
-/** What was kept, as text. */
+/** What was kept, as text; null on a first visit. */
 export function remembered() {
   try {
-    return sessionStorage.getItem(MEMORY) ?? "";
+    return sessionStorage.getItem(MEMORY);
   } catch {
-    return "";
+    return null;
   }
 }

@@ -1,11 +1,12 @@
-// One network's column: the digit it reads, how sure it is of each, its two maps and their scores.
+// One network's column: the digit it reads, how sure it is of each, its two maps, and the numbers of each and of both.
 
 import { find, percent, write } from "./dom.js";
 import { Tile } from "./maps.js";
 
 /** @import { Reading, Twin } from "./types.d.ts" */
 
-const SCORES = /** @type {const} */ (["agreement", "ink_energy"]);
+const SCORES = /** @type {const} */ (["area", "ink_energy"]);
+const EQUAL = 0.95; // agreement from which two maps count as one
 
 export class Column {
   /**
@@ -24,6 +25,8 @@ export class Column {
     this.confidence = find(article, ".confidence");
     this.bars = find(article, ".bars");
     this.scores = SCORES.map((name) => ({ name, place: find(article, `[data-score=${name}]`) }));
+    this.sign = find(article, ".match b");
+    this.match = find(article, ".match span");
     this.tiles = [...article.querySelectorAll("figure")].map((figure) => new Tile(figure, title));
     for (let digit = 0; digit < 10; digit++) {
       const bar = document.createElement("span");
@@ -42,6 +45,8 @@ export class Column {
       write(place, reading ? `${Math.round(100 * reading[name])}%` : "–");
       place.style.setProperty("--share", String(reading ? reading[name] : 0));
     }
+    write(this.sign, reading ? (reading.agreement >= EQUAL ? "=" : "≠") : "");
+    write(this.match, reading ? `${Math.round(100 * reading.agreement)}% alike` : "");
     for (const tile of this.tiles) tile.show(reading);
   }
 

@@ -2,20 +2,21 @@
 
 import { clearAddress, fromText, readAddress, remember, remembered } from "./address.js";
 import { answerTo } from "./answer.js";
+import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
 import { fit, palettesOf } from "./heat.js";
 import { liveLoop } from "./live.js";
 import { Maps } from "./maps.js";
 import { followPointer } from "./marks.js";
+import { drawThemselves } from "./opening.js";
 import { Pad } from "./pad.js";
 import { takePhotos } from "./photos.js";
-import { posterOf } from "./poster.js";
 import { QuestionForm } from "./question.js";
 import { reader } from "./reader.js";
 import { copyLink, jsonOf, pngOf, save } from "./save.js";
 import { announce, state } from "./state.js";
-import { drawOn, isBlank } from "./strokes.js";
+import { drawOn, EMPTY, isBlank } from "./strokes.js";
 
 /** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server } from "./types.d.ts" */
 
@@ -51,7 +52,7 @@ export function start(root, props, server) {
     const digits = new Set(answer && twins.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
-    say("error" in outcome ? outcome.error : (answer?.summary ?? "Draw a digit, or take an example."));
+    say("error" in outcome ? outcome.error : (answer?.summary ?? BLANK));
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "json"]) enable(name, answer !== null);
     question.show(answer);
@@ -79,7 +80,9 @@ export function start(root, props, server) {
       say("The connection is lost; trying again. Your drawing is safe.");
     },
     slow() {
-      if (board.dataset.link === "lost") return;
+      if (!board.dataset.link) say("Reading…");
+    },
+    overloaded() {
       board.dataset.link = "slow";
       say("The page is busy: the answer to your drawing takes a moment.");
     },
@@ -89,6 +92,7 @@ export function start(root, props, server) {
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
+      if (!busy) write(find(root, ".spoken"), find(root, ".verdict").innerText); // not at every move of the pen
     },
   });
 
@@ -99,7 +103,7 @@ export function start(root, props, server) {
   });
   const pad = new Pad(find(root, ".pad"), {
     changed() {
-      board.classList.toggle("inked", !isBlank(pad.drawing));
+      inked();
       refresh();
     },
     settled() {
@@ -112,6 +116,11 @@ export function start(root, props, server) {
       if (!restoring) clearAddress();
     },
   });
+
+  function inked() {
+    board.classList.toggle("inked", !isBlank(pad.drawing));
+    board.classList.toggle("previewed", pad.isPreviewing);
+  }
 
   // ---- tools
 
@@ -140,7 +149,7 @@ export function start(root, props, server) {
   async function savePicture() {
     if (!state.shown) return;
     const { fontFamily } = getComputedStyle(root);
-    save("camloss.png", await pngOf(posterOf(state.shown, twins, maps.style, palettes, props.palette, fontFamily)));
+    save("camloss.png", await pngOf(cardOf(state.shown, twins, maps.style, palettes, props.palette, fontFamily)));
   }
 
   document.addEventListener("keydown", (event) => {
@@ -160,19 +169,37 @@ export function start(root, props, server) {
     pad.set({ strokes, photo: null }),
   );
 
-  // ---- what a link or a reload brings back
+  // ---- what a link or a reload brings back, and what a first visit begins with
 
   function restore() {
     const { text, choice } = readAddress();
     question.set(choice);
+    if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
+    const kept = text ?? remembered();
+    if (kept === null) {
+      pad.preview(EMPTY);
+      drawThemselves(props.examples[OPENING].strokes, showOpening);
+      return;
+    }
     restoring = true;
     try {
-      const strokes = fromText(text ?? remembered());
+      const strokes = fromText(kept);
       if (strokes.length) pad.set({ strokes, photo: null });
+      else say(BLANK);
     } catch (problem) {
       say(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
     }
     restoring = false;
+  }
+
+  /** @param {Example["strokes"]} strokes @param {boolean} isWhole */
+  function showOpening(strokes, isWhole) {
+    if (!pad.isPreviewing) return false; // the visitor was faster
+    pad.preview({ strokes, photo: null });
+    enable("clear", true);
+    inked();
+    if (isWhole || reader.ready) refresh(); // the server is asked about the whole of it alone
+    return true;
   }
 
   window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
@@ -193,6 +220,8 @@ export function start(root, props, server) {
   root.dataset.ready = "";
 }
 
+const BLANK = "Draw a digit, or take an example.";
+const OPENING = 4; // the example that draws itself
 const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
 
 /** Which command a key means where it was pressed. @param {KeyboardEvent} event */

@@ -2,12 +2,13 @@
 // camloss/page/serve.py makes of them. Python is the reference; a test compares the two.
 
 import { TOP } from "./heat.js";
+import { hotPart, overlap, twoDigits } from "./places.js";
+import { sentence } from "./sentence.js";
 
-/** @import { BuildUp, Features, Reading } from "./types.d.ts" */
+/** @import { BuildUp, Features, Question, Reading } from "./types.d.ts" */
 /** @import { Network } from "./network.js" */
 
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
-const DOUBTFUL = 0.5; // doubt from which the sentence says so
 const EPSILON = 2 ** -23; // of float32, in which the reference computes
 const TINY = 2 ** -126;
 
@@ -84,25 +85,33 @@ function overLargest(map) {
 const distance = (one, other) => one.reduce((sum, value, i) => sum + Math.abs(value - other[i]), 0) / one.length;
 
 /**
- * The share of a map's sum that lies on the strokes, the map stretched bilinearly over the picture.
+ * A map stretched bilinearly over a picture.
  *
  * @param {Float64Array} map @param {number} height @param {number} width of the map
- * @param {Float32Array} pixels @param {number} down height of the picture @param {number} across its width
+ * @param {number} down height of the picture @param {number} across its width
  */
-export function inkEnergy(map, height, width, pixels, down, across) {
+export function stretched(map, height, width, down, across) {
   const columns = Array.from({ length: across }, (_, x) => between(x, across, width));
-  let [onInk, all] = [0, 0];
+  const heat = new Float64Array(down * across);
   for (let y = 0; y < down; y++) {
     const [above, below, share] = between(y, down, height);
     for (let x = 0; x < across; x++) {
       const [left, right, part] = columns[x];
       const upper = map[above * width + left] * (1 - part) + map[above * width + right] * part;
       const lower = map[below * width + left] * (1 - part) + map[below * width + right] * part;
-      const value = upper * (1 - share) + lower * share;
-      all += value;
-      if (pixels[y * across + x] >= INK) onInk += value;
+      heat[y * across + x] = upper * (1 - share) + lower * share;
     }
   }
+  return heat;
+}
+
+/** The share of the heat that lies on the strokes. @param {Float64Array} heat of each pixel @param {Float32Array} pixels */
+export function inkEnergy(heat, pixels) {
+  let [onInk, all] = [0, 0];
+  heat.forEach((value, i) => {
+    all += value;
+    if (pixels[i] >= INK) onInk += value;
+  });
   return onInk / Math.max(all, TINY);
 }
 
@@ -125,15 +134,38 @@ export const rounded = (value, digits) => Number(value.toFixed(digits));
 const highest = (values) => Array.from(values).reduce((best, value, i) => (value > values[best] ? i : best), 0);
 
 /**
- * What `serve.answer` says of one network, with maps as bytes.
+ * What `serve.answer` says of a picture, but for its frame and source, with maps as bytes.
  *
- * @param {Network} network @param {Float32Array} pixels @param {number} down height of the picture
- * @param {number} across its width
- * @param {{class_idx: number | null, other_idx: number | null}} question
- * @returns {{reading: Reading, logits: Float64Array, size: [number, number]}}
+ * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
+ * @param {Float32Array} pixels of a square picture @param {Pick<Question, "class_idx" | "other_idx">} question
+ * @throws {Error} one of the networks is not there
  */
-export function read(network, pixels, down, across, question) {
-  const { logits, features } = network.run(pixels, down, across);
+export function answerFor(networks, titles, pixels, question) {
+  const told = Object.keys(titles).map((variant) => {
+    const network = networks.get(variant);
+    if (!network) throw new Error(`no weights for ${variant}`);
+    return { variant, ...read(network, pixels, question) };
+  });
+  const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
+  const shared = overlap(told.map(({ cells }) => cells));
+  return {
+    blank: false,
+    summary: sentence(reads, shared, twoDigits(pixels, Math.sqrt(pixels.length))),
+    map_size: told[0].size,
+    readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
+    logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
+  };
+}
+
+/**
+ * What one network says.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {Pick<Question, "class_idx" | "other_idx">} question
+ * @returns {{reading: Reading, cells: Uint8Array, logits: Float64Array, size: [number, number]}} cells: the hot part
+ */
+export function read(network, pixels, question) {
+  const side = Math.sqrt(pixels.length);
+  const { logits, features } = network.run(pixels, side, side);
   const { height, width, channels } = features;
   const digit = highest(logits);
   const class_idx = question.class_idx ?? digit;
@@ -153,6 +185,8 @@ export function read(network, pixels, down, across, question) {
       -1,
     );
   }
+  const heat = stretched(cam, height, width, side, side);
+  const { cells, area, place } = hotPart(heat, pixels, side);
   const doubt = doubtOf(network, logits, features.means);
   const reading = {
     digit,
@@ -163,10 +197,12 @@ export function read(network, pixels, down, across, question) {
     caam: asBytes(caam),
     contrast,
     agreement: rounded(1 - distance(cam, caam), 4),
-    ink_energy: rounded(inkEnergy(cam, height, width, pixels, down, across), 4),
+    ink_energy: rounded(inkEnergy(heat, pixels), 4),
+    area: rounded(area, 4),
+    place,
     ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
   };
-  return { reading, logits, size: [height, width] };
+  return { reading, cells, logits, size: [height, width] };
 }
 
 /** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */
@@ -229,29 +265,4 @@ function channelOf({ values, height, width, channels }, c) {
     { length: height * width },
     (_, i) => values[cellAt(i % width, Math.floor(i / width), width, channels) + c],
   );
-}
-
-/**
- * The outcome in plain words.
- *
- * @param {Record<string, Reading>} readings by variant @param {Record<string, string>} titles of the variants
- */
-export function summarise(readings, titles) {
-  const said = Object.entries(titles).map(([variant, title]) => ({ title, reading: readings[variant] }));
-  const digits = new Set(said.map(({ reading }) => reading.digit));
-  const each = said.map(({ title, reading }) => `${title} reads ${reading.digit}`).join(", ");
-  const sentences = [
-    digits.size === 1
-      ? `${said.length === 2 ? "Both" : "All"} read ${said[0].reading.digit}.`
-      : `They disagree: ${each[0].toLowerCase()}${each.slice(1)}.`,
-  ];
-  const doubting = said.filter(({ reading }) => (reading.doubt ?? 0) >= DOUBTFUL).map(({ title }) => title);
-  if (doubting.length === said.length) sentences.push("But this may not be a digit.");
-  else if (doubting.length > 0) sentences.push(`${doubting.join(" and ")} doubts that this is a digit.`);
-  for (const { title, reading } of said) {
-    if (reading.class_idx === reading.other_idx) {
-      sentences.push(`${title} reads ${reading.digit} itself: there is nothing to hold it against.`);
-    }
-  }
-  return sentences.join(" ");
 }

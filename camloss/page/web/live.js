@@ -8,12 +8,13 @@ const SLOW = 700; // ms after which a question has been open for long
 /**
  * @template T what is asked and what came back
  * @param {{ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void, slow: () => void,
- *   failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page `ask` about the drawing as it is; `show`
- *   what came back; `lost` connection, which is tried again; `slow` where an answer takes long, or the server asks for
- *   patience; `failed` in asking or showing, which is not tried again; `busy` while a question is open.
+ *   overloaded: () => void, failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page `ask` about the
+ *   drawing as it is; `show` what came back; `lost` connection, which is tried again; `slow` where an answer takes long;
+ *   `overloaded` where the server asks for patience; `failed` in asking or showing, which is not tried again; `busy`
+ *   while a question is open.
  * @returns {() => void} to be called when there is something new to ask
  */
-export function liveLoop({ ask, show, lost, slow, failed, busy }) {
+export function liveLoop({ ask, show, lost, slow, overloaded, failed, busy }) {
   let newest = 0; // number of the newest drawing
   let asked = 0; // number of the one that the open question is about
   let running = false;
@@ -27,7 +28,7 @@ export function liveLoop({ ask, show, lost, slow, failed, busy }) {
         return await ask();
       } catch (problem) {
         if (!(problem instanceof ConnectionLost)) throw problem;
-        if (problem instanceof ServerBusy) slow();
+        if (problem instanceof ServerBusy) overloaded();
         else lost();
         await pause(delay * (0.5 + Math.random())); // not all visitors at the same moment
       } finally {

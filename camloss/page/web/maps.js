@@ -2,11 +2,11 @@
 
 import { contextOf, control, find, write } from "./dom.js";
 import { colour, colourScale, unpack } from "./heat.js";
-import { drawOn, drawOutlineOn, UNITS } from "./strokes.js";
+import { drawOn, drawOutlineOn } from "./strokes.js";
 
-/** @import { Answer, Field, Palette, Reading, Shown, Style, Twin } from "./types.d.ts" */
+/** @import { Answer, Palette, Reading, Shown, Style, Twin } from "./types.d.ts" */
 
-const WORDS = { caam: "all it reacts to", cam: "evidence for the digit" };
+const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
 
 /**
  * Which map stands in a place, in words and in bytes: in that of the CAM the contrast, where one was asked for.
@@ -16,9 +16,9 @@ const WORDS = { caam: "all it reacts to", cam: "evidence for the digit" };
 export function mapOf(reading, kind) {
   if (kind === "caam") return { words: WORDS.caam, bytes: unpack(reading.caam), low: 0 };
   if (reading.contrast === null) {
-    return { words: `evidence for ${reading.class_idx}`, bytes: unpack(reading.cam), low: 0 };
+    return { words: `Evidence for ${reading.class_idx}`, bytes: unpack(reading.cam), low: 0 };
   }
-  const words = `${reading.class_idx} rather than ${reading.other_idx}`;
+  const words = `Evidence for ${reading.class_idx} rather than ${reading.other_idx}`;
   return { words, bytes: unpack(reading.contrast), low: -1 };
 }
 
@@ -36,37 +36,65 @@ export function legendWords(answer, twins, contrast) {
 }
 
 /**
- * Lay a map over what a square canvas shows.
+ * Lay a map over the whole of a square canvas.
  *
  * @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} heat to colour the map on, before it is stretched
  * @param {{bytes: Uint8Array, low: number}} map @param {[number, number]} size of the map, height and width
- * @param {Field} field @param {Record<string, Palette>} palettes
- * @param {Style} style
+ * @param {Record<string, Palette>} palettes @param {Style} style
  */
-export function overlay(canvas, heat, { bytes, low }, size, field, palettes, { colours, opacity, smooth }) {
+export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours, opacity, smooth }) {
   const context = contextOf(canvas);
-  const scale = canvas.width / UNITS;
   colour(heat, bytes, size, palettes[low < 0 ? "diverging" : colours], smooth);
   context.globalAlpha = opacity;
   context.imageSmoothingEnabled = smooth;
-  context.drawImage(heat, field.left * scale, field.top * scale, field.side * scale, field.side * scale);
+  context.drawImage(heat, 0, 0, canvas.width, canvas.height);
   context.globalAlpha = 1;
 }
 
-/** The colour of the ink's outline over a map. @param {number} low the map's lowest value */
-export const outlineInk = (low) => (low < 0 ? "#000a" : "#fffd");
+/**
+ * The square that the networks are given, with a map over it, on any square canvas.
+ *
+ * @param {HTMLCanvasElement} canvas @param {Shown} shown @param {{bytes: Uint8Array, low: number} | null} map
+ * @param {Record<string, Palette>} palettes @param {Style} style @param {string} ink the pen's colour
+ * @param {Workshop} [workshop] canvases to work on, where it is done often
+ */
+export function paintField(canvas, shown, map, palettes, style, ink, workshop = new Workshop()) {
+  const { drawing, answer, field } = shown;
+  drawOn(canvas, drawing, ink, field);
+  if (!map) return;
+  overlay(canvas, workshop.heat, map, answer.map_size, palettes, style);
+  contextOf(canvas).drawImage(workshop.outline(shown, map.low < 0 ? "#000a" : "#fffd", canvas.width), 0, 0);
+}
+
+/** Canvases that nobody sees. An outline is drawn once for all maps of one answer. */
+class Workshop {
+  heat = document.createElement("canvas");
+  /** @type {Record<string, {canvas: HTMLCanvasElement, of: Shown | null}>} by colour */ #outlines = {};
+
+  /** Of the ink. @param {Shown} shown @param {string} ink @param {number} side of the canvas */
+  outline(shown, ink, side) {
+    this.#outlines[ink] ??= { canvas: document.createElement("canvas"), of: null };
+    const outline = this.#outlines[ink];
+    if (outline.of !== shown || outline.canvas.width !== side) {
+      outline.canvas.width = side;
+      outline.canvas.height = side;
+      outline.of = shown;
+      drawOutlineOn(outline.canvas, shown.drawing.strokes, ink, shown.field);
+    }
+    return outline.canvas;
+  }
+}
 
 export class Tile {
   bytes = new Uint8Array();
   low = 0;
-  heat = document.createElement("canvas");
 
   /** @param {HTMLElement} figure @param {string} title of its network */
   constructor(figure, title) {
     this.kind = /** @type {"cam" | "caam"} */ (figure.dataset.map);
     this.title = title;
     this.canvas = /** @type {HTMLCanvasElement} */ (find(figure, "canvas"));
-    this.caption = find(figure, "figcaption span");
+    this.caption = find(figure, "figcaption b");
     this.value = find(figure, ".value");
     this.show(null);
   }
@@ -77,12 +105,12 @@ export class Tile {
     this.bytes = map.bytes;
     this.low = map.low;
     write(this.caption, map.words);
-    this.canvas.setAttribute("aria-label", `${this.title}, ${this.kind.toUpperCase()} ${map.words}`);
+    this.canvas.setAttribute("aria-label", `${this.title}, ${this.kind.toUpperCase()}: ${map.words}`);
   }
 }
 
 export class Maps {
-  /** @type {Record<string, HTMLCanvasElement>} */ #layers = {};
+  #workshop = new Workshop();
 
   /**
    * @param {HTMLElement} root of the tab @param {Tile[]} tiles @param {Twin[]} twins
@@ -106,42 +134,13 @@ export class Maps {
 
   /** @param {Shown | null} shown @param {string} ink the pen's colour */
   paint(shown, ink) {
-    for (const { canvas } of this.tiles) contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
-    if (shown) this.#paintTiles(shown, ink);
+    const { style } = this;
+    for (const tile of this.tiles) {
+      if (shown) paintField(tile.canvas, shown, tile, this.palettes, style, ink, this.#workshop);
+      else contextOf(tile.canvas).clearRect(0, 0, tile.canvas.width, tile.canvas.height);
+    }
     this.#paintLegend(shown);
     this.#paintSeen(shown);
-  }
-
-  /** @param {Shown} shown @param {string} ink */
-  #paintTiles({ drawing, answer, field }, ink) {
-    const { style } = this;
-    const side = this.tiles[0].canvas.width;
-    const inked = this.#layer("ink", side);
-    drawOn(inked, drawing, ink);
-    /** @type {Record<string, HTMLCanvasElement>} by colour, of those that are needed */
-    const outlines = {};
-    for (const tile of this.tiles) {
-      const context = contextOf(tile.canvas);
-      context.drawImage(inked, 0, 0);
-      overlay(tile.canvas, tile.heat, tile, answer.map_size, field, this.palettes, style);
-      const edge = outlineInk(tile.low);
-      if (!outlines[edge]) {
-        outlines[edge] = this.#layer(edge, side);
-        drawOutlineOn(outlines[edge], drawing.strokes, edge);
-      }
-      context.drawImage(outlines[edge], 0, 0);
-    }
-  }
-
-  /** A canvas to draw on once for all tiles. @param {string} name @param {number} side */
-  #layer(name, side) {
-    this.#layers[name] ??= document.createElement("canvas");
-    const layer = this.#layers[name];
-    if (layer.width !== side) {
-      layer.width = side;
-      layer.height = side;
-    }
-    return layer;
   }
 
   /** @param {Shown | null} shown */

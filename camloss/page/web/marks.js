@@ -20,12 +20,16 @@ export function followPointer(root, tiles) {
   /** @type {HTMLElement[]} */
   const frames = [...root.querySelectorAll(/** @type {"i"} */ ("i.cell"))];
 
-  /** @param {[number, number] | null} place in the pad's units */
-  function mark(place) {
-    const cell = place && cellAt(place);
+  /** @param {[number, number] | null} cell column and row */
+  function mark(cell) {
     for (const frame of frames) {
       frame.hidden = !cell;
-      if (cell) surround(frame, cell);
+      if (cell)
+        surround(
+          frame,
+          cell,
+          tiles.some(({ canvas }) => canvas.parentElement === frame.parentElement),
+        );
     }
     for (const tile of tiles) write(tile.value, cell ? valueIn(tile, cell) : "");
     root.marked = cell;
@@ -33,7 +37,7 @@ export function followPointer(root, tiles) {
 
   for (const tile of tiles) {
     const { canvas } = tile;
-    const follow = (/** @type {MouseEvent} */ event) => mark(placeIn(canvas.getBoundingClientRect(), event));
+    const follow = (/** @type {MouseEvent} */ event) => mark(cellAt(placeIn(canvas.getBoundingClientRect(), event)));
     canvas.addEventListener("pointermove", follow);
     canvas.addEventListener("pointerdown", follow);
     canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && mark(null));
@@ -44,37 +48,33 @@ export function followPointer(root, tiles) {
       event.preventDefault();
       const [height, width] = state.shown.answer.map_size;
       const [x, y] = root.marked ?? [Math.floor(width / 2), Math.floor(height / 2)];
-      mark(middleOf([x + step[0], y + step[1]]));
-      const cell = root.marked;
+      const cell = inside([x + step[0], y + step[1]]);
+      mark(cell);
       write(spoken, cell ? `column ${cell[0] + 1}, row ${cell[1] + 1}: ${valueIn(tile, cell)}` : "outside of the map");
     });
   }
   return () => mark(null);
 }
 
-/** The cell at a place, [column, row]; null outside of the maps. @param {[number, number]} place */
+/** The cell at a place on a map; null beside it. @param {[number, number]} place in thousandths of the map */
 function cellAt([x, y]) {
-  if (!state.shown) return null;
-  const { field, answer } = state.shown;
-  const [height, width] = answer.map_size;
-  const column = Math.floor(((x - field.left) / field.side) * width);
-  const row = Math.floor(((y - field.top) / field.side) * height);
-  const inside = column >= 0 && row >= 0 && column < width && row < height;
-  return inside ? /** @type {[number, number]} */ ([column, row]) : null;
+  const [height, width] = state.shown?.answer.map_size ?? [1, 1];
+  return inside([Math.floor((x / UNITS) * width), Math.floor((y / UNITS) * height)]);
 }
 
-/** @param {[number, number]} cell @returns {[number, number] | null} */
-function middleOf([column, row]) {
+/** @param {[number, number]} cell */
+function inside([column, row]) {
   if (!state.shown) return null;
-  const { field, answer } = state.shown;
-  const [height, width] = answer.map_size;
-  return [field.left + ((column + 0.5) * field.side) / width, field.top + ((row + 0.5) * field.side) / height];
+  const [height, width] = state.shown.answer.map_size;
+  const isInside = column >= 0 && row >= 0 && column < width && row < height;
+  return isInside ? /** @type {[number, number]} */ ([column, row]) : null;
 }
 
-/** @param {HTMLElement} frame @param {[number, number]} cell */
-function surround(frame, [column, row]) {
+/** @param {HTMLElement} frame @param {[number, number]} cell @param {boolean} onMap rather than on the pad */
+function surround(frame, [column, row], onMap) {
   if (!state.shown) return;
-  const { field, answer } = state.shown;
+  const { answer } = state.shown;
+  const field = onMap ? { left: 0, top: 0, side: UNITS } : state.shown.field;
   const [height, width] = answer.map_size;
   const percentOf = (/** @type {number} */ units) => `${(100 * units) / UNITS}%`;
   frame.style.left = percentOf(field.left + (column * field.side) / width);

@@ -10,6 +10,7 @@ export class Pad {
   #now = 0;
   /** @type {Stroke | null} under the pen */ #stroke = null;
   /** @type {number | null} */ #pointer = null;
+  /** @type {Drawing | null} that nobody has drawn; it gives way to the first stroke */ #preview = null;
   #due = false; // to be drawn in the next frame
   brush = 65; // width of the next stroke
 
@@ -38,7 +39,7 @@ export class Pad {
 
   /** With the stroke under the pen. @returns {Drawing} */
   get drawing() {
-    const { strokes, photo } = this.#past[this.#now];
+    const { strokes, photo } = this.#preview ?? this.#past[this.#now];
     return this.#stroke ? { strokes: [...strokes, this.#stroke], photo: null } : { strokes, photo };
   }
 
@@ -48,6 +49,16 @@ export class Pad {
 
   get canRedo() {
     return this.#now < this.#past.length - 1;
+  }
+
+  get isPreviewing() {
+    return this.#preview !== null;
+  }
+
+  /** Show ink that cannot be undone and gives way to the first stroke. @param {Drawing} drawing */
+  preview(drawing) {
+    this.#preview = drawing;
+    this.draw();
   }
 
   /** @param {Drawing} drawing */
@@ -67,8 +78,8 @@ export class Pad {
 
   clear() {
     if (isBlank(this.drawing)) return;
-    if (isBlank(this.#past[this.#now])) this.undo();
-    else this.set(EMPTY);
+    if (!isBlank(this.#past[this.#now])) this.set(EMPTY);
+    else this.#go(this.#now); // away with the stroke under the pen, or the preview
   }
 
   draw() {
@@ -98,6 +109,7 @@ export class Pad {
   }
 
   #settle() {
+    this.#preview = null;
     this.#stroke = null;
     this.#pointer = null;
     this.draw();
@@ -107,6 +119,7 @@ export class Pad {
   /** @param {PointerEvent} event */
   #begin(event) {
     if (this.#pointer !== null || event.button !== 0) return;
+    this.#preview = null;
     this.#pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     this.box = this.canvas.getBoundingClientRect();

@@ -57,8 +57,8 @@ export function start(root, props, server) {
   function paintTile(canvas, map) {
     if (!shown) return;
     fit(canvas);
-    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color);
-    overlay(canvas, heat, { bytes: unpack(map), low: 0 }, shown.steps.map_size, shown.field, palettes, STYLE);
+    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color, shown.field);
+    overlay(canvas, heat, { bytes: unpack(map), low: 0 }, shown.steps.map_size, palettes, STYLE);
   }
 
   function paint() {

@@ -3,10 +3,13 @@
 
 import { contextOf } from "./dom.js";
 
-/** @import { Drawing, Stroke } from "./types.d.ts" */
+/** @import { Drawing, Field, Stroke } from "./types.d.ts" */
 
 export const UNITS = 1000;
 const OUTLINE = 2.4; // both edges of a stroke together, in pixels of the screen
+
+/** @type {Field} */
+const PAD = { left: 0, top: 0, side: UNITS };
 
 /** @type {Drawing} */
 export const EMPTY = { strokes: [], photo: null };
@@ -48,17 +51,22 @@ export function drawStrokes(context, strokes, ink, thinner = 0) {
   }
 }
 
+/** Let a square canvas show a part of the pad. @param {HTMLCanvasElement} canvas @param {Field} part */
+function lookAt(canvas, { left, top, side }) {
+  const scale = canvas.width / side;
+  contextOf(canvas).setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
+}
+
 /**
  * Ink and paper as the screen shows them, on any square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {Drawing} drawing @param {string} ink
+ * @param {HTMLCanvasElement} canvas @param {Drawing} drawing @param {string} ink @param {Field} [part] of the pad
  */
-export function drawOn(canvas, { strokes, photo }, ink) {
+export function drawOn(canvas, { strokes, photo }, ink, part = PAD) {
   const context = contextOf(canvas);
-  const scale = canvas.width / UNITS;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
-  context.setTransform(scale, 0, 0, scale, 0, 0);
+  lookAt(canvas, part);
   if (photo) {
     const [width, height] = [photo.canvas.width * photo.unit, photo.canvas.height * photo.unit];
     context.drawImage(photo.canvas, photo.left, photo.top, width, height);
@@ -70,15 +78,14 @@ export function drawOn(canvas, { strokes, photo }, ink) {
 /**
  * The outline of the ink alone, on any square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink
+ * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink @param {Field} [part] of the pad
  */
-export function drawOutlineOn(canvas, strokes, ink) {
-  drawOn(canvas, { strokes, photo: null }, ink);
+export function drawOutlineOn(canvas, strokes, ink, part = PAD) {
+  drawOn(canvas, { strokes, photo: null }, ink, part);
   const context = contextOf(canvas);
-  const scale = canvas.width / UNITS;
-  context.setTransform(scale, 0, 0, scale, 0, 0);
+  lookAt(canvas, part);
   context.globalCompositeOperation = "destination-out";
-  drawStrokes(context, strokes, "#000", (OUTLINE * (window.devicePixelRatio || 1)) / scale);
+  drawStrokes(context, strokes, "#000", (OUTLINE * (window.devicePixelRatio || 1) * part.side) / canvas.width);
   context.globalCompositeOperation = "source-over";
   context.setTransform(1, 0, 0, 1, 0, 0);
 }

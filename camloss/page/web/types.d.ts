@@ -45,6 +45,8 @@ export interface Reading {
   contrast: string | null;
   agreement: number;
   ink_energy: number;
+  area: number; // share of the square on which the CAM reaches half of its maximum
+  place: string; // where its maximum lies, a key of PLACES in sentence.js
   doubt?: number; // in [0, 1], where the network was fitted for it
 }
 

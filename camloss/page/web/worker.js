@@ -1,6 +1,6 @@
 // The networks in a thread of their own, so that drawing never waits for them. reader.js is its other end.
 
-import { buildUp, read, rounded, summarise } from "./evidence.js";
+import { answerFor, buildUp, rounded } from "./evidence.js";
 import { networksIn } from "./network.js";
 import { FIELD, writeStrokes } from "./pen.js";
 
@@ -32,22 +32,7 @@ const TASKS = {
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
   answer({ question, titles, ...given }) {
     const { pixels, frame } = sketchOf(given);
-    const side = Math.sqrt(pixels.length);
-    const told = Object.keys(titles).map((variant) => {
-      const network = networks.get(variant);
-      if (!network) throw new Error(`no weights for ${variant}`);
-      return { variant, ...read(network, pixels, side, side, question) };
-    });
-    const readings = Object.fromEntries(told.map(({ variant, reading }) => [variant, reading]));
-    return {
-      blank: false,
-      summary: summarise(readings, titles),
-      pixels,
-      frame,
-      map_size: told[0].size,
-      logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
-      readings,
-    };
+    return { pixels, frame, ...answerFor(networks, titles, pixels, question) };
   },
 
   /** @param {Given & {variant: string, class_idx: number | null, shown: number}} given */
