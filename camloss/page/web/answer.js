@@ -22,11 +22,12 @@ export async function answerTo(drawing, question, twins, server) {
     const given = await givenOf(drawing, server);
     if ("error" in given || "blank" in given) return given;
     const answer = await reader.answer(given, question, twins);
-    if (answer) return { answer, field: fieldOf(placementOf(drawing), answer.frame), where: "in your browser" };
+    if (answer) return { answer, field: fieldOf(placementOf(drawing), answer), where: "in your browser" };
   }
-  const answer = await reply(() => server.answer({ ...sent(drawing), ...question }));
+  const { disturbance, rub, ...asked } = question; // the server shows a drawing as it is
+  const answer = await reply(() => server.answer({ ...sent(drawing), ...asked }));
   if (answer.error || answer.blank) return answer;
-  return { answer, field: fieldOf(placementOf(drawing), answer.frame), where: "on the server" };
+  return { answer, field: fieldOf(placementOf(drawing), answer), where: "on the server" };
 }
 
 /**

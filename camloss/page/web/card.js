@@ -4,6 +4,7 @@ import { contextOf, percent } from "./dom.js";
 import { colourScale } from "./heat.js";
 import { legendWords, mapOf, paintField } from "./maps.js";
 
+/** @import { MapShown } from "./maps.js" */
 /** @import { Palette, Shown, Style, Twin } from "./types.d.ts" */
 
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
@@ -32,7 +33,7 @@ export function cardOf(shown, twins, style, palettes, palette, font) {
     context.textAlign = align;
     context.fillText(text, x, y, width);
   };
-  /** @param {number} x @param {{bytes: Uint8Array, low: number} | null} map null for the drawing alone */
+  /** @param {number} x @param {MapShown | null} map null for the drawing alone */
   const paint = (x, map) => {
     const square = document.createElement("canvas");
     square.width = 2 * TILE.side;

@@ -17,6 +17,7 @@ import { reader } from "./reader.js";
 import { copyLink, jsonOf, pngOf, save } from "./save.js";
 import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank } from "./strokes.js";
+import { Trials } from "./trials.js";
 
 /** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server } from "./types.d.ts" */
 
@@ -56,6 +57,7 @@ export function start(root, props, server) {
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "json"]) enable(name, answer !== null);
     question.show(answer);
+    trials.show(shown);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
     paint();
     if (root.marked) unmark();
@@ -68,7 +70,7 @@ export function start(root, props, server) {
     async ask() {
       const { strokes, photo } = pad.drawing;
       const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
-      const asked = question.value;
+      const asked = { ...question.value, ...trials.value };
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
         : await answerTo(drawing, asked, twins, server);
@@ -92,7 +94,7 @@ export function start(root, props, server) {
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
-      if (!busy) write(find(root, ".spoken"), find(root, ".verdict").innerText); // not at every move of the pen
+      if (!busy) write(find(root, ".spoken"), find(root, ".verdict").textContent ?? ""); // not at every move of the pen
     },
   });
 
@@ -101,6 +103,7 @@ export function start(root, props, server) {
     clearAddress();
     refresh();
   });
+  const trials = new Trials(root, twins, refresh);
   const pad = new Pad(find(root, ".pad"), {
     changed() {
       inked();

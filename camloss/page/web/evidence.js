@@ -3,14 +3,17 @@
 
 import { TOP } from "./heat.js";
 import { hotPart, overlap, twoDigits } from "./places.js";
+import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./rub.js";
 import { sentence } from "./sentence.js";
 
 /** @import { BuildUp, Features, Question, Reading } from "./types.d.ts" */
+/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "rub">>} Asked */
 /** @import { Network } from "./network.js" */
 
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const EPSILON = 2 ** -23; // of float32, in which the reference computes
 const TINY = 2 ** -126;
+const DRAWS = 5; // of what is rubbed out at random
 
 /** @param {Float64Array} logits @returns {number[]} probabilities */
 export function softmax(logits) {
@@ -137,20 +140,24 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
  * What `serve.answer` says of a picture, but for its frame and source, with maps as bytes.
  *
  * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
- * @param {Float32Array} pixels of a square picture @param {Pick<Question, "class_idx" | "other_idx">} question
+ * @param {Float32Array} pixels of a square picture @param {Asked} question
+ * @param {Float32Array} drawn what of the picture is drawn, where it is disturbed
  * @throws {Error} one of the networks is not there
  */
-export function answerFor(networks, titles, pixels, question) {
+export function answerFor(networks, titles, pixels, question, drawn = pixels) {
   const told = Object.keys(titles).map((variant) => {
     const network = networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);
-    return { variant, ...read(network, pixels, question) };
+    return {
+      variant,
+      ...(question.rub ? readRubbed(network, pixels, question, question.rub) : read(network, pixels, question)),
+    };
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
   const shared = overlap(told.map(({ cells }) => cells));
   return {
     blank: false,
-    summary: sentence(reads, shared, twoDigits(pixels, Math.sqrt(pixels.length))),
+    summary: sentence(reads, shared, twoDigits(drawn, Math.sqrt(drawn.length))),
     map_size: told[0].size,
     readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
     logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
@@ -158,10 +165,56 @@ export function answerFor(networks, titles, pixels, question) {
 }
 
 /**
+ * What one network says once the hottest pixels of its own map are rubbed out, and whether the digit that it read before
+ * would have outlived the loss of as much ink elsewhere: at random, and from the middle of the ink outwards.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {Asked} question @param {number} share of the pixels
+ * @returns {ReturnType<typeof read>}
+ */
+function readRubbed(network, pixels, question, share) {
+  const before = read(network, pixels, question);
+  const { digit } = before.reading;
+  const mask = hottest(before.heat, share);
+  const ink = inkUnder(pixels, mask);
+  const side = Math.sqrt(pixels.length);
+  /** @param {Uint8Array} rubbed */
+  const survives = (rubbed) => {
+    const { logits } = network.run(without(pixels, rubbed), side, side);
+    return { digit: highest(logits), prob: rounded(softmax(logits)[digit], 6) };
+  };
+  const after = read(network, without(pixels, mask), question);
+  const draws = Array.from({ length: DRAWS }, (_, draw) => survives(asMuch(pixels, byChance(pixels, draw), ink)));
+  const loss = {
+    digit,
+    mask: asBytes(mask),
+    ink: rounded(
+      ink /
+        Math.max(
+          inkUnder(
+            pixels,
+            mask.map(() => 1),
+          ),
+          TINY,
+        ),
+      4,
+    ),
+    hottest: { digit: after.reading.digit, prob: after.reading.probs[digit] },
+    chance: {
+      kept: draws.filter((draw) => draw.digit === digit).length,
+      draws: DRAWS,
+      prob: rounded(draws.reduce((sum, { prob }) => sum + prob, 0) / DRAWS, 6),
+    },
+    middle: survives(asMuch(pixels, fromTheMiddle(pixels), ink)),
+  };
+  return { ...after, reading: { ...after.reading, loss } };
+}
+
+/**
  * What one network says.
  *
- * @param {Network} network @param {Float32Array} pixels @param {Pick<Question, "class_idx" | "other_idx">} question
- * @returns {{reading: Reading, cells: Uint8Array, logits: Float64Array, size: [number, number]}} cells: the hot part
+ * @param {Network} network @param {Float32Array} pixels @param {Asked} question
+ * @returns {{reading: Reading, cells: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
+ *   cells: the hot part; heat: the CAM, stretched over the pixels
  */
 export function read(network, pixels, question) {
   const side = Math.sqrt(pixels.length);
@@ -202,7 +255,7 @@ export function read(network, pixels, question) {
     place,
     ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
   };
-  return { reading, cells, logits, size: [height, width] };
+  return { reading, cells, heat, logits, size: [height, width] };
 }
 
 /** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */

@@ -1,10 +1,12 @@
 // The maps: tiles with a map over the drawing, all on one colour scale, and the legend of that scale.
 
 import { contextOf, control, find, write } from "./dom.js";
-import { colour, colourScale, unpack } from "./heat.js";
+import { colour, colourScale, TOP, unpack } from "./heat.js";
 import { drawOn, drawOutlineOn } from "./strokes.js";
 
 /** @import { Answer, Palette, Reading, Shown, Style, Twin } from "./types.d.ts" */
+
+/** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is rubbed out */
 
 const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
 
@@ -14,12 +16,13 @@ const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
  * @param {Reading} reading @param {"cam" | "caam"} kind
  */
 export function mapOf(reading, kind) {
-  if (kind === "caam") return { words: WORDS.caam, bytes: unpack(reading.caam), low: 0 };
+  const mask = reading.loss?.mask;
+  if (kind === "caam") return { words: WORDS.caam, bytes: unpack(reading.caam), low: 0, mask };
   if (reading.contrast === null) {
-    return { words: `Evidence for ${reading.class_idx}`, bytes: unpack(reading.cam), low: 0 };
+    return { words: `Evidence for ${reading.class_idx}`, bytes: unpack(reading.cam), low: 0, mask };
   }
   const words = `Evidence for ${reading.class_idx} rather than ${reading.other_idx}`;
-  return { words, bytes: unpack(reading.contrast), low: -1 };
+  return { words, bytes: unpack(reading.contrast), low: -1, mask };
 }
 
 /**
@@ -54,16 +57,48 @@ export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours,
 /**
  * The square that the networks are given, with a map over it, on any square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {Shown} shown @param {{bytes: Uint8Array, low: number} | null} map
+ * @param {HTMLCanvasElement} canvas @param {Shown} shown @param {MapShown | null} map
  * @param {Record<string, Palette>} palettes @param {Style} style @param {string} ink the pen's colour
  * @param {Workshop} [workshop] canvases to work on, where it is done often
  */
 export function paintField(canvas, shown, map, palettes, style, ink, workshop = new Workshop()) {
   const { drawing, answer, field } = shown;
-  drawOn(canvas, drawing, ink, field);
+  if (answer.is_disturbed) drawPixelsOn(canvas, answer.seen, ink);
+  else drawOn(canvas, drawing, ink, field);
   if (!map) return;
   overlay(canvas, workshop.heat, map, answer.map_size, palettes, style);
   contextOf(canvas).drawImage(workshop.outline(shown, map.low < 0 ? "#000a" : "#fffd", canvas.width), 0, 0);
+  if (map.mask) rubOutOn(canvas, map.mask);
+}
+
+/** What the networks are given, pixel by pixel, on any square canvas. @param {HTMLCanvasElement} canvas @param {string} seen @param {string} ink */
+function drawPixelsOn(canvas, seen, ink) {
+  const context = contextOf(canvas);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.fillStyle = ink;
+  forEachPixel(canvas, unpack(seen), (value, x, y, side) => {
+    context.globalAlpha = value / TOP;
+    context.fillRect(x, y, side, side);
+  });
+  context.globalAlpha = 1;
+}
+
+/** Leave nothing where something was rubbed out. @param {HTMLCanvasElement} canvas @param {string} mask */
+function rubOutOn(canvas, mask) {
+  forEachPixel(canvas, unpack(mask), (_, x, y, side) => contextOf(canvas).clearRect(x, y, side, side));
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas @param {Uint8Array} bytes of a square picture
+ * @param {(value: number, x: number, y: number, side: number) => void} paint called for each that is not 0
+ */
+function forEachPixel({ width }, bytes, paint) {
+  const pixels = Math.sqrt(bytes.length);
+  const at = (/** @type {number} */ pixel) => Math.round((pixel * width) / pixels); // so that neighbours share an edge
+  bytes.forEach((value, i) => {
+    const [column, row] = [i % pixels, Math.floor(i / pixels)];
+    if (value) paint(value, at(column), at(row), Math.max(at(column + 1) - at(column), at(row + 1) - at(row)));
+  });
 }
 
 /** Canvases that nobody sees. An outline is drawn once for all maps of one answer. */
@@ -79,7 +114,8 @@ class Workshop {
       outline.canvas.width = side;
       outline.canvas.height = side;
       outline.of = shown;
-      drawOutlineOn(outline.canvas, shown.drawing.strokes, ink, shown.field);
+      if (shown.answer.is_disturbed) drawPixelsOn(outline.canvas, shown.answer.seen, "#fff6");
+      else drawOutlineOn(outline.canvas, shown.drawing.strokes, ink, shown.field);
     }
     return outline.canvas;
   }
@@ -88,6 +124,7 @@ class Workshop {
 export class Tile {
   bytes = new Uint8Array();
   low = 0;
+  /** @type {string | undefined} */ mask;
 
   /** @param {HTMLElement} figure @param {string} title of its network */
   constructor(figure, title) {
@@ -104,6 +141,7 @@ export class Tile {
     const map = reading ? mapOf(reading, this.kind) : { words: WORDS[this.kind], bytes: new Uint8Array(), low: 0 };
     this.bytes = map.bytes;
     this.low = map.low;
+    this.mask = reading?.loss?.mask;
     write(this.caption, map.words);
     this.canvas.setAttribute("aria-label", `${this.title}, ${this.kind.toUpperCase()}: ${map.words}`);
   }
@@ -158,11 +196,14 @@ export class Maps {
     });
   }
 
-  /** The 28 x 28 pixels that the networks are given. @param {Shown | null} shown */
+  /** The pixels that the networks are given. @param {Shown | null} shown */
   #paintSeen(shown) {
     /** @type {HTMLCanvasElement} */
     const canvas = find(this.root, ".seen canvas");
-    contextOf(canvas).clearRect(0, 0, 28, 28);
-    if (shown) colour(canvas, unpack(shown.answer.seen), [28, 28], this.palettes.ink, false);
+    contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
+    if (!shown) return;
+    const seen = unpack(shown.answer.seen);
+    const side = Math.sqrt(seen.length);
+    colour(canvas, seen, [side, side], this.palettes.ink, false);
   }
 }

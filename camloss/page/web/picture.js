@@ -1,6 +1,8 @@
 // Photos as they are sent to be read, and where the maps of an answer lie on the pad.
 
 import { contextOf } from "./dom.js";
+import { unpack } from "./heat.js";
+import { FIELD } from "./pen.js";
 import { UNITS } from "./strokes.js";
 
 /** @import { Field, Photo, Placement } from "./types.d.ts" */
@@ -27,9 +29,13 @@ export async function photoFrom(file) {
 }
 
 /**
- * @param {Placement} placement @param {[number, number, number]} frame left, top and scale of the 28 x 28 in the picture or among the strokes
+ * Where what the networks were given lies on the pad.
+ *
+ * @param {Placement} placement of the picture or the strokes
+ * @param {{frame: [number, number, number], seen?: string}} answer
  * @returns {Field}
  */
-export function fieldOf({ left, top, unit }, [x, y, scale]) {
-  return { left: left + x * unit, top: top + y * unit, side: 28 * scale * unit };
+export function fieldOf({ left, top, unit }, { frame: [x, y, scale], seen }) {
+  const side = seen ? Math.sqrt(unpack(seen).length) : FIELD;
+  return { left: left + x * unit, top: top + y * unit, side: side * scale * unit };
 }

@@ -24,7 +24,7 @@ export class QuestionForm {
     this.networks.addEventListener("change", changed);
   }
 
-  /** @returns {Question} */
+  /** @returns {Pick<Question, "class_idx" | "other_idx" | "networks">} */
   get value() {
     const number = (/** @type {HTMLSelectElement} */ { value }) => (value === "" ? null : Number(value));
     return { class_idx: number(this.class), other_idx: number(this.other), networks: this.networks.value };

@@ -16,7 +16,7 @@ export function save(name, blob) {
 }
 
 /** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown @param {Twin[]} twins */
-export function jsonOf({ answer, drawing }, twins) {
+export function jsonOf({ answer, drawing, question }, twins) {
   /** @param {string} text @param {number} low @param {[number, number]} size */
   const rows = (text, low, [height, width]) => {
     const values = [...unpack(text)].map((byte) => Number((low + (byte / TOP) * (1 - low)).toFixed(3)));
@@ -30,7 +30,16 @@ export function jsonOf({ answer, drawing }, twins) {
     contrast: reading.contrast && rows(reading.contrast, -1, answer.map_size),
   });
   const readings = Object.fromEntries(twins.map(({ variant }) => [variant, plain(answer[variant])]));
-  const json = { ...answer, seen: rows(answer.seen, 0, [28, 28]), ...readings, strokes: drawing.strokes };
+  const side = Math.sqrt(unpack(answer.seen).length);
+  const { disturbance, rub } = question;
+  const json = {
+    ...answer,
+    seen: rows(answer.seen, 0, [side, side]),
+    ...readings,
+    strokes: drawing.strokes,
+    disturbance,
+    rub,
+  };
   return new Blob([JSON.stringify(json, null, 1)], { type: "application/json" });
 }
 

@@ -38,7 +38,7 @@ export function start(root, props, server) {
       const steps = await buildUpOf(drawing, networks, { variant, class_idx, shown: props.shown }, server);
       if ("error" in steps) throw new Error(steps.error);
       if (!("totals" in steps)) throw new Error("there is nothing to read");
-      shown = { drawing, field: fieldOf(placementOf(drawing), steps.frame), steps };
+      shown = { drawing, field: fieldOf(placementOf(drawing), steps), steps };
     } catch (problem) {
       write(find(root, ".note"), `This did not work: ${/** @type {Error} */ (problem).message}`);
       return;

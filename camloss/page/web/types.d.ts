@@ -32,6 +32,25 @@ export interface Question {
   class_idx: number | null;
   other_idx: number | null;
   networks: string;
+  disturbance: Disturbance | null;
+  rub: number; // share of the pixels, the hottest of each network's map, that are rubbed out
+}
+
+/** What is put in the way of the networks. */
+export interface Disturbance {
+  kind: string; // a key of KINDS in disturb.js
+  strength: number; // in [0, 1]
+  seed: number;
+}
+
+/** What became of the digit that a network had read, once some of its ink was rubbed out. */
+export interface Loss {
+  digit: number;
+  mask: string; // base64 of one byte a pixel: 254 where it was rubbed out
+  ink: number; // the share of the ink that was rubbed out
+  hottest: { digit: number; prob: number }; // what is read now, and the probability of the digit
+  chance: { kept: number; draws: number; prob: number };
+  middle: { digit: number; prob: number };
 }
 
 /** What one network says. Maps are base64 of one byte a cell: 0 is the lowest possible value, 254 is 1. */
@@ -48,6 +67,7 @@ export interface Reading {
   area: number; // share of the square on which the CAM reaches half of its maximum
   place: string; // where its maximum lies, a key of PLACES in sentence.js
   doubt?: number; // in [0, 1], where the network was fitted for it
+  loss?: Loss; // where something was rubbed out
 }
 
 /** What `camloss.page.serve.answer` returns for a drawing that is not blank, with one reading a variant. */
@@ -58,6 +78,7 @@ export type Answer = {
   seen: string;
   frame: [number, number, number];
   map_size: [number, number];
+  is_disturbed?: boolean; // whether `seen` is other than the drawing
 } & { [variant: string]: Reading };
 
 /** The square that the maps cover, in the pad's units. */

@@ -1,14 +1,18 @@
 // The networks in a thread of their own, so that drawing never waits for them. reader.js is its other end.
 
+import { asBytes, disturbed } from "./disturb.js";
 import { answerFor, buildUp, rounded } from "./evidence.js";
 import { networksIn } from "./network.js";
 import { FIELD, writeStrokes } from "./pen.js";
 
 /** @import { Network } from "./network.js" */
-/** @import { Given, Sketch } from "./types.d.ts" */
+/** @import { Example, Given, Sketch } from "./types.d.ts" */
 
 /** @type {Map<string, Network>} by variant: both of one pair, or none */
 let networks = new Map();
+
+/** @type {Uint8Array[]} the page's examples, which scraps are torn from */
+let scraps = [];
 
 /** @param {Given} given @returns {Sketch} */
 function sketchOf({ strokes, sketch }) {
@@ -23,16 +27,24 @@ const TASKS = {
   async load({ weights, hash }) {
     networks = new Map();
     const kernel = fetch(new URL("kernel.wasm", import.meta.url)).then((response) => response.arrayBuffer());
+    const examples = fetch(new URL("examples.json", import.meta.url)).then((response) => response.json());
     const file = await fetch(weights).then((response) => response.arrayBuffer());
     if (crypto.subtle && hexOf(await crypto.subtle.digest("SHA-256", file)) !== hash)
       throw new Error("damaged weights");
+    scraps = (await examples).map((/** @type {Example} */ { strokes }) => asBytes(writeStrokes(strokes).pixels));
     networks = await networksIn(file, await WebAssembly.compile(await kernel));
   },
 
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
   answer({ question, titles, ...given }) {
-    const { pixels, frame } = sketchOf(given);
-    return { pixels, frame, ...answerFor(networks, titles, pixels, question) };
+    const sketch = sketchOf(given);
+    const { pixels, frame } = question.disturbance ? disturbed(sketch, question.disturbance, scraps) : sketch;
+    return {
+      pixels,
+      frame,
+      is_disturbed: question.disturbance !== null,
+      ...answerFor(networks, titles, pixels, question),
+    };
   },
 
   /** @param {Given & {variant: string, class_idx: number | null, shown: number}} given */

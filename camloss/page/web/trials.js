@@ -1,0 +1,77 @@
+// What the visitor puts in the way of the networks, and what became of their answers.
+
+import { button, control, find, write } from "./dom.js";
+
+/** @import { Question, Shown, Twin } from "./types.d.ts" */
+
+const STEADY = new Set(["", "stripe"]); // kinds that have no strength
+
+export class Trials {
+  #seed = 0;
+
+  /** @param {HTMLElement} root of the tab @param {Twin[]} twins @param {() => void} changed */
+  constructor(root, twins, changed) {
+    this.twins = twins;
+    this.kind = control(root, "disturbance");
+    this.strength = control(root, "strength");
+    this.rub = control(root, "rub");
+    this.another = button(root, "another");
+    this.share = find(root, ".rub output");
+    this.table = find(root, ".losses");
+    this.note = find(root, ".waiting");
+    for (const { title, variant } of twins) this.#addRow(title, variant);
+    const ask = () => {
+      this.strength.disabled = STEADY.has(this.kind.value);
+      this.another.disabled = this.kind.value === "" || this.kind.value === "field";
+      write(this.share, `${this.rub.value}%`);
+      changed();
+    };
+    for (const input of [this.kind, this.strength, this.rub]) input.addEventListener("input", ask);
+    this.another.addEventListener("click", () => {
+      this.#seed += 1;
+      ask();
+    });
+  }
+
+  /** @param {string} title @param {string} variant */
+  #addRow(title, variant) {
+    const row = document.createElement("tr");
+    row.dataset.of = variant;
+    row.innerHTML = `<th scope="row">${title}</th><td></td><td></td><td></td>`;
+    find(this.table, "tbody").append(row);
+  }
+
+  /** @returns {Pick<Question, "disturbance" | "rub">} */
+  get value() {
+    const kind = this.kind.value;
+    const disturbance = kind ? { kind, strength: Number(this.strength.value) / 100, seed: this.#seed } : null;
+    return { disturbance, rub: Number(this.rub.value) / 100 };
+  }
+
+  /** @param {Shown | null} shown */
+  show(shown) {
+    const asked = this.value.disturbance !== null || this.value.rub > 0;
+    this.note.hidden = !(shown && asked && shown.where === "on the server");
+    const rubbed = shown && this.twins.every(({ variant }) => shown.answer[variant].loss);
+    this.table.hidden = !rubbed;
+    if (!rubbed) return;
+    for (const { variant } of this.twins) {
+      const { loss } = shown.answer[variant];
+      if (!loss) continue;
+      const { digit, hottest, chance, middle } = loss;
+      const told = (/** @type {{digit: number, prob: number}} */ now) => ({
+        words: `${now.digit === digit ? "still" : "now"} ${now.digit} (${Math.round(100 * now.prob)}%)`,
+        isLost: now.digit !== digit,
+      });
+      const byChance = {
+        words: `still ${digit} ${chance.kept} of ${chance.draws} times (${Math.round(100 * chance.prob)}%)`,
+        isLost: 2 * chance.kept < chance.draws,
+      };
+      const cells = this.table.querySelectorAll(`[data-of=${variant}] td`);
+      [told(hottest), byChance, told(middle)].forEach(({ words, isLost }, i) => {
+        write(cells[i], words);
+        cells[i].classList.toggle("lost", isLost);
+      });
+    }
+  }
+}
