@@ -116,6 +116,7 @@ def wait_for_networks(page: Page) -> None:
 
 def places(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
     """Every third point of a stroke, on the screen."""
+    page.locator(".pad").scroll_into_view_if_needed()
     box = page.locator(".pad").bounding_box()
     assert box is not None
     points = list(zip(stroke["points"][::2], stroke["points"][1::2], strict=True))
@@ -254,7 +255,7 @@ def test_sentence_pad_and_evidence_are_on_the_first_screen(
             assert box["y"] >= 0
             assert box["y"] + box["height"] <= size[1], selector
     squares = [page.locator(place).bounding_box() for place in (".paper", "[data-map=cam] .tile >> nth=0")]
-    if size[0] > 640:
+    if size[0] > 720:
         assert squares[0]["width"] == pytest.approx(squares[1]["width"], abs=1)  # type: ignore[index]
 
 
@@ -264,7 +265,7 @@ LONGEST = (
 )
 
 
-@pytest.mark.parametrize("width", [320, 390, 640, 641, 844, 1000, 1280])
+@pytest.mark.parametrize("width", [320, 390, 720, 721, 844, 1000, 1280])
 def test_the_longest_sentence_has_room(open_page: Open, width: int) -> None:
     page = open_page(viewport={"width": width, "height": 800})
     verdict = page.locator(".verdict")
@@ -767,6 +768,82 @@ def test_a_newer_pair_is_taken_when_the_tab_is_seen_again(open_page: Open, tmp_p
         server.kill()
 
 
+# ---- disturb it
+
+
+def put_in_the_way(page: Page, kind: str, strength: int = 50) -> Any:
+    page.locator("[name=disturbance]").select_option(kind)
+    if page.locator("[name=strength]").is_enabled():
+        page.locator("[name=strength]").fill(str(strength))
+    return settled(page)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"), [("scraps", 56), ("field", 56), ("stripe", 56), ("specks", 28), ("noise", 28)]
+)
+def test_what_is_put_in_the_way_is_what_they_are_given(open_page: Open, kind: str, side: int) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    plain = show_example(page, 4)
+    answer = put_in_the_way(page, kind)
+    assert len(numbers(answer["seen"])) == side**2
+    assert answer["map_size"] == [side // 2, side // 2]
+    assert answer["cam"]["cam"] != plain["cam"]["cam"]
+    seen = page.locator(".seen canvas")
+    assert [seen.get_attribute(name) for name in ("width", "height")] == [str(side)] * 2
+    field = page.evaluate("document.querySelector('[data-ready]').field")
+    digit = {name: field[name] + (side - 28) / 2 / side * field["side"] for name in ("left", "top")}
+    put_in_the_way(page, "")
+    undisturbed = page.evaluate("document.querySelector('[data-ready]').field")
+    assert {name: undisturbed[name] for name in digit} == pytest.approx(digit, abs=0.01)
+    assert settled(page) == {**plain, "is_disturbed": False}
+    assert [url for url in asked if "component_server" in url] == []
+
+
+def test_another_disturbance_of_the_same_kind(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 4)
+    seen = set()
+    put_in_the_way(page, "scraps")
+    for _ in range(3):
+        seen.add(settled(page)["seen"])
+        page.get_by_role("button", name="Another").click()
+    assert len(seen) == 3
+    put_in_the_way(page, "scraps", 0)
+    assert set(numbers(settled(page)["seen"])[:56].tolist()) == {0.0}
+
+
+def test_answers_fall_or_hold_while_the_slider_moves(open_page: Open) -> None:
+    page = open_page()
+    answer = show_example(page, 4)
+    losses = page.locator(".losses")
+    expect(losses).to_be_hidden()
+    for share in (4, 30):
+        page.locator("[name=rub]").fill(str(share))
+        rubbed = settled(page)
+        for variant in VARIANTS:
+            loss = rubbed[variant]["loss"]
+            row = losses.locator(f"[data-of={variant}] td")
+            now = loss["hottest"]
+            still = "still" if now["digit"] == 4 else "now"
+            expect(row.nth(0)).to_have_text(f"{still} {now['digit']} ({100 * now['prob']:.0f}%)")
+            expect(row.nth(1)).to_contain_text(f"still 4 {loss['chance']['kept']} of {loss['chance']['draws']} times")
+            expect(page.locator(f"[data-variant={variant}] .digit")).to_have_text(str(now["digit"]))
+    assert any(rubbed[variant]["digit"] != 4 for variant in VARIANTS)  # nearly all of the ink is gone
+    page.locator("[name=rub]").fill("0")
+    assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
+    expect(losses).to_be_hidden()
+
+
+def test_without_the_networks_here_a_disturbance_says_that_it_waits(open_page: Open) -> None:
+    page = open_page(by_server=True)
+    answer = show_example(page, 4)
+    page.locator("[name=rub]").fill("10")
+    assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
+    expect(page.locator(".waiting")).to_be_visible()
+
+
 # ---- the pad's tools
 
 
@@ -1043,6 +1120,7 @@ def test_a_link_holds_nothing_against_itself(open_page: Open) -> None:
 def test_hovering_marks_the_same_place_everywhere(open_page: Open) -> None:
     page = open_page()
     answer = show_example(page, 8)
+    page.locator("[data-variant=ce] [data-map=caam] canvas").scroll_into_view_if_needed()
     box = page.locator("[data-variant=ce] [data-map=caam] canvas").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from camloss.digits import disturb
 from camloss.digits.mnist import default_data_dir
 from camloss.digits.models import MapClassifier, build_model
 from camloss.digits.pen import PenStroke, write_strokes
@@ -247,6 +248,115 @@ def test_any_field(browser: Browser, address: str, pairs: dict[str, Twins], name
         logits = pairs[name]["cam"](pixels)[0][0]
     torch.testing.assert_close(torch.tensor(said["logits"]).float(), logits, atol=1e-4, rtol=1e-5)
     assert said["same"]  # what one field leaves behind in memory does not reach the next
+
+
+DISTURB_ALL = """async ({ digits, pool, numbers, seed }) => {
+    const disturb = await import("/web/disturb.js");
+    const torn = pool.map((digit) => Uint8Array.from(digit));
+    return digits.map((pixels, i) => {
+        const [digit, number] = [Uint8Array.from(pixels), numbers[i]];
+        return {
+            field: [...disturb.onField(digit, 84)],
+            odd_field: [...disturb.onField(digit, 45)],
+            scraps: [...disturb.amongScraps(digit, number, torn, 8, 56, seed)],
+            few_scraps: [...disturb.amongScraps(digit, number, torn, 3, 45, seed)],
+            specks: [...disturb.specks(digit, number, 10, seed)],
+            stripe: [...disturb.stripe(digit, number, 56, seed)],
+            noise: [...disturb.noise(digit, number, 51, seed)],
+            words: [...disturb.words(seed, number, disturb.LAYOUT, 50)],
+        };
+    });
+}"""
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
+def test_disturbances_are_the_same_number_by_number(browser: Browser, address: str, seed: int) -> None:
+    count = 20
+    drawn = [write_strokes(strokes) for strokes in drawings(count + 12)]
+    pictures = torch.cat([(255 * sketch.pixels).round().to(torch.uint8) for sketch in drawn if sketch is not None])
+    digits, pool = pictures[:count], pictures[count:]
+    numbers = torch.cat([torch.arange(count - 1), torch.tensor([2**32 - 1])])
+    with engines.chromium(browser, address) as run:
+        said = run(
+            DISTURB_ALL,
+            {
+                "digits": digits.flatten(1).tolist(),
+                "pool": pool.flatten(1).tolist(),
+                "numbers": numbers.tolist(),
+                "seed": seed,
+            },
+        )
+    truth = {
+        "field": disturb.on_field(digits, 84),
+        "odd_field": disturb.on_field(digits, 45),
+        "scraps": disturb.among_scraps(digits, numbers, pool, 8, 56, seed=seed),
+        "few_scraps": disturb.among_scraps(digits, numbers, pool, 3, 45, seed=seed),
+        "specks": disturb.specks(digits, numbers, 10, seed=seed),
+        "stripe": disturb.stripe(digits, numbers, 56, seed=seed),
+        "noise": disturb.noise(digits, numbers, 51, seed=seed),
+        "words": disturb.words(seed, numbers, disturb.LAYOUT, 50),
+    }
+    for name, expected in truth.items():
+        assert [one[name] for one in said] == expected.flatten(1).tolist(), name
+
+
+RUB = """async ({ networks, pixels, share }) => {
+    const [{ networksIn }, evidence] = await Promise.all(
+        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    const question = { class_idx: null, other_idx: null, rub: share };
+    const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
+    return pixels.map((given) => evidence.answerFor(pair, titles, Float32Array.from(given), question).readings);
+}"""
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Twins], share: float) -> None:
+    """The hottest pixels of each network's own map, and as much ink, never less, in the other orders."""
+    sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
+    given = [sketch.pixels.flatten().tolist() for sketch in sketches]
+    with engines.chromium(browser, address) as run:
+        said = run(RUB, {"networks": "default", "pixels": given, "share": share})
+    for sketch, readings in zip(sketches, said, strict=True):
+        ink = sketch.pixels.flatten()
+        for variant, model in pairs["default"].models.items():
+            before, loss = explain(model, sketch.pixels), readings[variant]["loss"]
+            heat = F.interpolate(before.cam[None].double(), (28, 28), mode="bilinear").flatten()
+            mask = cells(loss["mask"]) > 0
+            assert int(mask.sum()) == round(share * 784)
+            assert heat[mask].min() >= heat[~mask].max() - 1e-5
+            assert loss["ink"] == pytest.approx(float(ink[mask].sum() / ink.sum()), abs=1e-4)
+            after = explain(model, sketch.pixels * ~mask.view(1, 1, 28, 28))
+            assert loss["digit"] == int(before.class_idx)
+            assert loss["hottest"]["prob"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
+            assert readings[variant]["probs"] == pytest.approx(after.probs[0].tolist(), abs=1e-4)
+            assert 0 <= loss["chance"]["kept"] <= loss["chance"]["draws"]
+
+
+AS_MUCH = """async ({ pixels, ink }) => {
+    const rub = await import("/web/rub.js");
+    const given = Float32Array.from(pixels);
+    const orders = [rub.byChance(given, 0), rub.byChance(given, 1), rub.fromTheMiddle(given)];
+    return orders.map((order) => [...rub.asMuch(given, order, ink)]);
+}"""
+
+
+def test_as_much_ink_is_taken_in_every_order(browser: Browser, address: str) -> None:
+    (sketch,) = (write_strokes(strokes) for strokes in drawings(1))
+    assert sketch is not None
+    pixels, wanted = sketch.pixels.flatten(), 10.0
+    with engines.chromium(browser, address) as run:
+        masks = torch.tensor(run(AS_MUCH, {"pixels": pixels.tolist(), "ink": wanted})).bool()
+    for mask in masks:
+        assert wanted - 1e-3 <= float(pixels[mask].sum()) < wanted + 1
+        assert bool((pixels[mask] > 0).all())
+    assert not torch.equal(masks[0], masks[1])
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    middle = [(pixels * where.flatten()).sum() / pixels.sum() for where in (rows, columns)]
+    far = ((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2).flatten()
+    assert far[masks[2]].max() <= far[(pixels > 0) & ~masks[2]].min() + 1e-4
 
 
 def test_networks_that_the_kernel_cannot_run_stay_with_the_server() -> None:

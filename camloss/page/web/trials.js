@@ -18,6 +18,7 @@ export class Trials {
     this.another = button(root, "another");
     this.share = find(root, ".rub output");
     this.table = find(root, ".losses");
+    this.fine = find(root, ".losses-fine");
     this.note = find(root, ".waiting");
     for (const { title, variant } of twins) this.#addRow(title, variant);
     const ask = () => {
@@ -54,6 +55,7 @@ export class Trials {
     this.note.hidden = !(shown && asked && shown.where === "on the server");
     const rubbed = shown && this.twins.every(({ variant }) => shown.answer[variant].loss);
     this.table.hidden = !rubbed;
+    this.fine.hidden = !rubbed;
     if (!rubbed) return;
     for (const { variant } of this.twins) {
       const { loss } = shown.answer[variant];
