@@ -25,10 +25,11 @@ except CamlossError as error:
 
 import gradio as gr
 from gradio.events import api
+from gradio.routes import templates
 from gradio.themes.utils.fonts import LocalFont
 from starlette.middleware import Middleware
 
-from camloss.page import guard, launch, palette, serve
+from camloss.page import guard, head, launch, palette, serve
 from camloss.page.follow import follow_hub
 from camloss.page.lanes import WORKERS, Busy, lane_for
 from camloss.page.pairs import find_pairs, load_for_page
@@ -216,6 +217,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         )
     api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
 demo.queue(max_size=guard.MAX_WAITING)
+head.speak_for_itself(templates)
 
 FONT = LocalFont("IBM Plex Sans", weights=(400, 700))  # of the bundled fonts' weights, these two hold every letter
 MONO = LocalFont("IBM Plex Mono", weights=(400, 700))

@@ -1,6 +1,7 @@
-"""Make the pictures of README and docs.
+"""Make the pictures of README and docs, and the one that stands for a link to the page.
 
 python scripts/make_pictures.py [--digit 8]     those of the page, from the real page in Chromium
+python scripts/make_pictures.py --only card     camloss/page/web/card.png, what sites show of a link
 python scripts/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
 """
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of the pad
 
+WEB = ROOT / "camloss" / "page" / "web"
+CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -31,15 +34,25 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digit", type=int, default=8, help="which of the page's examples to draw (default: 8)")
-    parser.add_argument("--only", choices=("page", "hands"), help="make these alone")
+    parser.add_argument("--only", choices=("page", "card", "hands"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
-    if flags.only != "page":
+    if flags.only in (None, "hands"):
         draw_samples(flags.output_dir / "hands.png")
         print(flags.output_dir / "hands.png")
-    if flags.only != "hands":
-        photograph_page(flags.digit, flags.output_dir)
+    if flags.only in (None, "page"):
+        photograph_page(strokes_of(flags.digit), flags.output_dir)
+    if flags.only in (None, "card"):
+        with page() as url:
+            asyncio.run(make_card(url, strokes_of(flags.digit), CARD))
+        print(CARD)
+
+
+def strokes_of(digit: int) -> list[Stroke]:
+    examples = json.loads((WEB / "examples.json").read_text(encoding="utf-8"))
+    strokes: list[Stroke] = next(example["strokes"] for example in examples if example["label"] == digit)
+    return strokes
 
 
 def draw_samples(path: Path) -> None:
@@ -55,9 +68,7 @@ def draw_samples(path: Path) -> None:
     Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
 
 
-def photograph_page(digit: int, folder: Path) -> None:
-    examples = json.loads((ROOT / "camloss" / "page" / "web" / "examples.json").read_text(encoding="utf-8"))
-    strokes = next(example["strokes"] for example in examples if example["label"] == digit)
+def photograph_page(strokes: list[Stroke], folder: Path) -> None:
     with page() as url:
         asyncio.run(make_pictures(url, strokes, folder))
     for name in ("page.png", "answer.png", "phone-dark.png"):
@@ -74,6 +85,24 @@ async def make_pictures(url: str, strokes: list[Stroke], folder: Path) -> None:
     async with chromium_page(url, color_scheme="dark", device_scale_factor=2, **PHONE) as tab:
         await draw(tab, strokes)
         await tab.screenshot(path=folder / "phone-dark.png")
+
+
+async def make_card(url: str, strokes: list[Stroke], path: Path) -> None:
+    """The picture that *Save picture* makes, but for the address: nobody knows where the page will stand."""
+    async with chromium_page(url) as tab:
+        await draw(tab, strokes)
+        await tab.evaluate(
+            """() => {
+                const { fillText } = CanvasRenderingContext2D.prototype;
+                CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+                    if (!text.startsWith(location.origin)) fillText.call(this, text, ...rest);
+                };
+            }"""
+        )
+        async with tab.expect_download() as saved:
+            await tab.get_by_role("button", name="Save picture").click()
+        await (await saved.value).save_as(path)
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 async def draw(tab: "Page", strokes: list[Stroke]) -> None:

@@ -1206,6 +1206,115 @@ def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open) -> None:
     expect(page.locator(".verdict")).to_have_text("notes.txt is not a picture that the browser can read.")
 
 
+# ---- make them disagree
+
+
+def always_disagree(route: Route) -> None:
+    answer = route.fetch()
+    data = answer.json()
+    if not data["blank"]:
+        data["ce"]["digit"] = (data["cam"]["digit"] + 1) % 10
+    route.fulfill(response=answer, json=data)
+
+
+def test_disagreements_are_counted_kept_and_opened_again(open_page: Open) -> None:
+    page = open_page(by_server=True)
+    expect(page.locator(".count-found")).to_have_text("None found yet.")
+    page.route("**/component_server/", always_disagree)
+    show_example(page, 9)  # nobody drew it
+    expect(page.locator(".finds button")).to_have_count(0)
+    page.keyboard.press("Delete")
+    upright, bar = example(4)
+    draw(page, [upright])
+    settled(page)
+    expect(page.locator(".count-found")).to_have_text("1 found.")
+    draw(page, [bar])  # the same drawing goes on
+    answer = settled(page)
+    expect(page.locator(".finds button")).to_have_count(1)
+    page.keyboard.press("Delete")
+    draw(page, example(7))
+    settled(page)
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    finds = page.locator(".finds button")
+    expect(finds).to_have_count(2)
+    reads = f"Cross-entropy reads {answer['ce']['digit']}, CAM-loss reads {answer['cam']['digit']}"
+    expect(finds.nth(1)).to_have_attribute("aria-label", f"Disagreement: {reads}")
+    page.keyboard.press("Delete")
+    settled(page)
+    finds.nth(1).click()
+    assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
+
+
+def test_what_agrees_is_no_find(open_page: Open) -> None:
+    page = open_page()
+    draw(page, example(3))
+    page.locator("[name=rub]").fill("30")  # each has lost other ink: no fair disagreement
+    settled(page)
+    expect(page.locator(".count-found")).to_have_text("None found yet.")
+
+
+@pytest.mark.parametrize("kept", ["no JSON", "[1]", '[{"text": "AQ", "added": "", "digits": [1, 2]}]', "{}"])
+def test_whatever_lies_in_the_storage_the_page_begins(open_page: Open, kept: str) -> None:
+    page = open_page()
+    page.evaluate("(kept) => localStorage.setItem('camloss-found', kept)", kept)
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    expect(page.locator(".count-found")).to_have_text("None found yet.")
+
+
+def test_a_link_brings_the_disturbance_along(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    draw(page, example(6))
+    put_in_the_way(page, "scraps", 70)
+    page.get_by_role("button", name="Another").click()
+    answer = settled(page)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    other = open_page("#" + page.url.partition("#")[2])
+    assert asked_again(other) == answer
+    expect(other.locator("[name=disturbance]")).to_have_value("scraps")
+
+
+@pytest.mark.parametrize("added", ["noise", "noise-101-0", "toString-50-0", "scraps-50-1e9", "-50-0"])
+def test_a_disturbance_that_no_link_holds_is_none(open_page: Open, added: str) -> None:
+    page = open_page(f"#draw=&added={added}")
+    expect(page.locator("[name=disturbance]")).to_have_value("")
+    assert show_example(page, 3)["is_disturbed"] is False
+
+
+SHARING = """() => {
+    navigator.canShare = ({ files }) => files.length === 1 && files[0].type === "image/png";
+    navigator.share = async ({ files, title, text, url }) => {
+        window.shared = { title, text, url, size: files[0].size };
+        if (window.refuse) throw new DOMException("no", "AbortError");
+    };
+}"""
+
+
+def test_a_phone_shares_picture_sentence_and_link(open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_role("button", name="Share")).to_have_count(0)  # where a browser hands nothing on
+    page.context.add_init_script(f"({SHARING})()")
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    settle_in(page)
+    share = page.get_by_role("button", name="Share")
+    expect(share).to_be_disabled()
+    draw(page, example(6))
+    settled(page)
+    for refuse in (False, True):
+        page.evaluate(f"window.refuse = {str(refuse).lower()}; window.shared = null")
+        share.click()
+        page.wait_for_function("window.shared")
+        shared = page.evaluate("window.shared")
+        assert shared["title"] == page.title()
+        assert shared["text"] == page.locator(".verdict").inner_text()
+        assert shared["url"] == page.url
+        assert "#draw=" in shared["url"]
+        assert shared["size"] > 10_000
+
+
 # ---- take away
 
 
@@ -1269,7 +1378,7 @@ def test_the_saved_picture_says_what_the_page_says(open_page: Open, page_server:
         assert {f"{title}: {digit}", f"{area} of the square, {energy} of it on the ink"} <= set(texts)
         assert texts.count("Evidence for 4 rather than 9") == 2
         # A cell beside the ink has the colour of its value.
-        x, y = 40 + (number + 1) * 404 + round(312 * 8.5 / 14), 212 + round(312 * 1.5 / 14)
+        x, y = 40 + (number + 1) * 388 + round(344 * 8.5 / 14), 196 + round(344 * 1.5 / 14)
         painted = picture.getpixel((x, y))
         assert isinstance(painted, tuple)
         truth = table[base64.b64decode(answer[variant]["contrast"])[14 * 1 + 8]]

@@ -9,7 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 WEB = Path(__file__).resolve().parent / "web"
-MEDIA_TYPES = {".js": "text/javascript", ".json": "application/json", ".wasm": "application/wasm"}
+MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".wasm": "application/wasm",
+}
 FRESH = "no-cache"  # the browser asks each time whether its copy is the newest, so that a new deployment is seen
 
 

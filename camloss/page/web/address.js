@@ -87,11 +87,11 @@ function strokesIn(bytes) {
 /**
  * Put strokes and question into the address.
  *
- * @param {Stroke[]} strokes @param {Record<string, string>} choice digits by the name of their selector, "" for none
+ * @param {Stroke[]} strokes @param {Record<string, string>} choice what is asked and added, by name, "" for none
  * @throws {TooManyPoints}
  */
 export function putIntoAddress(strokes, choice) {
-  const chosen = Object.entries(choice).filter(([, digit]) => digit !== "");
+  const chosen = Object.entries(choice).filter(([, value]) => value !== "");
   const link = new URLSearchParams([["draw", toText(strokes)], ...chosen]);
   history.replaceState(history.state, "", `#${link}`);
 }
@@ -106,7 +106,8 @@ export function clearAddress() {
 export function readAddress() {
   const link = new URLSearchParams(location.hash.slice(1));
   const digit = (/** @type {string} */ name) => /^[0-9]$/.exec(link.get(name) ?? "")?.[0];
-  return { text: link.get("draw"), choice: { class: digit("class"), other: digit("other") } };
+  const choice = { class: digit("class"), other: digit("other") };
+  return { text: link.get("draw"), choice, added: link.get("added") ?? "" };
 }
 
 /** Keep strokes over a reload. @param {Stroke[]} strokes */

@@ -10,7 +10,7 @@ import { legendWords, mapOf, paintField } from "./maps.js";
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
 const SENTENCE = { top: 98, line: 32, size: 25 };
-const TILE = { top: 212, side: 312 };
+const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
 /**
@@ -82,7 +82,7 @@ export function cardOf(shown, twins, style, palettes, palette, font) {
   const [least, , most] = legendWords(answer, twins, low < 0);
   write(least, MARGIN, FLOOR + 46, 16, { ink: palette.soft });
   write(most, MARGIN + TILE.side, FLOOR + 46, 16, { ink: palette.soft, align: "right" });
-  write(answer.source, MARGIN, CARD.height - 22, 14, { ink: palette.soft, width: right - MARGIN });
+  write(answer.source, MARGIN, CARD.height - 16, 14, { ink: palette.soft, width: right - MARGIN });
   return canvas;
 }
 

@@ -141,7 +141,7 @@ export function noise(picture, number, level, seed) {
  *
  * @type {Record<string, (digit: Uint8Array, strength: number, seed: number, pool: Uint8Array[]) => Uint8Array>}
  */
-const KINDS = {
+export const KINDS = {
   field: (digit, strength) => onField(digit, DIGIT + 2 * Math.round(28 * strength)),
   scraps: (digit, strength, seed, pool) => amongScraps(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
   stripe: (digit, _, seed) => stripe(digit, 0, 2 * DIGIT, seed),

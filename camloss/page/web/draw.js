@@ -5,6 +5,7 @@ import { answerTo } from "./answer.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
+import { Found } from "./found.js";
 import { fit, palettesOf } from "./heat.js";
 import { liveLoop } from "./live.js";
 import { Maps } from "./maps.js";
@@ -14,12 +15,12 @@ import { Pad } from "./pad.js";
 import { takePhotos } from "./photos.js";
 import { QuestionForm } from "./question.js";
 import { reader } from "./reader.js";
-import { copyLink, jsonOf, pngOf, save } from "./save.js";
+import { canShare, copyLink, jsonOf, pngOf, save, share } from "./save.js";
 import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank } from "./strokes.js";
-import { Trials } from "./trials.js";
+import { codeOf, disturbanceIn, Trials } from "./trials.js";
 
-/** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server } from "./types.d.ts" */
+/** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown } from "./types.d.ts" */
 
 /**
  * @param {DrawElement} root the tab's element @param {DrawProps} props
@@ -55,7 +56,7 @@ export function start(root, props, server) {
     board.classList.toggle("disagree", digits.size > 1);
     say("error" in outcome ? outcome.error : (answer?.summary ?? BLANK));
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
-    for (const name of ["picture", "json"]) enable(name, answer !== null);
+    for (const name of ["picture", "share", "json"]) enable(name, answer !== null);
     question.show(answer);
     trials.show(shown);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
@@ -94,16 +95,30 @@ export function start(root, props, server) {
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
-      if (!busy) write(find(root, ".spoken"), find(root, ".verdict").textContent ?? ""); // not at every move of the pen
+      if (!busy) atRest();
     },
   });
+
+  /** Once the pen is up and its drawing answered, whichever comes last. */
+  function atRest() {
+    write(find(root, ".spoken"), find(root, ".verdict").textContent ?? ""); // not at every move of the pen
+    if (state.shown && pad.isOwn) found.consider(state.shown);
+  }
 
   let restoring = false; // what a link or a reload brings back is no edit
   const question = new QuestionForm(root, twins, props.networks, () => {
     clearAddress();
     refresh();
   });
-  const trials = new Trials(root, twins, refresh);
+  const trials = new Trials(root, twins, () => {
+    clearAddress();
+    refresh();
+  });
+  const found = new Found(root, twins, (strokes, disturbance) => {
+    trials.set(disturbance);
+    pad.set({ strokes, photo: null });
+    pad.canvas.focus();
+  });
   const pad = new Pad(find(root, ".pad"), {
     changed() {
       inked();
@@ -117,6 +132,7 @@ export function start(root, props, server) {
       enable("link", drawing.strokes.length > 0);
       remember(drawing.strokes);
       if (!restoring) clearAddress();
+      if (find(root, ".answer").ariaBusy === "false") atRest();
     },
   });
 
@@ -145,14 +161,31 @@ export function start(root, props, server) {
     photo: () => control(root, "photo").click(),
     json: () => state.shown && save("camloss.json", jsonOf(state.shown, twins)),
     picture: savePicture,
-    link: () => copyLink(root, pad.drawing.strokes),
+    link: () => copyLink(root, pad.drawing.strokes, choice()),
+    share: sharePicture,
   };
+  button(root, "share").hidden = !canShare();
   for (const [name, command] of Object.entries(commands)) button(root, name).addEventListener("click", command);
 
-  async function savePicture() {
-    if (!state.shown) return;
+  /** What is asked and added, as links say it. */
+  const choice = () => ({
+    class: control(root, "class").value,
+    other: control(root, "other").value,
+    added: codeOf(trials.value.disturbance),
+  });
+
+  /** @param {Shown} shown */
+  function cardWith(shown) {
     const { fontFamily } = getComputedStyle(root);
-    save("camloss.png", await pngOf(cardOf(state.shown, twins, maps.style, palettes, props.palette, fontFamily)));
+    return pngOf(cardOf(shown, twins, maps.style, palettes, props.palette, fontFamily));
+  }
+
+  async function savePicture() {
+    if (state.shown) save("camloss.png", await cardWith(state.shown));
+  }
+
+  async function sharePicture() {
+    if (state.shown) await share(await cardWith(state.shown), state.shown, choice());
   }
 
   document.addEventListener("keydown", (event) => {
@@ -175,8 +208,9 @@ export function start(root, props, server) {
   // ---- what a link or a reload brings back, and what a first visit begins with
 
   function restore() {
-    const { text, choice } = readAddress();
+    const { text, choice, added } = readAddress();
     question.set(choice);
+    if (text !== null) trials.set(disturbanceIn(added));
     if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
     const kept = text ?? remembered();
     if (kept === null) {
@@ -213,6 +247,7 @@ export function start(root, props, server) {
   new MutationObserver(() => {
     pad.restyle();
     drawExamples();
+    found.draw();
     paint();
   }).observe(document.body, { attributeFilter: ["class"] });
   drawExamples();

@@ -11,6 +11,7 @@ export class Pad {
   /** @type {Stroke | null} under the pen */ #stroke = null;
   /** @type {number | null} */ #pointer = null;
   /** @type {Drawing | null} that nobody has drawn; it gives way to the first stroke */ #preview = null;
+  /** @type {WeakSet<Drawing>} that a pen has ended */ #own = new WeakSet();
   #due = false; // to be drawn in the next frame
   brush = 65; // width of the next stroke
 
@@ -49,6 +50,11 @@ export class Pad {
 
   get canRedo() {
     return this.#now < this.#past.length - 1;
+  }
+
+  /** Whether the visitor has drawn here, and is not drawing at this moment. */
+  get isOwn() {
+    return this.#own.has(this.#past[this.#now]) && !this.#stroke;
   }
 
   get isPreviewing() {
@@ -145,7 +151,10 @@ export class Pad {
 
   /** @param {PointerEvent} event */
   #end(event) {
-    if (event.pointerId === this.#pointer) this.#keep(this.drawing);
+    if (event.pointerId !== this.#pointer) return;
+    const { drawing } = this;
+    this.#own.add(drawing);
+    this.#keep(drawing);
   }
 
   #drawInNextFrame() {

@@ -1,7 +1,7 @@
 // What can be taken away: a picture, the numbers, a link.
 
 import { putIntoAddress, TooManyPoints } from "./address.js";
-import { button, control, pause } from "./dom.js";
+import { button, pause } from "./dom.js";
 import { TOP, unpack } from "./heat.js";
 
 /** @import { Reading, Shown, Stroke, Twin } from "./types.d.ts" */
@@ -49,18 +49,21 @@ export const pngOf = (canvas) =>
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the browser could not make a PNG"))));
   });
 
-/** @param {HTMLElement} root of the tab @param {Stroke[]} strokes */
-export async function copyLink(root, strokes) {
+/**
+ * @param {HTMLElement} root of the tab @param {Stroke[]} strokes
+ * @param {Record<string, string>} choice what is asked and added, by name
+ */
+export async function copyLink(root, strokes, choice) {
   const label = button(root, "link");
-  label.textContent = await linkCopied(root, strokes);
+  label.textContent = await linkCopied(strokes, choice);
   await pause(1500);
   label.textContent = "Copy link";
 }
 
-/** @param {HTMLElement} root @param {Stroke[]} strokes @returns {Promise<string>} what became of it */
-async function linkCopied(root, strokes) {
+/** @param {Stroke[]} strokes @param {Record<string, string>} choice @returns {Promise<string>} what became of it */
+async function linkCopied(strokes, choice) {
   try {
-    putIntoAddress(strokes, { class: control(root, "class").value, other: control(root, "other").value });
+    putIntoAddress(strokes, choice);
   } catch (problem) {
     if (problem instanceof TooManyPoints) return "Too long a drawing";
     throw problem;
@@ -72,3 +75,28 @@ async function linkCopied(root, strokes) {
     return "In the address bar"; // the clipboard may be forbidden
   }
 }
+
+/** Whether this browser hands pictures on, as phones do. */
+export const canShare = () => navigator.canShare?.({ files: [pictureFile(new Blob())] }) ?? false;
+
+/**
+ * Hand the picture, its sentence and a link to it to another app.
+ *
+ * @param {Blob} picture @param {Shown} shown @param {Record<string, string>} choice what is asked and added, by name
+ */
+export async function share(picture, { answer, drawing }, choice) {
+  if (drawing.strokes.length) putIntoAddress(drawing.strokes, choice);
+  try {
+    await navigator.share({
+      files: [pictureFile(picture)],
+      title: document.title,
+      text: answer.summary,
+      url: location.href,
+    });
+  } catch (problem) {
+    if (/** @type {Error} */ (problem).name !== "AbortError") throw problem; // the visitor thought better of it
+  }
+}
+
+/** @param {Blob} picture */
+const pictureFile = (picture) => new File([picture], "camloss.png", { type: "image/png" });

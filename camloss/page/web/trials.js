@@ -1,10 +1,22 @@
 // What the visitor puts in the way of the networks, and what became of their answers.
 
+import { KINDS } from "./disturb.js";
 import { button, control, find, write } from "./dom.js";
 
-/** @import { Question, Shown, Twin } from "./types.d.ts" */
+/** @import { Disturbance, Question, Shown, Twin } from "./types.d.ts" */
 
 const STEADY = new Set(["", "stripe"]); // kinds that have no strength
+
+/** @param {Disturbance | null} disturbance @returns {string} for links, "" for none */
+export const codeOf = (disturbance) =>
+  disturbance ? `${disturbance.kind}-${Math.round(100 * disturbance.strength)}-${disturbance.seed}` : "";
+
+/** The inverse; null for what it never writes. @param {string} code @returns {Disturbance | null} */
+export function disturbanceIn(code) {
+  const [, kind, percent, seed] = /^([a-z]+)-(\d{1,3})-(\d{1,6})$/.exec(code) ?? [];
+  if (!Object.hasOwn(KINDS, kind ?? "") || Number(percent) > 100) return null;
+  return { kind, strength: Number(percent) / 100, seed: Number(seed) };
+}
 
 export class Trials {
   #seed = 0;
@@ -22,9 +34,7 @@ export class Trials {
     this.note = find(root, ".waiting");
     for (const { title, variant } of twins) this.#addRow(title, variant);
     const ask = () => {
-      this.strength.disabled = STEADY.has(this.kind.value);
-      this.another.disabled = this.kind.value === "" || this.kind.value === "field";
-      write(this.share, `${this.rub.value}%`);
+      this.#tell();
       changed();
     };
     for (const input of [this.kind, this.strength, this.rub]) input.addEventListener("input", ask);
@@ -34,12 +44,27 @@ export class Trials {
     });
   }
 
+  #tell() {
+    this.strength.disabled = STEADY.has(this.kind.value);
+    this.another.disabled = this.kind.value === "" || this.kind.value === "field";
+    write(this.share, `${this.rub.value}%`);
+  }
+
   /** @param {string} title @param {string} variant */
   #addRow(title, variant) {
     const row = document.createElement("tr");
     row.dataset.of = variant;
     row.innerHTML = `<th scope="row">${title}</th><td></td><td></td><td></td>`;
     find(this.table, "tbody").append(row);
+  }
+
+  /** Add this, and rub out nothing. @param {Disturbance | null} disturbance */
+  set(disturbance) {
+    this.kind.value = disturbance?.kind ?? "";
+    this.strength.value = String(100 * (disturbance?.strength ?? 0.5));
+    this.rub.value = "0";
+    this.#seed = disturbance?.seed ?? 0;
+    this.#tell();
   }
 
   /** @returns {Pick<Question, "disturbance" | "rub">} */
