@@ -7,8 +7,9 @@
 Beside what the networks' maps get stands what two maps get that no network made: a round blob amid the ink, and one
 random pixel of it. A number that they reach too says nothing about a network.
 
-Drawn digits are the pen strokes of the UCI repository (pendigits-orig.tra), drawn at random size, place and brush and
-read as the page reads a drawing; they are left out where the data folder has no pendigits/pendigits-orig.tra.gz.
+Drawn digits are the pen strokes of the UCI repository (pendigits-orig.tra), read from the pen's path, as the page
+reads a drawing, and (_picture) drawn at random size, place and brush and read as it reads a photo; they are left out
+where the data folder has no pendigits/pendigits-orig.tra.gz.
 What the networks learn was chosen on the `design` writers (1 to 15); only the `report` writers (16 to 30) say how they
 read a hand that they never met.
 """
@@ -29,7 +30,7 @@ from camloss.checkpoint import WEIGHTS
 from camloss.digits.mnist import default_data_dir, load_mnist
 from camloss.digits.models import MapClassifier
 from camloss.hub.pull import load_pair
-from camloss.training.evaluation import CONTROLS, PEN_FILE, load_pen_digits, locate, measure, pixels
+from camloss.training.evaluation import CONTROLS, HANDS, PEN_FILE, load_pen_digits, locate, measure, pixels
 from camloss.training.hardware import environment
 from camloss.twins import VARIANTS, Twins
 
@@ -49,7 +50,7 @@ def main() -> None:
     controls = {name: locate(control(pixels(test)), test) for name, control in CONTROLS.items()}
     record = {
         "environment": environment(torch.device("cpu")),
-        "images": {"test": len(test), "pen": sum(map(len, pen_digits.values()))},
+        "images": {"test": len(test), "pen": sum(len(pen_digits[name]) for name in HANDS if name in pen_digits)},
         "checkpoints": measured,
         "controls": controls,
     }

@@ -27,6 +27,7 @@ from camloss.metrics import evaluate
 from camloss.page.viz import card_pictures
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device, pick_precision
+from camloss.training.known import as_the_page_reads, fit_doubt
 from camloss.training.loop import train
 from camloss.training.resume import TrainingState, alone_in, run_id
 from camloss.twins import VARIANTS, pair_files, put_pair
@@ -90,9 +91,11 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
     staged = config.output_dir / ".staged"
     shutil.rmtree(staged, ignore_errors=True)
     folder = staged if is_pair(config) else config.output_dir
+    read = as_the_page_reads(data.validation)
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
         twin = train(config, variant, data, run)
+        fit_doubt(twin.model, data.validation, read)
         measured[variant] = evaluate(twin.model, data.test.batches(1_000))
         record = {
             "variant": variant,

@@ -75,7 +75,9 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
     assert "| test set " in done.stdout
     for variant in ("ce", "cam"):
         folder = tmp_path / "out" / variant
-        assert load_checkpoint(folder).arch == "light_cnn"
+        model = load_checkpoint(folder)
+        assert model.arch == "light_cnn"
+        assert model.doubt is not None
         record = load_training(folder)
         assert record == json.loads((folder / "training.json").read_text(encoding="utf-8"))
         assert len(record["history"]) == 3

@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
+from camloss.digits.pen import FIELD, PenStroke, Sketch, write_strokes
 from camloss.digits.places import NEAR, STROKE, holes, junctions, within
-from camloss.digits.sketch import preprocess_sketch
-from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, random_canvas, read_unipen
+from camloss.digits.sketch import prepare_sketch
+from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, PenDigit, random_canvas, read_unipen
 from camloss.errors import CamlossError
 from camloss.maps import cam, min_max_normalize
 from camloss.metrics import (
@@ -35,40 +36,66 @@ NOISE = 0.2  # standard deviation, where ink is 1
 SCRAPS = 8
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
+BRUSH = 20.0  # of the tablet's units: a twentieth of a digit, more or less
 HANDS = {"design": DESIGN_WRITERS, "report": REPORT_WRITERS}  # what `design` hands chose is reported on the others
 
 
 def load_pen_digits(data_dir: Path) -> dict[str, Split]:
-    """The pen digits of the `design` and of the `report` hands; nothing where the data folder has no `PEN_FILE`."""
+    """The pen digits of each of `HANDS`, as the page reads them; nothing where the data folder has no `PEN_FILE`.
+
+    Returns:
+        NAME: read from the pen's path, as a drawing is; NAME_picture: from a picture of it, as a photo is.
+    """
     path = data_dir / PEN_FILE
-    return {name: draw_pen_digits(path, writers) for name, writers in HANDS.items()} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    written = {name: write_pen_digits(path, writers) for name, writers in HANDS.items()}
+    return written | {f"{name}_picture": draw_pen_digits(path, writers) for name, writers in HANDS.items()}
 
 
-def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
-    """Draw some writers' digits once each at random size, place and brush, and read them as the page would.
+def write_pen_digits(path: Path, writers: range) -> Split:
+    """Some writers' digits, one image each, written from the pen's path by `write_strokes`.
 
     Args:
         path: a UNIPEN file that names its writers, such as `pendigits-orig.tra.gz`.
         writers: whose digits, such as `DESIGN_WRITERS`.
-        seed: of size, place and brush.
-
-    Returns:
-        One image a digit, as `preprocess_sketch` makes it; a drawing that it takes for blank stays black.
 
     Raises:
         CamlossError: the file cannot be read, or none of these writers is in it.
     """
+    digits = _digits_by(path, writers)
+    pens = [[PenStroke(stroke, BRUSH) for stroke in digit.strokes] for digit in digits]
+    return _split(digits, [write_strokes(strokes) for strokes in pens])
+
+
+def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
+    """Some writers' digits, one image each, drawn at random size, place and brush, and found by `preprocess_sketch`.
+
+    Args:
+        path, writers: as for `write_pen_digits`.
+        seed: of size, place and brush.
+
+    Raises:
+        CamlossError: as `write_pen_digits`.
+    """
     generator = random.Random(seed)
+    digits = _digits_by(path, writers)
+    bar = tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True, disable=None)
+    return _split(digits, [prepare_sketch(random_canvas(digit, generator)) for digit in bar])
+
+
+def _digits_by(path: Path, writers: range) -> list[PenDigit]:
     digits = [digit for digit in read_unipen(path) if digit.writer in writers]
     if not digits:
         raise CamlossError(f"{path} holds no digit by the writers {writers}; fetch the file again")
-    blank = torch.zeros(1, 1, 28, 28)
-    seen: list[Tensor] = []
-    for digit in tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True, disable=None):
-        pixels = preprocess_sketch(random_canvas(digit, generator))
-        seen.append(blank if pixels is None else pixels)
-    images = (torch.cat(seen) * 255).round().to(torch.uint8)
-    return Split(images, torch.tensor([digit.label for digit in digits]))
+    return digits
+
+
+def _split(digits: list[PenDigit], sketches: list[Sketch | None]) -> Split:
+    """What is taken for blank stays black."""
+    blank = torch.zeros(1, 1, FIELD, FIELD)
+    images = torch.cat([blank if sketch is None else sketch.pixels for sketch in sketches])
+    return Split((images * 255).round().to(torch.uint8), torch.tensor([digit.label for digit in digits]))
 
 
 def blob(images: Tensor) -> Tensor:

@@ -1,3 +1,5 @@
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from camloss.training.evaluation import (
     locate,
     measure,
     noisy,
+    write_pen_digits,
 )
 
 UNIPEN = """\
@@ -65,8 +68,9 @@ def pen_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_pen_digits_are_drawn_as_a_model_expects_them(pen_file: Path) -> None:
-    split = draw_pen_digits(pen_file, DESIGN_WRITERS)
+@pytest.mark.parametrize("read", [write_pen_digits, draw_pen_digits])
+def test_pen_digits_are_as_a_model_expects_them(read: Callable[[Path, range], Split], pen_file: Path) -> None:
+    split = read(pen_file, DESIGN_WRITERS)
     assert split.images.shape == (2, 1, 28, 28)
     assert split.images.dtype == torch.uint8
     assert split.labels.tolist() == [1, 7]
@@ -100,6 +104,15 @@ def test_the_hands_share_the_real_file_out_between_them() -> None:
 def test_writers_that_are_not_in_the_file_are_refused(pen_file: Path) -> None:
     with pytest.raises(CamlossError, match="no digit by the writers"):
         draw_pen_digits(pen_file, range(4, 6))
+
+
+def test_pen_digits_are_read_from_the_path_and_from_a_picture(pen_file: Path) -> None:
+    data_dir = pen_file.parents[1]
+    (data_dir / PEN_FILE).write_bytes(gzip.compress(pen_file.read_bytes()))
+    found = load_pen_digits(data_dir)
+    assert list(found) == ["design", "report", "design_picture", "report_picture"]
+    assert torch.equal(found["report"].images, write_pen_digits(pen_file, REPORT_WRITERS).images)
+    assert torch.equal(found["report_picture"].images, draw_pen_digits(pen_file, REPORT_WRITERS).images)
 
 
 def test_without_the_file_there_are_no_pen_digits(tmp_path: Path) -> None:

@@ -29,13 +29,12 @@ export class Pad {
     this.ink = "";
     this.restyle();
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
-    // Moves as they come, where the browser gives them: elsewhere they wait for the next frame.
-    const move = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
-    canvas.addEventListener(move, (event) => this.#extend(/** @type {PointerEvent} */ (event)));
+    canvas.addEventListener("pointermove", (event) => this.#extend(event)); // once a frame, with all places since
     for (const name of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
       canvas.addEventListener(name, (event) => this.#end(event));
     }
     new ResizeObserver(() => fit(canvas) && this.draw()).observe(canvas);
+    document.addEventListener("scroll", () => this.#measure(), { capture: true, passive: true }); // also during a stroke
   }
 
   /** With the stroke under the pen. @returns {Drawing} */
@@ -91,7 +90,6 @@ export class Pad {
   draw() {
     this.#due = false;
     drawOn(this.canvas, this.drawing, this.ink);
-    if (this.#stroke) this.box = this.canvas.getBoundingClientRect(); // the page may have been scrolled meanwhile
   }
 
   /** Take the ink's colour from the style, which follows the theme. */
@@ -128,7 +126,7 @@ export class Pad {
     this.#preview = null;
     this.#pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
-    this.box = this.canvas.getBoundingClientRect();
+    this.#measure();
     this.#stroke = { width: this.brush, points: placeIn(this.box, event) };
     this.draw();
     this.changed();
@@ -155,6 +153,10 @@ export class Pad {
     const { drawing } = this;
     this.#own.add(drawing);
     this.#keep(drawing);
+  }
+
+  #measure() {
+    this.box = this.canvas.getBoundingClientRect();
   }
 
   #drawInNextFrame() {
