@@ -8,6 +8,7 @@
 from pathlib import Path
 
 from camloss.checkpoint import WEIGHTS, load_weights, save_checkpoint
+from camloss.diagnose import Diagnosis, diagnose
 from camloss.digits.models import MapClassifier, build_model
 from camloss.digits.sketch import preprocess_sketch
 from camloss.errors import CamlossError
@@ -20,12 +21,14 @@ __version__ = "0.1.0"
 __all__ = [
     "CAMLoss",
     "CamlossError",
+    "Diagnosis",
     "Explanation",
     "LossTerms",
     "build_model",
     "caam",
     "cam",
     "contrastive_cam",
+    "diagnose",
     "explain",
     "load_checkpoint",
     "min_max_normalize",

@@ -67,6 +67,107 @@ def peak_inside(maps: Tensor, places: Tensor) -> Tensor:
     return places.flatten(1).gather(1, peak).squeeze(1).float()
 
 
+def precision_of_hottest(maps: Tensor, places: Tensor, share: float) -> Tensor:
+    """How much of a map's hottest part lies in the places given; their order decides, not how hot they are.
+
+    No power or other stretching of a map changes it: a map gains nothing by being small.
+
+    Args:
+        maps: (N, H, W), stretched bilinearly over the image.
+        places: (N, H0, W0) bool, such as where there is ink.
+        share: of all pixels that count as the hottest part, in (0, 1]; at least one pixel does.
+
+    Returns:
+        (N,), in [0, 1]; what the places cover of the image is what chance gives.
+    """
+    return places.flatten(1).gather(1, _hottest(maps, places, share)).float().mean(1)
+
+
+def share_of_hottest(maps: Tensor, places: Tensor, others: Tensor, share: float) -> Tensor:
+    """Of a map's hottest pixels that lie in the places or in the others, the share in the places.
+
+    Args:
+        maps: (N, H, W), stretched bilinearly over the image.
+        places: (N, H0, W0) bool, such as the box of the digit that a map is asked for.
+        others: (N, H0, W0) bool, such as the box of another digit; pixels of both count for neither.
+        share: as in `precision_of_hottest`.
+
+    Returns:
+        (N,), in [0, 1]; 0.5 where no hot pixel lies in either.
+    """
+    hottest = _hottest(maps, places, share)
+    hits, misses = (
+        where.flatten(1).gather(1, hottest).float().sum(1) for where in (places & ~others, others & ~places)
+    )
+    return torch.where(hits + misses > 0, hits / (hits + misses).clamp_min(1), 0.5)
+
+
+def average_precision(maps: Tensor, places: Tensor) -> Tensor:
+    """The area under the curve of precision over recall, as the pixels come in from the hottest to the coldest.
+
+    Args:
+        maps: (N, H, W), stretched bilinearly over the image.
+        places: (N, H0, W0) bool.
+
+    Returns:
+        (N,), in [0, 1]: the mean precision at the rank of each pixel of the places; 0 where there is none.
+    """
+    order = torch.sort(_over_image(maps, places).flatten(1), dim=1, descending=True, stable=True).indices
+    found = places.flatten(1).gather(1, order).float()
+    precision = found.cumsum(1) / torch.arange(1, found.shape[1] + 1, device=maps.device)
+    return (precision * found).sum(1) / found.sum(1).clamp_min(1)
+
+
+def entropy(maps: Tensor) -> Tensor:
+    """How evenly a map is spread, over the entropy of a flat one.
+
+    Args:
+        maps: (N, H, W), at least 0.
+
+    Returns:
+        (N,), in [0, 1]: 0 for a single cell, or none at all, 1 for a flat map.
+    """
+    return effective_number(maps.flatten(1)).log() / math.log(maps[0].numel())
+
+
+def effective_number(amounts: Tensor) -> Tensor:
+    """How many equal amounts would be shared out as these are: the exponential of the entropy of their shares.
+
+    Args:
+        amounts: (..., M), at least 0.
+
+    Returns:
+        (...), in [1, M], float32 (float64 where the amounts are); 1 where all amounts are 0.
+    """
+    amounts = amounts.to(full_precision(amounts))
+    shares: Tensor = amounts / amounts.sum(-1, keepdim=True).clamp_min(torch.finfo(amounts.dtype).tiny)
+    number: Tensor = torch.special.entr(shares).sum(-1).exp()
+    return number
+
+
+def effective_rank(matrices: Tensor) -> Tensor:
+    """Of how many patterns rows are made: the effective number of the energies along the principal directions.
+
+    After Roy and Vetterli (EUSIPCO 2007), with squared singular values for theirs, so that what is faint counts little.
+
+    Args:
+        matrices: (..., R, C).
+
+    Returns:
+        (...), in [1, min(R, C)], float64.
+    """
+    wide = matrices.double()
+    wide = wide if wide.shape[-2] <= wide.shape[-1] else wide.mT
+    return effective_number(torch.linalg.eigvalsh(wide @ wide.mT).clamp_min(0))
+
+
+def correlation(one: Tensor, other: Tensor) -> Tensor:
+    """Pearson's correlation of the cells of two maps: (..., H, W) and (..., H, W) -> (...), 0 if either is constant."""
+    one, other = (maps.flatten(-2).to(full_precision(maps)) for maps in (one, other))
+    one, other = (F.normalize(cells - cells.mean(-1, keepdim=True), dim=-1) for cells in (one, other))
+    return (one * other).sum(-1)
+
+
 def area_above_half(maps: Tensor) -> Tensor:
     """How large the hot part of a map is: the share of its cells that reach half of the way from lowest to highest.
 
@@ -181,6 +282,12 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
         "calibration_error": calibration_error(all_logits.softmax(1), all_targets),
         **dict(zip(measured, torch.cat(per_image).mean(0).tolist(), strict=True)),
     }
+
+
+def _hottest(maps: Tensor, images: Tensor, share: float) -> Tensor:
+    """(N, k): which pixels of the image are the hottest."""
+    heat = _over_image(maps, images).flatten(1)
+    return heat.topk(max(1, round(share * heat.shape[1])), dim=1).indices
 
 
 def _ink(images: Tensor) -> Tensor:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 
 import pytest
@@ -8,12 +9,19 @@ from camloss import CamlossError
 from camloss.digits.models import MapClassifier
 from camloss.metrics import (
     area_above_half,
+    average_precision,
     calibration_error,
+    correlation,
     deletion_insertion,
+    effective_number,
+    effective_rank,
+    entropy,
     evaluate,
     ink_energy,
     peak_inside,
     pointing_game,
+    precision_of_hottest,
+    share_of_hottest,
     sharpened,
 )
 
@@ -147,3 +155,77 @@ def test_evaluate_measures_in_eval_mode() -> None:
     model = MapClassifier(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(0.9)), 4, 10).train()
     images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
     assert evaluate(model, [(images, labels)]) == evaluate(model, [(images, labels)])
+
+
+FALLING = torch.arange(20.0, 0.0, -1).view(1, 4, 5)  # the first cell is the hottest
+
+
+def first_cells(count: int) -> Tensor:
+    """(1, 4, 5) bool: the first ones, row by row."""
+    return (torch.arange(20) < count).view(1, 4, 5)
+
+
+def test_the_precision_of_the_hottest_by_hand() -> None:
+    for places, share, precision in ((4, 0.1, 1.0), (1, 0.1, 0.5), (3, 0.3, 0.5), (5, 1.0, 0.25), (0, 0.5, 0.0)):
+        assert precision_of_hottest(FALLING, first_cells(places), share).item() == precision
+    assert precision_of_hottest(FALLING, first_cells(1), 0.001).item() == 1  # one pixel at least
+    assert precision_of_hottest(FALLING, ~first_cells(18), 0.5).item() == 0
+
+
+def test_no_power_changes_the_precision_of_the_hottest() -> None:
+    maps, places = torch.rand(6, 28, 28), torch.rand(6, 28, 28) < 0.3
+    for share in (0.01, 0.03, 0.1):
+        found = precision_of_hottest(maps, places, share)
+        assert torch.equal(precision_of_hottest(maps**3, places, share), found)
+    assert torch.equal(average_precision(maps**3, places), average_precision(maps, places))
+
+
+def test_average_precision_by_hand() -> None:
+    assert average_precision(FALLING, first_cells(7)).item() == 1
+    second_and_fourth = first_cells(2) ^ first_cells(1) | first_cells(4) ^ first_cells(3)
+    assert average_precision(FALLING, second_and_fourth).item() == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert average_precision(FALLING, first_cells(0)).item() == 0
+
+
+def test_the_share_of_the_hottest_in_one_of_two_places_by_hand() -> None:
+    # the hottest four cells are 0 to 3
+    share = 0.2
+    assert share_of_hottest(FALLING, first_cells(3), ~first_cells(3), share).item() == 0.75
+    assert share_of_hottest(FALLING, first_cells(1), ~first_cells(10), share).item() == 1
+    assert share_of_hottest(FALLING, ~first_cells(10), first_cells(1), share).item() == 0
+    assert share_of_hottest(FALLING, first_cells(3), first_cells(3), share).item() == 0.5  # all pixels are of both
+    assert share_of_hottest(FALLING, first_cells(3), first_cells(2), share).item() == 1
+
+
+def test_entropy_by_hand() -> None:
+    maps = torch.zeros(4, 4, 4)
+    maps[0, 0, 0] = 0.3
+    maps[1] = 0.7
+    maps[2, 0] = 1.0  # four of sixteen cells
+    assert entropy(maps).tolist() == pytest.approx([0, 1, math.log(4) / math.log(16), 0])
+
+
+def test_the_effective_number_by_hand() -> None:
+    amounts = torch.tensor([[2.0, 2.0, 2.0, 0.0], [5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [3.0, 1.0, 0.0, 0.0]])
+    uneven = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    assert effective_number(amounts).tolist() == pytest.approx([3, 1, 1, uneven])
+
+
+def test_the_effective_rank_by_hand() -> None:
+    pattern = torch.rand(7)
+    one = torch.outer(torch.tensor([1.0, -2.0, 0.5]), pattern)  # every row is the same pattern
+    assert effective_rank(one).item() == pytest.approx(1)
+    assert effective_rank(torch.eye(5)[:3]).item() == pytest.approx(3)
+    assert effective_rank(torch.eye(5)[:, :3]).item() == pytest.approx(3)
+    energies = effective_number(torch.tensor([9.0, 1.0])).item()
+    assert effective_rank(torch.diag(torch.tensor([3.0, 1.0]))).item() == pytest.approx(energies)
+    assert effective_rank(torch.zeros(2, 3, 3)).tolist() == [1, 1]
+
+
+def test_correlation_by_hand() -> None:
+    maps = torch.rand(3, 4, 5)
+    assert correlation(maps, 2 * maps + 1).tolist() == pytest.approx([1, 1, 1])
+    assert correlation(maps, -maps).tolist() == pytest.approx([-1, -1, -1])
+    assert correlation(maps, torch.ones(3, 4, 5)).tolist() == [0, 0, 0]
+    one, other = torch.tensor([[[1.0, 0.0, 0.0, 2.0]]]), torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
+    assert correlation(one, other).item() == pytest.approx(0.25 / math.sqrt(2.75 * 0.75))

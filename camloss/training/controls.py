@@ -163,10 +163,11 @@ def cross_entropy(_alpha: float) -> CAMLoss:
     return CAMLoss(0.0)
 
 
+BASELINE = "ce"
 MATCHED_TO = "alpha-3"  # whose area the matched controls have
 WAYS: dict[str, Way] = {  # in the order of their worth
-    "ce": Way(cross_entropy, "cross-entropy", "baseline", alpha=0.0, seeds=5, early=True),
-    "alpha-3": dose(3.0, early=True),
+    BASELINE: Way(cross_entropy, "cross-entropy", "baseline", alpha=0.0, seeds=5, early=True),
+    MATCHED_TO: dose(3.0, early=True),
     "alpha-0.1": dose(0.1),
     "alpha-0.3": dose(0.3),
     "alpha-1": dose(1.0),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from camloss.digits.disturb import among_scraps, noise
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
 from camloss.digits.pen import FIELD, PenStroke, Sketch, write_strokes
@@ -32,8 +33,6 @@ from camloss.metrics import (
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
 SMALL = 0.03  # of the square: the area at which maps of different sizes are compared
-NOISE = 0.2  # standard deviation, where ink is 1
-SCRAPS = 8
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 BRUSH = 20.0  # of the tablet's units: a twentieth of a digit, more or less
@@ -122,34 +121,11 @@ def pixels(split: Split) -> Tensor:
     return next(split.batches(len(split)))[0]
 
 
+DISTURBED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and others
+    "in_noise": lambda digits, numbers, _others: noise(digits, numbers),
+    "among_scraps": among_scraps,
+}
 CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {"blob amid the ink": blob, "pixel of ink": ink_pixel}
-
-
-def noisy(images: Tensor) -> Tensor:
-    """Images in [0, 1] with Gaussian noise on every pixel, ever the same."""
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
-    return (images + NOISE * noise).clamp(0, 1)
-
-
-def among_scraps(images: Tensor) -> Tensor:
-    """Each digit unscaled in the middle of a larger field, scraps of other digits along its border, ever the same.
-
-    Args:
-        images: (N, 1, 28, 28).
-
-    Returns:
-        (N, 1, 56, 56). Of the 24 squares of 8x8 pixels along the border, `SCRAPS` hold the middle of another image.
-    """
-    count, side, last = len(images), 8, 6
-    border = torch.tensor([(y, x) for y in range(last + 1) for x in range(last + 1) if {y, x} & {0, last}])
-    order = torch.rand(count, len(border), generator=torch.Generator().manual_seed(0)).argsort(1)
-    squares = images.new_zeros(count, last + 1, last + 1, side, side)
-    for number, square in enumerate(border[order[:, :SCRAPS]].unbind(1), start=1):  # (N, 2)
-        scraps = images.roll(number, 0)[:, 0, 10 : 10 + side, 10 : 10 + side]
-        squares[torch.arange(count), square[:, 0], square[:, 1]] = scraps
-    field = squares.transpose(2, 3).reshape(count, 1, 56, 56)
-    field[:, :, 14:42, 14:42] = torch.maximum(field[:, :, 14:42, 14:42], images)
-    return field
 
 
 def locate(maps: Tensor, split: Split) -> dict[str, float]:
@@ -182,17 +158,19 @@ def locate(maps: Tensor, split: Split) -> dict[str, float]:
 def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) -> dict[str, float]:
     """All numbers of one model, by name; those of `camloss.metrics.evaluate` and, all for CAMs of the true labels:
 
-    accuracy_in_noise and accuracy_among_scraps, of `noisy` images and of those `among_scraps`;
+    accuracy_in_noise and accuracy_among_scraps, as `camloss.digits.disturb` makes `noise` and `among_scraps`;
     those of `locate`; ink_energy_small, the ink energy of the maps sharpened to an area of `SMALL`; deletion and
     insertion of the first images, deletion_blob and insertion_blob, where the blob orders the pixels; and, for each
     name of `pen_digits` (as `load_pen_digits` gives them), pen_accuracy_NAME and pen_worst_digit_NAME, the accuracy of
     the digit read worst.
     """
     numbers = evaluate(model, test.batches(1_000))
-    for name, disturb in {"in_noise": noisy, "among_scraps": among_scraps}.items():
-        disturbed = ((disturb(images), labels) for images, labels in test.batches(1_000))
-        right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in disturbed])
-        numbers[f"accuracy_{name}"] = right.float().mean().item()
+    for name, disturb in DISTURBED.items():
+        found = []
+        for idx in torch.arange(len(test)).split(1_000):
+            images = disturb(test.images[idx], idx, test.images).float() / 255
+            found.append(model(images)[0].argmax(1) == test.labels[idx])
+        numbers[f"accuracy_{name}"] = torch.cat(found).float().mean().item()
     maps = true_cams(model, test)
     numbers |= locate(maps, test)
     numbers["ink_energy_small"] = ink_energy(sharpened(maps, SMALL), pixels(test)).mean().item()

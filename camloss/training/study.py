@@ -34,10 +34,10 @@ from camloss.errors import CamlossError
 from camloss.maps import min_max_normalize
 from camloss.metrics import area_above_half
 from camloss.training.config import TrainConfig
-from camloss.training.controls import MATCHED_TO, WAYS, MapOf
-from camloss.training.evaluation import load_pen_digits, measure
+from camloss.training.controls import BASELINE, MATCHED_TO, WAYS, MapOf
 from camloss.training.loop import train
 from camloss.training.resume import TrainingState, alone_in
+from camloss.training.survey import choices, survey
 
 OWN = ("alpha", "seed")  # of the config: what each run has of its own
 TRIES, TOLERANCE = 6, 0.15  # of the search for a strength: how many, and how far off an area may be
@@ -97,7 +97,7 @@ class Study:
                 self._train(config, run, data)
 
     def measure(self, run: str, data: MNISTData, wait: bool = True) -> None:
-        """Write the record of a trained run, unless it is there.
+        """Write the record of a trained run, unless it is there; the baseline of its seed is to be trained before.
 
         Raises:
             BusyError: another worker is at it, and `wait` is not set.
@@ -106,14 +106,24 @@ class Study:
             if self.is_measured(run):
                 return
             training = load_training(self.folder(run))
+            config, where = training["config"], training["environment"]
+            model, baseline = self.model(run), f"{BASELINE}-seed-{config['seed']}"
             record = {
                 "way": way_of(run),
-                "seed": training["config"]["seed"],
-                "config": training["config"],
+                "seed": config["seed"],
+                "config": config,
                 "validation_size": self.validation_size,
-                "environment": training["environment"],
+                "environment": where,
                 "history": training["history"],
-                "test": measure(self.model(run), data.test, load_pen_digits(self.config.data_dir)),
+                "validation": rounded(choices(model, data.validation, where["precision"])),
+                "test": rounded(
+                    survey(
+                        model,
+                        data.test,
+                        self.model(baseline) if self.is_trained(baseline) else None,
+                        where["precision"],
+                    )
+                ),
             }
             write_atomically(self.record_path(run), to_json(record))
 
@@ -182,6 +192,11 @@ class Study:
 def as_json(value: dict[str, Any]) -> dict[str, Any]:
     """As it comes back from a file."""
     return dict(json.loads(json.dumps(value)))
+
+
+def rounded(numbers: dict[str, float]) -> dict[str, float]:
+    """To five digits behind the point; more would only say which machine it was."""
+    return {name: round(value, 5) for name, value in numbers.items()}
 
 
 def read_record(path: Path) -> dict[str, Any]:

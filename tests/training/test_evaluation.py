@@ -13,18 +13,14 @@ from camloss.metrics import area_above_half, deletion_insertion
 from camloss.training.evaluation import (
     CONTROLS,
     HANDS,
-    NOISE,
     PEN_FILE,
-    SCRAPS,
     SMALL,
-    among_scraps,
     blob,
     draw_pen_digits,
     ink_pixel,
     load_pen_digits,
     locate,
     measure,
-    noisy,
     write_pen_digits,
 )
 
@@ -174,29 +170,6 @@ def test_the_controls_know_the_ink_and_nothing_else(zero_and_four: Split) -> Non
     assert (pixels * images[:, 0]).sum((1, 2)).tolist() == [1, 1]
     blank = torch.zeros(1, 1, 28, 28)
     assert all(control(blank).isfinite().all() for control in CONTROLS.values())
-
-
-def test_noise_is_ever_the_same_and_stays_in_range() -> None:
-    grey = torch.full((4, 1, 28, 28), 0.5)
-    seen = noisy(grey)
-    assert torch.equal(seen, noisy(grey))
-    assert seen.std().item() == pytest.approx(NOISE, rel=0.05)
-    assert 0 <= noisy(grey - 0.5).min() <= noisy(grey + 0.5).max() <= 1
-
-
-def test_scraps_lie_around_the_digit_and_are_of_others() -> None:
-    images = torch.stack([torch.full((1, 28, 28), (number + 1) / 100) for number in range(20)])
-    fields = among_scraps(images)
-    assert torch.equal(fields, among_scraps(images))
-    assert torch.equal(fields[:, :, 14:42, 14:42], images)
-    squares = fields[:, 0].unfold(1, 8, 8).unfold(2, 8, 8).flatten(3)  # (20, 7, 7, 64)
-    along_border = torch.ones(7, 7, dtype=torch.bool)
-    along_border[1:-1, 1:-1] = False
-    for own, field in zip(images[:, 0, 0, 0], squares[:, along_border], strict=True):
-        scraps = field[(field > 0).all(1)]
-        assert len(scraps) == SCRAPS == int((field > 0).any(1).sum())
-        assert len(scraps[:, 0].unique()) == SCRAPS
-        assert not (scraps == own).any()
 
 
 def test_measure_names_everything(pen_file: Path) -> None:

@@ -1,0 +1,124 @@
+"""Why a network's CAM and CAAM agree: because both say where the evidence is, or by a short cut.
+
+A small distance is what CAM-loss asks for, and it can be had in ways that say nothing of the image: by maps that are
+small wherever they lie, by one channel that does everything, or by features of one pattern, of which every weighted sum
+is the same map. `diagnose` measures them all on any network with a linear head.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from camloss.errors import CamlossError
+from camloss.losses import cam_distance
+from camloss.maps import caam, cam, full_precision, min_max_normalize, weighted_maps
+from camloss.metrics import area_above_half, correlation, effective_number, effective_rank, entropy
+from camloss.wrap import Network
+
+AGREE = 0.05  # CAM and CAAM that are nearer than this agree
+SMALL = 0.05  # of the cells: a map that covers less is small
+ONE_PATTERN = 2.0  # features of a lower rank are nearly one pattern
+FEW_CHANNELS = 2.0
+ANY_IMAGE = 2.0  # times the distance: if another image's CAM is as near, agreement is not about the image
+NEGATIVES = -0.8  # classes whose CAMs correlate less are one map, once for and else against
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Means over all images; maps are those of the labels."""
+
+    distance: float
+    """Of CAM and CAAM, in [0, 1]: the mean absolute difference of the normalised maps."""
+    distance_to_another: float
+    """Of the CAAM and the CAM of another image, for that image's label."""
+    area: float
+    """The share of the cells where the CAM is at least half as hot as at its hottest."""
+    caam_area: float
+    entropy: float
+    """Of the normalised CAM, in [0, 1]: 1 for a flat map."""
+    spatial_rank: float
+    """Of how many patterns the channels of one image are made, at least 1; see `camloss.metrics.effective_rank`."""
+    channel_rank: float
+    """Of how many patterns the averaged features of all images are made, each channel less its mean."""
+    active_channels: float
+    """How many channels share an image's activation, as the effective number of them."""
+    class_correlation: float
+    """Of the CAMs of the other classes with that of the label, in [-1, 1]."""
+
+    @property
+    def shortcuts(self) -> tuple[str, ...]:
+        """The short cuts that the numbers speak of, in words."""
+        spoken = {
+            f"they are small ({self.area:.1%} of the cells)": self.area < SMALL,
+            f"the features have nearly one pattern (rank {self.spatial_rank:.1f})": self.spatial_rank < ONE_PATTERN,
+            f"few channels do everything ({self.active_channels:.1f})": self.active_channels < FEW_CHANNELS,
+            f"another image's CAM would do as well ({self.distance_to_another:.3f})": (
+                self.distance_to_another < ANY_IMAGE * self.distance
+            ),
+        }
+        return tuple(words for words, is_so in spoken.items() if is_so)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence, or two."""
+        if self.distance > AGREE:
+            said = f"CAM and CAAM differ ({self.distance:.3f} apart)."
+        elif self.shortcuts:
+            said = f"CAM and CAAM agree ({self.distance:.3f} apart), but {'; '.join(self.shortcuts)}."
+        else:
+            said = f"CAM and CAAM agree ({self.distance:.3f} apart), and none of the known short cuts explains it."
+        if self.class_correlation < NEGATIVES:
+            said += f" The classes share one map: the others' CAMs are its negative ({self.class_correlation:.2f})."
+        return said
+
+
+@torch.no_grad()
+def diagnose(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> Diagnosis:
+    """Say by what a network's CAM and CAAM agree, or that they do not.
+
+    Args:
+        model: returns (logits, features) and has a linear `head`, such as what `wrap` makes; set to eval mode.
+        batches: (images, labels), as the model takes them, at least two images each; a few hundred images are enough.
+
+    Raises:
+        CamlossError: there are no batches, one has a single image, or the maps are 1x1.
+    """
+    model.eval()
+    rows, pooled = [], []
+    for images, labels in batches:
+        if len(images) < 2:
+            raise CamlossError("a batch of one image has no other image to compare with; expected at least two")
+        features = model(images)[1]
+        rows.append(_of_batch(features, model.head.weight.detach(), labels))
+        pooled.append(features.to(full_precision(features)).mean((-2, -1)))
+    if not rows:
+        raise CamlossError("nothing to diagnose: expected at least one batch of (images, labels)")
+    means = {name: float(torch.cat([row[name] for row in rows]).double().mean()) for name in rows[0]}
+    every = torch.cat(pooled)
+    return Diagnosis(**means, channel_rank=float(effective_rank(every - every.mean(0))))
+
+
+def _of_batch(features: Tensor, weight: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """One value an image, by the names of `Diagnosis`."""
+    class_map, agnostic_map = min_max_normalize(cam(features, weight, labels)), min_max_normalize(caam(features))
+    wide = features.to(full_precision(features))
+    return {
+        "distance": cam_distance(features, weight, labels),
+        "distance_to_another": (agnostic_map - class_map.roll(1, 0)).abs().mean((-2, -1)),
+        "area": area_above_half(class_map),
+        "caam_area": area_above_half(agnostic_map),
+        "entropy": entropy(class_map),
+        "spatial_rank": effective_rank(wide.flatten(2)),
+        "active_channels": effective_number(wide.abs().mean((-2, -1))),
+        "class_correlation": _with_other_classes(wide, weight, labels),
+    }
+
+
+def _with_other_classes(features: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    count, num_classes = len(features), len(weight)
+    every = weighted_maps(features, weight.to(features.dtype).T.expand(count, -1, -1))  # (N, K, H, W)
+    own = every[torch.arange(count, device=labels.device), labels]
+    others = correlation(every, own[:, None]).sum(1) - correlation(own, own)
+    return others / max(num_classes - 1, 1)
