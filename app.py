@@ -33,6 +33,7 @@ from camloss.page import guard, head, launch, palette, serve
 from camloss.page.follow import follow_hub
 from camloss.page.lanes import WORKERS, Busy, lane_for
 from camloss.page.pairs import find_pairs, load_for_page
+from camloss.page.results import results_in
 from camloss.page.web_files import WEB, files_in, web_route
 from camloss.page.weights import weight_routes
 from camloss.twins import VARIANTS, Twins
@@ -181,7 +182,9 @@ def component(name: str, script: str | None = None, **options: Any) -> gr.HTML:
     )
 
 
-FILES = files_in()
+RESULTS = results_in(Path(__file__).resolve().parent / "docs")
+FILES = {**files_in(), **(RESULTS.figures if RESULTS else {})}
+SHOWN = 4  # channels of each twin on the "How it works" tab
 TWINS = [{"variant": name, "title": variant.title, "colour": variant.colour} for name, variant in VARIANTS.items()]
 COLOURS = json.loads(web("colours.json"))
 EXAMPLES = json.loads(web("examples.json"))
@@ -203,8 +206,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             examples=EXAMPLES,
             networks=list(PAIRS),
         )
-    with gr.Tab("How it works", elem_id="how"), gr.Row():
-        gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
+    with gr.Tab("How it works", elem_id="how"):
         component(
             "steps",
             script="steps.js",
@@ -213,8 +215,13 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             colours=COLOURS,
             networks=list(PAIRS),
             example=EXAMPLES[4]["strokes"],
-            shown=serve.SHOWN,
+            shown=SHOWN,
         )
+        with gr.Accordion("The equations", open=False, elem_classes="fold"):
+            gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
+    if RESULTS:
+        with gr.Tab("Results", elem_id="results"):
+            gr.Markdown(RESULTS.text, elem_classes="prose")
     api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
 demo.queue(max_size=guard.MAX_WAITING)
 head.speak_for_itself(templates)

@@ -151,7 +151,7 @@ def test_no_other_method_can_be_called(page_server: PageServer) -> None:
 
 def test_no_component_takes_files(page_server: PageServer) -> None:
     kinds = {component["type"] for component in components(page_server)}
-    assert kinds <= {"html", "markdown", "tabs", "tabitem", "row", "column", "api"}
+    assert kinds <= {"html", "markdown", "tabs", "tabitem", "accordion", "api"}
 
 
 def test_long_bodies_are_refused_unread(page_server: PageServer) -> None:

@@ -13,6 +13,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript",
     ".json": "application/json",
     ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
 }
 FRESH = "no-cache"  # the browser asks each time whether its copy is the newest, so that a new deployment is seen
@@ -33,11 +34,12 @@ class WebFile:
 
 def files_in(folder: Path = WEB) -> dict[str, WebFile]:
     """The files of a folder whose kind is one of `MEDIA_TYPES`, by name."""
-    return {
-        path.name: WebFile(path.read_bytes(), MEDIA_TYPES[path.suffix])
-        for path in sorted(folder.iterdir())
-        if path.suffix in MEDIA_TYPES
-    }
+    return {path.name: web_file(path) for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES}
+
+
+def web_file(path: Path) -> WebFile:
+    """What is sent for this file, whose kind is one of `MEDIA_TYPES`."""
+    return WebFile(path.read_bytes(), MEDIA_TYPES[path.suffix])
 
 
 def web_route(files: dict[str, WebFile]) -> Route:

@@ -1,4 +1,5 @@
-// How it works, on the user's own drawing: features, and the two sums of them, a few channels more at each step.
+// How it works, on the visitor's own drawing and with both networks side by side: the features, the two sums of them, a
+// few maps more at each step, and their difference.
 
 import { buildUpOf, placementOf } from "./answer.js";
 import { button, control, find, write } from "./dom.js";
@@ -12,6 +13,7 @@ import { drawOn } from "./strokes.js";
 
 const STYLE = { colours: "cividis", opacity: 0.8, smooth: true };
 const SUMS = /** @type {const} */ (["caam", "cam", "difference"]);
+const TOLD = "Draw a digit on the first tab, undisturbed, and this says what was measured on it.";
 const PACE = 700; // ms a step
 
 /** @param {HTMLElement} root the tab's element @param {StepsProps} props @param {Server} server */
@@ -19,12 +21,10 @@ export function start(root, props, server) {
   const palettes = palettesOf({ [STYLE.colours]: props.colours[STYLE.colours] });
   const heat = document.createElement("canvas");
   const slider = control(root, "step");
-  const sums = /** @type {HTMLCanvasElement[]} */ ([...root.querySelectorAll(".sums canvas")]);
-  const channels = Array.from({ length: props.shown }, () => addChannel(find(root, ".channels")));
-  /** @type {{drawing: Drawing, field: Field, steps: BuildUp} | null} */
+  const columns = props.twins.map((twin) => new Column(root, twin, props.shown));
+  /** @type {{drawing: Drawing, field: Field, steps: BuildUp[]} | null} one build-up a twin */
   let shown = null;
   let stale = true;
-  for (const twin of props.twins) addChoice(find(root, "fieldset"), twin, twin === props.twins.at(-1));
 
   async function refresh() {
     stale = true;
@@ -33,51 +33,57 @@ export function start(root, props, server) {
     const drawn = state.shown;
     const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
     const { class_idx = null, networks = props.networks[0] } = drawn?.question ?? {};
-    const variant = /** @type {HTMLInputElement} */ (find(root, "[name=variant]:checked")).value;
     try {
-      const steps = await buildUpOf(drawing, networks, { variant, class_idx, shown: props.shown }, server);
-      if ("error" in steps) throw new Error(steps.error);
-      if (!("totals" in steps)) throw new Error("there is nothing to read");
-      shown = { drawing, field: fieldOf(placementOf(drawing), steps), steps };
+      const asked = props.twins.map(({ variant }) => ({ variant, class_idx, shown: props.shown }));
+      const replies = await Promise.all(asked.map((question) => buildUpOf(drawing, networks, question, server)));
+      /** @type {BuildUp[]} */
+      const steps = [];
+      for (const reply of replies) {
+        if ("error" in reply) throw new Error(reply.error);
+        if (!("totals" in reply)) throw new Error("there is nothing to read");
+        steps.push(reply);
+      }
+      shown = { drawing, field: fieldOf(placementOf(drawing), steps[0]), steps };
     } catch (problem) {
       write(find(root, ".note"), `This did not work: ${/** @type {Error} */ (problem).message}`);
       return;
     }
-    write(
-      find(root, ".note"),
-      `Evidence for ${shown.steps.class_idx}.${drawn ? "" : " An example, until you draw one."}`,
-    );
+    const digits = [...new Set(shown.steps.map(({ class_idx }) => class_idx))].join(" and ");
+    write(find(root, ".note"), `Evidence for ${digits}.${drawn ? "" : " An example, until you draw one."}`);
+    const isPlain = drawn && !drawn.answer.is_disturbed && drawn.question.rub === 0;
+    write(find(root, ".told"), isPlain ? drawn.answer.summary : TOLD);
     const atEnd = slider.value === slider.max;
-    slider.max = String(shown.steps.totals.length - 1);
+    slider.max = String(shown.steps[0].totals.length - 1);
     if (atEnd) slider.value = slider.max;
     paint();
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {string} map */
-  function paintTile(canvas, map) {
+  /** @param {HTMLCanvasElement} canvas @param {string} map @param {[number, number]} size */
+  function paintTile(canvas, map, size) {
     if (!shown) return;
     fit(canvas);
     drawOn(canvas, shown.drawing, getComputedStyle(canvas).color, shown.field);
-    overlay(canvas, heat, { bytes: unpack(map), low: 0 }, shown.steps.map_size, palettes, STYLE);
+    overlay(canvas, heat, { bytes: unpack(map), low: 0 }, size, palettes, STYLE);
   }
 
   function paint() {
     if (!shown || root.offsetParent === null) return;
-    const { steps } = shown;
-    const total = steps.totals[Number(slider.value)];
-    find(root, ".count output").textContent = `${total.count} of ${steps.totals.at(-1)?.count}`;
-    steps.channels.forEach(({ features, weight }, i) => {
-      const canvas = /** @type {HTMLCanvasElement} */ (find(channels[i], "canvas"));
-      paintTile(canvas, features);
-      const words = (weight < 0 ? "−" : "+") + Math.abs(weight).toFixed(2);
-      canvas.setAttribute("aria-label", `Feature map with weight ${words}`);
-      find(channels[i], "p").textContent = words;
-      find(channels[i], ".tile").classList.toggle("added", i < total.count);
+    columns.forEach((column, i) => {
+      const { channels, totals, map_size } = /** @type {NonNullable<typeof shown>} */ (shown).steps[i];
+      const total = totals[Math.min(Number(slider.value), totals.length - 1)];
+      write(find(root, ".channel-count"), totals.at(-1)?.count ?? "");
+      write(find(root, ".count output"), `${total.count} of ${totals.at(-1)?.count}`);
+      channels.slice(0, props.shown).forEach(({ features, weight }, c) => {
+        const canvas = /** @type {HTMLCanvasElement} */ (find(column.channels[c], "canvas"));
+        paintTile(canvas, features, map_size);
+        const words = (weight < 0 ? "−" : "+") + Math.abs(weight).toFixed(2);
+        canvas.setAttribute("aria-label", `${column.title}, feature map with weight ${words}`);
+        write(find(column.channels[c], "p"), words);
+        find(column.channels[c], ".tile").classList.toggle("added", c < total.count);
+      });
+      for (const name of SUMS) paintTile(column.sums[name], total[name], map_size);
+      write(column.distance, `${(100 * total.distance).toFixed(1)}% apart`);
     });
-    SUMS.forEach((name, i) => {
-      paintTile(sums[i], total[name]);
-    });
-    find(root, ".distance").textContent = `${(100 * total.distance).toFixed(1)}%`;
   }
 
   /** @type {number | undefined} */
@@ -105,30 +111,38 @@ export function start(root, props, server) {
     if (player) stop();
     paint();
   });
-  find(root, "fieldset").addEventListener("change", refresh);
   document.addEventListener("camloss", refresh);
-  new ResizeObserver(() => (stale ? refresh() : paint())).observe(find(root, ".steps"));
+  new ResizeObserver(() => (stale ? refresh() : paint())).observe(find(root, ".story"));
   new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
   refresh();
 }
 
-/** @param {HTMLElement} place */
-function addChannel(place) {
-  const channel = document.createElement("div");
-  channel.innerHTML = '<div class="tile"><canvas role="img"></canvas></div><p>&nbsp;</p>';
-  place.append(channel);
-  return channel;
-}
-
-/** @param {HTMLElement} place @param {Twin} twin @param {boolean} checked */
-function addChoice(place, { variant, title }, checked) {
-  const choice = Object.assign(document.createElement("input"), {
-    type: "radio",
-    name: "variant",
-    value: variant,
-    checked,
-  });
-  const label = document.createElement("label");
-  label.append(choice, ` ${title}`);
-  place.append(label);
+/** One network's part in each of the sections. */
+class Column {
+  /** @param {HTMLElement} root of the tab @param {Twin} twin @param {number} shown how many channels */
+  constructor(root, { title, colour }, shown) {
+    this.title = title;
+    /** @param {string} name @param {string} inside */
+    const add = (name, inside) => {
+      const part = document.createElement("div");
+      part.className = "twin";
+      part.style.setProperty("--twin", `var(--${colour})`);
+      part.innerHTML = `<h3>${title}</h3>${inside}`;
+      find(root, `[data-show=${name}]`).append(part);
+      return part;
+    };
+    const tile = '<div class="tile"><canvas role="img"></canvas></div>';
+    const channels = add("channels", `<div class="channels">${`<div>${tile}<p>&nbsp;</p></div>`.repeat(shown)}</div>`);
+    this.channels = /** @type {HTMLElement[]} */ ([...find(channels, ".channels").children]);
+    const sum = (/** @type {typeof SUMS[number]} */ name) => add(name, `${tile}<p>&nbsp;</p>`);
+    const parts = { caam: sum("caam"), cam: sum("cam"), difference: sum("difference") };
+    this.distance = find(parts.difference, "p");
+    this.sums = /** @type {Record<typeof SUMS[number], HTMLCanvasElement>} */ (
+      Object.fromEntries(SUMS.map((name) => [name, find(parts[name], "canvas")]))
+    );
+    for (const name of SUMS) {
+      const words = name === "difference" ? "difference of CAAM and CAM" : name.toUpperCase();
+      this.sums[name].setAttribute("aria-label", `${title}, ${words} so far`);
+    }
+  }
 }
