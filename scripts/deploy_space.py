@@ -34,7 +34,7 @@ ALLOWED = (
     "pyproject.toml",
     "camloss/**/*.py",
     "camloss/py.typed",
-    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "wasm")),
+    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),
     *(
         f"checkpoints/{pair}{twin}/{name}"
         for pair in ("", "*/")
@@ -122,7 +122,7 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
     require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_twins)
     settings, text = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README))
     readme = f"---\n{settings}---\n\n{text}"
-    named = named_in(readme)
+    named = [*named_in(readme), *results_of(root)]
     require(root, *named)
     files |= {name: (root / name).read_bytes() for name in named}
     Twins.load(root / "checkpoints")
@@ -142,6 +142,15 @@ def named_in(readme: str) -> list[str]:
     thumbnail = metadata(readme).get("thumbnail")
     names = dict.fromkeys([*shown, *linked, *([thumbnail] if thumbnail else [])])
     return [name for name in names if "://" not in name]
+
+
+def results_of(root: Path) -> list[str]:
+    """The study's results and their figures, which the page shows in a tab; nothing where they are not written."""
+    page = root / "docs" / "results.md"
+    if not page.is_file():
+        return []
+    shown = re.findall(r"!\[[^\]]*\]\(([^)\s]+)", page.read_text(encoding="utf-8"))
+    return ["docs/results.md", *(f"docs/{name}" for name in shown if "://" not in name)]
 
 
 def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, Pin]) -> str:

@@ -64,7 +64,7 @@ BAIT = (
 
 @pytest.fixture
 def checkout(checkpoints: Path, tmp_path: Path) -> Path:
-    """A checkout like this one, with other weights, two pictures, and much that is nobody's business."""
+    """A checkout like this one, with other weights, pictures, results, and much that is nobody's business."""
     root = tmp_path / "checkout"
     for name in BAIT:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +78,8 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")
     (root / "docs" / "more.md").write_text("# More", encoding="utf-8")
+    (root / "docs" / "results.md").write_text("![A figure](figure.svg)", encoding="utf-8")
+    (root / "docs" / "figure.svg").write_text("<svg/>", encoding="utf-8")
     (root / "README.md").write_text(README, encoding="utf-8")
     (root / "scripts" / "space.yaml").write_text(SETTINGS, encoding="utf-8")
     return root
@@ -150,6 +152,8 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "docs/page.png",
         "docs/digit.png",
         "docs/more.md",
+        "docs/results.md",
+        "docs/figure.svg",
     }
     assert of_package | of_page <= set(files)
     assert {line.split()[0] for line in dry.out.splitlines()[1:]} == set(files) - {".gitattributes"}
