@@ -5,35 +5,22 @@
     python scripts/tables.py                                            then put both into the pages
     python scripts/tables.py --check                                    do nothing, but fail where a page is not so
 
-A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `results` or `evaluate`, both made from
-evaluate.json, or that of any Markdown file in docs/records.
+A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `evaluate`, made from evaluate.json, or
+that of any Markdown file in docs/records.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from _checkout import ROOT
-from evaluate import as_table, conditions
+from evaluate import as_table
 
 from camloss import CamlossError, cli
-from camloss.twins import VARIANTS
 
 PAGES = ("README.md", "docs/*.md")
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PERCENT: Callable[[float], str] = "{:.2%}".format
-SHARE: Callable[[float], str] = "{:.3f}".format
-RESULTS = {  # in README: what people ask, the metric that answers, how it is written
-    "accuracy on MNIST's test set": ("accuracy", PERCENT),
-    "accuracy on pen digits, writers 16 to 30": ("pen_accuracy_report", PERCENT),
-    "distance of CAM and CAAM": ("cam_distance", SHARE),
-    "area of the CAM's hot part": ("area_above_half", PERCENT),
-    "its peak is within 3 pixels of where strokes meet": ("peak_near_junction", PERCENT),
-    "its peak is in the hole, for a closed 0": ("peak_in_hole", PERCENT),
-    "share of the CAM on the ink": ("ink_energy", SHARE),
-}
 
 
 def main() -> None:
@@ -56,7 +43,7 @@ def read_tables(records: Path) -> dict[str, str]:
     """Every table that a page may show, by name."""
     measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
-    return {"results": results(measured), "evaluate": as_table(measured), **printed}
+    return {"evaluate": as_table(measured), **printed}
 
 
 def fill(text: str, tables: Mapping[str, str], name: str) -> str:
@@ -72,18 +59,6 @@ def fill(text: str, tables: Mapping[str, str], name: str) -> str:
         return f"{block[1]}{tables[block[2]]}\n{block[3]}"
 
     return BLOCK.sub(filled, text)
-
-
-def results(measured: Mapping[str, Any]) -> str:
-    columns = {
-        **{VARIANTS[Path(name).name].title: numbers for name, numbers in measured["checkpoints"].items()},
-        **measured["controls"],
-    }
-    rows = [
-        [question, *(write(numbers[metric]) if metric in numbers else "" for numbers in columns.values())]
-        for question, (metric, write) in RESULTS.items()
-    ]
-    return f"{cli.table(['', *columns], rows)}\n\nPrinted by `python scripts/evaluate.py`: {conditions(measured)}."
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ class Way:
 
 
 def dose(alpha: float, early: bool = False) -> Way:
-    return Way(CAMLoss, f"CAM-loss, alpha {alpha:g}", "dose", alpha, seeds=5, early=early)
+    return Way(CAMLoss, f"CAM-loss at alpha {alpha:g}", "dose", alpha, seeds=5, early=early)
 
 
 def of_term(term: Term, title: str, role: Role = "control") -> Way:

@@ -1,0 +1,65 @@
+"""One kind of figure, drawn without a plotting library, so that the same numbers give the same bytes everywhere."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 720, 400
+LEFT, RIGHT, TOP, BOTTOM = 60, 230, 40, 50  # margins; the legend lies in the right one
+COLOURS = ("#1f5fae", "#c8560c", "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")
+
+
+class Point(NamedTuple):
+    """A mean, and the ends of the bar through it."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[str, Sequence[Point | None]]) -> str:
+    """Lines over named places on the x axis; y runs from 0 to 100 %.
+
+    Args:
+        title: above the figure.
+        x_label: below the axis.
+        ticks: what stands at each place.
+        series: for each line, by its name in the legend, a point for each tick, or None where there is none.
+    """
+    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x_of(place: int) -> float:
+        return LEFT + wide * (place + 0.5) / len(ticks)
+
+    def y_of(value: float) -> float:
+        return TOP + high * (1 - min(max(value, 0.0), 1.0))
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"',
+        ' font-size="13">',
+        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        _text(LEFT, 22, title, "font-weight='bold'"),
+    ]
+    for tenth in range(0, 11, 2):
+        y = y_of(tenth / 10)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{LEFT + wide}" stroke="#dddddd"/>')
+        parts.append(_text(LEFT - 8, y + 4, f"{tenth * 10} %", "text-anchor='end'"))
+    for place, tick in enumerate(ticks):
+        parts.append(_text(x_of(place), TOP + high + 18, tick, "text-anchor='middle'"))
+    parts.append(_text(LEFT + wide / 2, HEIGHT - 12, x_label, "text-anchor='middle'"))
+    for number, (name, points) in enumerate(series.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        there = [(x_of(place), point) for place, point in enumerate(points) if point is not None]
+        line = " ".join(f"{x:.1f},{y_of(point.mean):.1f}" for x, point in there)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for x, point in there:
+            parts.append(f'<path d="M{x:.1f} {y_of(point.low):.1f}V{y_of(point.high):.1f}" stroke="{colour}"/>')
+            parts.append(f'<circle cx="{x:.1f}" cy="{y_of(point.mean):.1f}" r="3.5" fill="{colour}"/>')
+        y = TOP + 12 + 20 * number
+        parts.append(f'<path d="M{WIDTH - RIGHT + 14} {y}h18" stroke="{colour}" stroke-width="3"/>')
+        parts.append(_text(WIDTH - RIGHT + 38, y + 4, name))
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _text(x: float, y: float, words: str, style: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="#222222"{" " + style if style else ""}>{escape(words)}</text>'

@@ -1,0 +1,487 @@
+"""Write docs/results.md, its figures and README's table of results from the records of the study.
+
+    python scripts/report.py            after scripts/sweep.py has written docs/records/study
+    python scripts/report.py --check    do nothing, but fail where a page is not what the records say
+
+Nothing in them is typed by hand; what may be claimed, docs/protocol.md says. README's table is filled in by tables.py.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from _checkout import ROOT
+from _svg import Point, line_chart
+
+from camloss import CamlossError, cli
+from camloss.training.comparison import (
+    CLAIMS,
+    SEEDS,
+    Claim,
+    Difference,
+    Records,
+    chosen_alpha,
+    claims,
+    paired,
+    strongest_control,
+)
+from camloss.training.controls import BASELINE, MATCHED_TO, WAYS
+from camloss.training.survey import CLAIMED, IN_DEPTH
+
+FIGURES = "docs/results"
+MEASURES = {  # of the table of all ways
+    "accuracy": "accuracy on plain digits",
+    "scraps_8": "among eight scraps",
+    "blank_56": "on a blank 56x56 field",
+    "hottest_10": "hottest 10 % on the ink",
+    "apart_own": "hottest 10 % on the own one of two digits",
+}
+AROUND = {
+    "blank_28": "nothing: plain digits",
+    "blank_40": "blank, 40x40",
+    "blank_56": "blank, 56x56",
+    "blank_84": "blank, 84x84",
+    "shift": "blank, 56x56, the digit anywhere",
+    "scraps_2": "2 scraps",
+    "scraps_4": "4 scraps",
+    "scraps_8": "8 scraps",
+    "scraps_16": "16 scraps",
+    "stripe": "a stripe",
+    "specks": "10 specks, 28x28",
+    "noise": "noise, 28x28",
+}
+PLACES = {
+    "hottest_1": "hottest 1 % on the ink",
+    "hottest_3": "hottest 3 % on the ink",
+    "hottest_10": "hottest 10 % on the ink",
+    "average_precision": "average precision on the ink",
+    "pointing_game_own": "peak on the ink",
+    "pointing_game_of_another": "... of another image's map",
+    "ink_energy": "share of the map on the ink",
+    "ink_energy_of_baseline": "... of cross-entropy's map, at this map's area",
+    "scraps_8_hottest": "eight scraps: hottest 10 % in the digit's box",
+    "apart_own": "two digits apart: hottest 10 % on the own one",
+    "apart_contrast": "... of the contrastive CAM",
+    "apart_peak": "... peak in its box",
+    "overlapping_own": "two digits that overlap: hottest 10 % on the own one",
+    "overlapping_contrast": "... of the contrastive CAM",
+}
+SHORTCUTS = {
+    "diagnosis_distance": "distance of CAM and CAAM",
+    "diagnosis_distance_to_another": "... of another image's CAM",
+    "diagnosis_area": "area of the CAM",
+    "diagnosis_entropy": "entropy",
+    "diagnosis_spatial_rank": "rank over cells",
+    "diagnosis_channel_rank": "rank over channels",
+    "diagnosis_active_channels": "active channels",
+    "diagnosis_class_correlation": "correlation with other classes",
+}
+ORDERS = {
+    "": "its own CAM",
+    "_of_baseline": "cross-entropy's CAM",
+    "_blob": "a blob amid the ink",
+    "_blurred": "blurred ink",
+    "_random": "at random",
+}
+KEPT, HALF_WAY = 0.8, 0.5  # of a third twin: of the gain among scraps, and of the way to cross-entropy's area and rank
+INTRODUCTION = """\
+# Does CAM-loss work?
+
+What the runs of [the study](protocol.md) say, by the rules that were written down before them. Made by
+`python scripts/report.py` from one record a run; no number is typed by hand. Differences are paired by seed, with 95 %
+intervals of Student's t over the seeds; they count as claims with five seeds and more."""
+LIMITS = """\
+One data set (MNIST), one network, and at most five seeds. All surroundings are ours; other ones may tell another story.
+Sums over the field and cleared features are ways of reading a network that it was not trained for."""
+
+
+def main() -> None:
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a page would change")
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="the checkout (default: this one)")
+    flags = parser.parse_args()
+    for name, text in pages(flags.root / "docs" / "records" / "study").items():
+        path = flags.root / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        if flags.check:
+            raise CamlossError(f"{name} is not what docs/records/study says; run python scripts/report.py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path)
+
+
+def pages(folder: Path) -> dict[str, str]:
+    """Every file that is made of the records, by its place in the checkout.
+
+    Raises:
+        CamlossError: there is no run of cross-entropy, or none of CAM-loss.
+    """
+    lengths = {length: Records(folder / length) for length in ("short", "long")}
+    chosen = chosen_alpha(lengths["short"]) or MATCHED_TO
+    controls = {measure: strongest_control(lengths["short"], measure) for measure in CLAIMS.values()}
+    parts = [
+        Part(length, records, chosen, controls)
+        for length, records in lengths.items()
+        if records.runs[BASELINE] and records.runs[chosen]
+    ]
+    if not parts:
+        raise CamlossError(f"nothing to compare in {folder}; run python scripts/sweep.py")
+    sections = [INTRODUCTION, *(f"> {part.answer()}" for part in parts), runs(lengths)]
+    for part in parts:
+        sections += part.sections()
+    sections += ["## What is left open", left_open(lengths, parts), LIMITS]
+    figures = {name: figure for part in parts for name, figure in part.figures().items()}
+    return {"docs/results.md": "\n\n".join(sections) + "\n", "docs/records/study.md": parts[-1].summary(), **figures}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs of one length, the alpha that the protocol's rule chose, and the strongest controls by measure."""
+
+    length: str
+    records: Records
+    chosen: str
+    controls: Mapping[str, str | None]
+
+    @property
+    def claims(self) -> list[Claim]:
+        return claims(self.records, self.chosen, self.controls)
+
+    def answer(self) -> str:
+        """What was claimed beforehand and what became of it, to be quoted."""
+        found = self.claims
+        said = [f"{WAYS[self.chosen].title}, {self.length} runs."]
+        for verdict, words in (("shown", "Shown"), ("refuted", "Refuted"), ("open", "Open")):
+            these = [claim for claim in found if claim.verdict == verdict]
+            if these:
+                said.append(f"{words}: {'; '.join(self._said(claim) for claim in these)}.")
+        return " ".join(said)
+
+    def _said(self, claim: Claim) -> str:
+        words = claim.words[0].lower() + claim.words[1:]
+        over = f"{points(claim.from_baseline)} points over cross-entropy"
+        if claim.control is None or claim.from_control is None:
+            return f"{words} ({over}; no control to hold it against)"
+        return f"{words} ({over}, {points(claim.from_control)} over {WAYS[claim.control].title})"
+
+    def summary(self) -> str:
+        """README's: one sentence, and a row a claim."""
+        found = self.claims
+        count = {verdict: sum(claim.verdict == verdict for claim in found) for verdict in ("shown", "refuted", "open")}
+        shown = "".join(f" {capital(self._said(claim))}." for claim in found if claim.verdict == "shown")
+        sentence = (
+            f"Of the {len(found)} claims about {WAYS[self.chosen].title} that were written down before the runs, the "
+            f"{self.length} runs show {count['shown']}, refute {count['refuted']} and leave {count['open']} open."
+        )
+        header = ["", WAYS[BASELINE].title, WAYS[self.chosen].title, "difference in points [95 %]"]
+        table = cli.table([*header, "over the strongest control", "seeds", ""], [*map(self._row, found), self._cost()])
+        return f"{sentence}{shown}\n\n{table}\n"
+
+    def _cost(self) -> list[str]:
+        found = self.records.difference(self.chosen, BASELINE, "accuracy")
+        values = (percent(self.records, way, "accuracy") for way in (BASELINE, self.chosen))
+        return [
+            "Its cost: accuracy on plain digits",
+            *values,
+            points(found, 2),
+            "",
+            str(found.seeds if found else 0),
+            "",
+        ]
+
+    def _row(self, claim: Claim) -> list[str]:
+        values = (percent(self.records, way, claim.measure) for way in (BASELINE, self.chosen))
+        control = "none measured" if claim.from_control is None else points(claim.from_control)
+        seeds = 0 if claim.from_baseline is None else claim.from_baseline.seeds
+        return [claim.words, *values, points(claim.from_baseline), control, str(seeds), claim.verdict]
+
+    def sections(self) -> Iterator[str]:
+        yield f"## {self.length.capitalize()} runs: what was claimed beforehand"
+        yield self.claimed()
+        yield f"### {self.length.capitalize()} runs: every way to train"
+        yield self.every_way()
+        yield f"### {self.length.capitalize()} runs: surroundings"
+        yield self.surroundings()
+        yield f"### {self.length.capitalize()} runs: where the maps lie"
+        yield self.places()
+        yield f"### {self.length.capitalize()} runs: short cuts"
+        yield self.shortcuts()
+        yield f"### {self.length.capitalize()} runs: faithfulness"
+        yield self.orders()
+        if variants := self.third_twin():
+            yield f"### {self.length.capitalize()} runs: a third twin?"
+            yield variants
+
+    def claimed(self) -> str:
+        rows = []
+        for claim in self.claims:
+            control = (
+                claim.control and f"{WAYS[claim.control].title}, {percent(self.records, claim.control, claim.measure)}"
+            )
+            rows.append(
+                [
+                    claim.words,
+                    percent(self.records, BASELINE, claim.measure),
+                    percent(self.records, self.chosen, claim.measure),
+                    points(claim.from_baseline),
+                    control or "none",
+                    points(claim.from_control),
+                    f"{claim.p:.4f}",
+                    f"{claim.verdict}, {seeds_of(claim)}",
+                ]
+            )
+        header = ["claim", "cross-entropy", WAYS[self.chosen].title, "difference", "strongest control", "difference"]
+        return cli.table([*header, "p (Holm)", "verdict"], rows)
+
+    def every_way(self) -> str:
+        numbers = [
+            [
+                WAYS[way].title,
+                WAYS[way].role,
+                seeds_in(self.records, way),
+                *(percent(self.records, way, m) for m in MEASURES),
+            ]
+            for way in self.records.ways
+        ]
+        differences = [
+            [WAYS[way].title, *(self._points_over_baseline(measure, way) for measure in MEASURES)]
+            for way in self.records.ways
+            if way != BASELINE
+        ]
+        parts = [
+            cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
+            "Differences from cross-entropy, in points:",
+            cli.table(["way", *MEASURES.values()], differences),
+        ]
+        if "dose" in self._figures():
+            parts.append(f"![Accuracy by alpha](results/dose-{self.length}.svg)")
+        return "\n\n".join(parts)
+
+    def surroundings(self) -> str:
+        ways = self._columns("scraps_8", "blank_56", "ce-among-scraps")
+        accuracy = [
+            [words, *(percent(self.records, way, measure) for way in ways), self._points_over_baseline(measure)]
+            for measure, words in AROUND.items()
+        ]
+        read = [
+            [AROUND[measure], *(cell for way in (BASELINE, self.chosen) for cell in self._three_ways(way, measure))]
+            for measure in AROUND
+            if measure not in ("blank_28", "specks", "noise")
+        ]
+        calibration = [
+            [AROUND[measure], *(percent(self.records, way, f"{measure}_calibration") for way in ways)]
+            for measure in ("blank_28", "blank_56", "scraps_8", "noise")
+        ]
+        titles = [WAYS[way].title for way in ways]
+        three = [f"{WAYS[way].title}, {how}" for way in (BASELINE, self.chosen) for how in ("mean", "sum", "cleared")]
+        return "\n\n".join(
+            [
+                f"Accuracy with what surrounds the digit changed, on {CLAIMED:,} test images for what is claimed and "
+                f"{IN_DEPTH} for all else; the last column is the difference from cross-entropy.",
+                cli.table(["around the digit", *titles, "difference"], accuracy),
+                f"![Accuracy among scraps](results/scraps-{self.length}.svg)",
+                "How much of it is the average over more cells? *sum*: features summed, and divided by the cells of a "
+                "plain digit; *cleared*: the same of what they are above those of a blank field.",
+                cli.table(["around the digit", *three], read),
+                "Calibration error:",
+                cli.table(["around the digit", *titles], calibration),
+            ]
+        )
+
+    def _three_ways(self, way: str, measure: str) -> list[str]:
+        return [percent(self.records, way, f"{measure}{how}") for how in ("", "_sum", "_cleared")]
+
+    def places(self) -> str:
+        ways = self._columns("hottest_10", "apart_own")
+        rows = [
+            [words, *(percent(self.records, way, measure) for way in ways), self._points_over_baseline(measure)]
+            for measure, words in PLACES.items()
+        ]
+        (covered,) = {percent(self.records, BASELINE, "ink")}
+        table = cli.table(["", *(WAYS[way].title for way in ways), "difference"], rows)
+        return f"{table}\n\nThe ink covers {covered} of an image: what chance would give on it."
+
+    def shortcuts(self) -> str:
+        rows = [
+            [WAYS[way].title, *(number(self.records, way, measure) for measure in SHORTCUTS)]
+            for way in self.records.ways
+        ]
+        return cli.table(["way", *SHORTCUTS.values()], rows)
+
+    def orders(self) -> str:
+        rows = [
+            [
+                words,
+                *(
+                    number(self.records, way, f"{what}{suffix}")
+                    for way in (BASELINE, self.chosen)
+                    for what in ("deletion", "insertion")
+                ),
+            ]
+            for suffix, words in ORDERS.items()
+        ]
+        header = [f"{WAYS[way].title}, {what}" for way in (BASELINE, self.chosen) for what in ("deletion", "insertion")]
+        return (
+            "Mean probability of the label while pixels are erased (deletion: lower is better) or appear (insertion: "
+            f"higher), in the order of:\n\n{cli.table(['order', *header], rows)}"
+        )
+
+    def third_twin(self) -> str:
+        """The protocol's rule for a variant that keeps the gain and loses the short cuts; "" where there is none."""
+        rows = []
+        for way in self.records.ways:
+            if WAYS[way].role == "variant":
+                kept = self._share(way, "scraps_8", BASELINE, self.chosen)
+                area, rank = (
+                    self._share(way, f"diagnosis_{what}", self.chosen, BASELINE) for what in ("area", "spatial_rank")
+                )
+                worth = kept >= KEPT and area >= HALF_WAY and rank >= HALF_WAY
+                shares = (f"{share:.0%}" for share in (kept, area, rank))
+                rows.append([WAYS[way].title, seeds_in(self.records, way), *shares, "yes" if worth else "no"])
+        header = [
+            "variant",
+            "seeds",
+            "of the gain among scraps",
+            "of the way to cross-entropy's area",
+            "... to its rank",
+        ]
+        return cli.table([*header, "worth shipping"], rows) if rows else ""
+
+    def _share(self, way: str, measure: str, start: str, end: str) -> float:
+        """How far a way is from one to another, over the seeds that all three share; nan where those are alike."""
+        values = [self.records.values(name, measure) for name in (way, start, end)]
+        shared = set.intersection(*map(set, values))
+        if not shared:
+            return math.nan
+        here, low, high = (statistics.mean(of[seed] for seed in shared) for of in values)
+        return (here - low) / (high - low) if high != low else math.nan
+
+    def _columns(self, *measures_or_ways: str) -> list[str]:
+        """Cross-entropy, the chosen alpha, the strongest controls of these measures, and other ways that are there."""
+        more = [self.controls.get(name, name) for name in measures_or_ways]
+        found = [way for way in (BASELINE, self.chosen, *more) if way is not None and self.records.runs.get(way)]
+        return list(dict.fromkeys(found))
+
+    def _points_over_baseline(self, measure: str, way: str | None = None) -> str:
+        digits = 2 if measure == "accuracy" else 1
+        return points(self.records.difference(way or self.chosen, BASELINE, measure), digits)
+
+    def figures(self) -> dict[str, str]:
+        return {f"{FIGURES}/{name}-{self.length}.svg": figure for name, figure in self._figures().items()}
+
+    def _figures(self) -> dict[str, str]:
+        ways = self._columns("scraps_8", "ce-among-scraps")
+        scraps = {"0": "blank_56", **{str(count): f"scraps_{count}" for count in (2, 4, 8, 16)}}
+        lines = {WAYS[way].title: [point(self.records, way, measure) for measure in scraps.values()] for way in ways}
+        found = {"scraps": line_chart("Accuracy on a field of 56x56 pixels", "scraps", list(scraps), lines)}
+        doses = [way for way in self.records.ways if WAYS[way].role == "dose"]
+        if len(doses) > 1:
+            doses = [BASELINE, *sorted(doses, key=lambda way: WAYS[way].alpha)]
+            ticks = [f"{WAYS[way].alpha:g}" for way in doses]
+            shown = {MEASURES[name]: [point(self.records, way, name) for way in doses] for name in MEASURES}
+            found["dose"] = line_chart("Cross-entropy (0) and CAM-loss by alpha", "alpha", ticks, shown)
+        return found
+
+
+def capital(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def runs(lengths: Mapping[str, Records]) -> str:
+    rows = [
+        [way.title, way.role, strength(lengths, name), *(seeds_in(records, name) for records in lengths.values())]
+        for name, way in WAYS.items()
+    ]
+    devices = {
+        record["environment"]["device"]
+        for records in lengths.values()
+        for seeds in records.runs.values()
+        for record in seeds.values()
+    }
+    return (
+        f"Seeds that are in so far:\n\n{cli.table(['way', 'role', 'alpha', *lengths], rows)}\n\n"
+        f"Trained and measured on {', '.join(sorted(devices))}."
+    )
+
+
+def strength(lengths: Mapping[str, Records], name: str) -> str:
+    """Alpha, or what the search found for a matched control."""
+    if WAYS[name].matched is None:
+        return f"{WAYS[name].alpha:g}" if WAYS[name].alpha else ""
+    found = [f"{records.strengths[name]['strength']:g}" for records in lengths.values() if name in records.strengths]
+    return " / ".join(found)
+
+
+def left_open(lengths: Mapping[str, Records], parts: Sequence[Part]) -> str:
+    lines = []
+    for part in parts:
+        for claim in part.claims:
+            if claim.verdict == "open":
+                lines.append(f"- {claim.words} ({part.length} runs): {why_open(claim)}.")
+    for length, records in lengths.items():
+        short_of = [
+            way.title for name, way in WAYS.items() if length == "short" and len(records.runs[name]) < way.seeds
+        ]
+        if short_of:
+            lines.append(
+                f"- {length.capitalize()} runs with fewer seeds than the protocol asks for: {'; '.join(short_of)}."
+            )
+    if parts[-1].length == "short":
+        lines.append("- Whether any of it holds for the recipe at full length: there are no long runs to compare.")
+    return "\n".join(lines) or "- None of the claims."
+
+
+def why_open(claim: Claim) -> str:
+    if claim.control is None or claim.from_control is None:
+        return "no control has been measured beside it"
+    if fewest(claim) < SEEDS:
+        return f"{seeds_of(claim)}, and five are asked for"
+    return "an interval includes zero, or the corrected p-value is too high"
+
+
+def fewest(claim: Claim) -> int:
+    return min(0 if found is None else found.seeds for found in (claim.from_baseline, claim.from_control))
+
+
+def seeds_of(claim: Claim) -> str:
+    count = fewest(claim)
+    return f"{count} seed{'s' * (count != 1)}"
+
+
+def seeds_in(records: Records, way: str) -> str:
+    return str(len(records.runs[way]) or "")
+
+
+def percent(records: Records, way: str, measure: str) -> str:
+    """The mean over the seeds, "" without any."""
+    values = records.values(way, measure).values()
+    return f"{statistics.mean(values):.{2 if measure == 'accuracy' else 1}%}" if values else ""
+
+
+def number(records: Records, way: str, measure: str) -> str:
+    values = records.values(way, measure).values()
+    return f"{statistics.mean(values):.3f}" if values else ""
+
+
+def points(difference: Difference | None, digits: int = 1) -> str:
+    """A difference of shares in points, with its interval where there are seeds enough for one."""
+    if difference is None:
+        return ""
+    mean, low, high = (f"{100 * value:+.{digits}f}" for value in (difference.mean, difference.low, difference.high))
+    return mean if difference.seeds < 2 else f"{mean} [{low}, {high}]"
+
+
+def point(records: Records, way: str, measure: str) -> Point | None:
+    """For a figure: mean and 95 % interval of a way by itself, which is paired with nothing."""
+    values = records.values(way, measure)
+    alone = paired(values, dict.fromkeys(values, 0.0))
+    if alone is None:
+        return None
+    return Point(alone.mean, *((alone.low, alone.high) if alone.seeds > 1 else (alone.mean, alone.mean)))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,118 @@
+"""docs/results.md is what the records say, byte for byte, and says no more than the protocol allows."""
+
+import json
+import random
+import runpy
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from report import pages
+
+from camloss import CamlossError
+from camloss.training.controls import WAYS
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDY = ROOT / "docs" / "records" / "study"
+
+
+def report(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.setattr(sys, "argv", ["report.py", *flags])
+    runpy.run_path(str(ROOT / "scripts" / "report.py"), run_name="__main__")
+
+
+def test_the_committed_pages_are_those_that_the_records_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    report(monkeypatch, "--check")
+
+
+def test_a_page_that_is_not_what_the_records_say_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(STUDY, tmp_path / "docs" / "records" / "study")
+    report(monkeypatch, "--root", str(tmp_path))
+    for name in pages(STUDY):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
+    page = tmp_path / "docs" / "results.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("open", "shown"), encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        report(monkeypatch, "--root", str(tmp_path), "--check")
+    assert stop.value.code == 2
+    assert (
+        "docs/results.md is not what docs/records/study says; run python scripts/report.py" in capsys.readouterr().err
+    )
+
+
+def made_up(folder: Path, ways: dict[str, int], **better: float) -> Path:
+    """Records of that many seeds of each way, alike but for a little noise; CAM-loss is better by what is said."""
+    template = json.loads(next((STUDY / "long").glob("ce-seed-*.json")).read_text(encoding="utf-8"))
+    template |= {"history": []}
+    for way, seeds in ways.items():
+        for seed in range(seeds):
+            noise = random.Random(f"{way} {seed}")
+            numbers = {name: 0.5 + noise.uniform(-0.01, 0.01) for name in template["test"]}
+            if WAYS[way].role == "dose":
+                numbers |= {name: numbers[name] + gain for name, gain in better.items()}
+            numbers["accuracy"] = 0.99
+            record = template | {"way": way, "seed": seed, "validation": numbers, "test": numbers}
+            path = folder / "short" / f"{way}-seed-{seed}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+ALL = {name: way.seeds for name, way in WAYS.items()} | {"wrong-class": 5, "max-pooling": 5}
+ALL |= dict.fromkeys(("random-weight", "other-image", "small-features"), 5)  # whichever is the strongest
+
+
+def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
+    made = pages(made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2))
+    assert (
+        "the short runs show 1, refute 1 and leave 2 open. It reads digits among scraps (+"
+        in made["docs/records/study.md"]
+    )
+    results = made["docs/results.md"]
+    assert "> CAM-loss at alpha " in results
+    assert "Shown: it reads digits among scraps (+" in results
+    assert "Refuted: it reads digits on a larger field (-" in results
+    assert results.count("an interval includes zero, or the corrected p-value is too high") == 2
+    assert "there are no long runs to compare" in results
+    assert "![Accuracy by alpha](results/dose-short.svg)" in results
+    for name, text in made.items():
+        assert "nan" not in text, name
+        if name.endswith(".svg"):
+            ElementTree.fromstring(text)
+
+
+def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
+    made = pages(made_up(tmp_path, {"ce": 4, "alpha-3": 4, "small-cam": 2}, scraps_8=0.3))
+    assert "show 0, refute 0 and leave 4 open.\n" in made["docs/records/study.md"]
+    assert "2 seeds, and five are asked for" in made["docs/results.md"]
+    assert "Shown" not in made["docs/results.md"]
+
+
+def test_one_seed_of_two_ways_makes_a_page(tmp_path: Path) -> None:
+    made = pages(made_up(tmp_path, {"ce": 1, "alpha-3": 1}))
+    assert "no control has been measured beside it" in made["docs/results.md"]
+    assert "nan" not in made["docs/results.md"]
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+    first = pages(made_up(tmp_path / "a", ALL))
+    backwards = dict(reversed(ALL.items()))
+    assert pages(made_up(tmp_path / "b", backwards)) == first
+
+
+def test_without_records_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CamlossError, match=r"nothing to compare in .*; run python scripts/sweep.py"):
+        pages(tmp_path)
+
+
+def test_every_committed_record_is_of_the_study() -> None:
+    for path in STUDY.glob("*/*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert path.stem == f"{record['way']}-seed-{record['seed']}"
+        assert record["way"] in WAYS
+        assert record["config"]["seed"] == record["seed"]
