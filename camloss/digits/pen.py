@@ -13,6 +13,7 @@ MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and w
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -57,17 +58,22 @@ class PenStroke:
         return self.width * (sum(math.dist(*line) for line in pairwise(self.points)) + math.pi / 4 * self.width)
 
 
-def write_strokes(strokes: Sequence[PenStroke]) -> Sketch | None:
+def write_strokes(strokes: Sequence[PenStroke], pen: float = PEN) -> Sketch | None:
     """Write strokes of a pen anew with MNIST's; None when there are none.
 
     What counts is the path, not how many of its points are given: any more between two of them change nothing.
+
+    Args:
+        strokes: what was drawn.
+        pen: width in pixels of the field of the pen that writes; networks are made to be asked with MNIST's.
     """
     largest = max((stroke.ink for stroke in strokes), default=0.0)
     marks = [stroke for stroke in strokes if stroke.ink >= MIN_SHARE * largest]
     if not marks:
         return None
     lines = [line for stroke in marks for line in pairwise((stroke.points[0], *stroke.points))]  # a point is a line too
-    return write(torch.tensor(lines, dtype=torch.float64), max(stroke.width for stroke in marks), draw_lines)
+    path = torch.tensor(lines, dtype=torch.float64)
+    return write(path, max(stroke.width for stroke in marks), partial(draw_lines, pen=pen))
 
 
 def write(path: Tensor, brush: float, draw: Callable[[Tensor], Tensor] | None = None) -> Sketch:
@@ -106,11 +112,12 @@ def draw_points(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
     return _ink(squared.amin(-1), pen)
 
 
-def draw_lines(lines: Tensor) -> Tensor:
-    """The ink of straight lines under MNIST's pen, smooth-edged.
+def draw_lines(lines: Tensor, pen: float = PEN) -> Tensor:
+    """The ink of straight lines under a round pen, smooth-edged.
 
     Args:
         lines: (N, 2, 2), from (x, y) to (x, y) in pixels of the field.
+        pen: the pen's width in pixels.
 
     Returns:
         (28, 28) in [0, 1].
@@ -125,7 +132,7 @@ def draw_lines(lines: Tensor) -> Tensor:
         across.addcmul_(share, along[:, 0], value=-1).square_()  # from the nearest place on the line
         down.addcmul_(share, along[:, 1], value=-1).square_()
         squared = torch.minimum(squared, across.add_(down).amin(-1))
-    return _ink(squared.view(FIELD, FIELD), PEN)
+    return _ink(squared.view(FIELD, FIELD), pen)
 
 
 def _ink(squared: Tensor, pen: float | Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Beside each number about a map stands what a map says that no network made (`CONTROLS`).
 """
 
+import functools
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from camloss.digits.disturb import among_scraps, noise
 from camloss.digits.mnist import Split
 from camloss.digits.models import MapClassifier
-from camloss.digits.pen import FIELD, PenStroke, Sketch, write_strokes
+from camloss.digits.pen import BOX, FIELD, PEN, PenStroke, Sketch, write_strokes
 from camloss.digits.places import NEAR, STROKE, holes, junctions, within
 from camloss.digits.sketch import prepare_sketch
 from camloss.digits.strokes import DESIGN_WRITERS, REPORT_WRITERS, PenDigit, random_canvas, read_unipen
@@ -35,36 +36,44 @@ CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
 SMALL = 0.03  # of the square: the area at which maps of different sizes are compared
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
+HAIRLINE = 0.015 * BOX  # pixels
 BRUSH = 20.0  # of the tablet's units: a twentieth of a digit, more or less
 HANDS = {"design": DESIGN_WRITERS, "report": REPORT_WRITERS}  # what `design` hands chose is reported on the others
 
 
+@functools.cache
 def load_pen_digits(data_dir: Path) -> dict[str, Split]:
     """The pen digits of each of `HANDS`, as the page reads them; nothing where the data folder has no `PEN_FILE`.
 
     Returns:
-        NAME: read from the pen's path, as a drawing is; NAME_picture: from a picture of it, as a photo is.
+        NAME: read from the pen's path, as a drawing is; NAME_picture: from a picture of it, as a photo is;
+        NAME_hairline: from the path, written with the pen `HAIRLINE` instead of MNIST's.
     """
     path = data_dir / PEN_FILE
     if not path.is_file():
         return {}
-    written = {name: write_pen_digits(path, writers) for name, writers in HANDS.items()}
-    return written | {f"{name}_picture": draw_pen_digits(path, writers) for name, writers in HANDS.items()}
+    read: dict[str, Callable[[Path, range], Split]] = {
+        "": write_pen_digits,
+        "_picture": draw_pen_digits,
+        "_hairline": functools.partial(write_pen_digits, pen=HAIRLINE),
+    }
+    return {name + kind: make(path, writers) for kind, make in read.items() for name, writers in HANDS.items()}
 
 
-def write_pen_digits(path: Path, writers: range) -> Split:
+def write_pen_digits(path: Path, writers: range, pen: float = PEN) -> Split:
     """Some writers' digits, one image each, written from the pen's path by `write_strokes`.
 
     Args:
         path: a UNIPEN file that names its writers, such as `pendigits-orig.tra.gz`.
         writers: whose digits, such as `DESIGN_WRITERS`.
+        pen: width in pixels of the pen that writes them.
 
     Raises:
         CamlossError: the file cannot be read, or none of these writers is in it.
     """
     digits = _digits_by(path, writers)
     pens = [[PenStroke(stroke, BRUSH) for stroke in digit.strokes] for digit in digits]
-    return _split(digits, [write_strokes(strokes) for strokes in pens])
+    return _split(digits, [write_strokes(strokes, pen) for strokes in pens])
 
 
 def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:

@@ -106,9 +106,12 @@ def test_pen_digits_are_read_from_the_path_and_from_a_picture(pen_file: Path) ->
     data_dir = pen_file.parents[1]
     (data_dir / PEN_FILE).write_bytes(gzip.compress(pen_file.read_bytes()))
     found = load_pen_digits(data_dir)
-    assert list(found) == ["design", "report", "design_picture", "report_picture"]
+    assert list(found) == [name + kind for kind in ("", "_picture", "_hairline") for name in ("design", "report")]
     assert torch.equal(found["report"].images, write_pen_digits(pen_file, REPORT_WRITERS).images)
     assert torch.equal(found["report_picture"].images, draw_pen_digits(pen_file, REPORT_WRITERS).images)
+    ink, hairline = (found[name].images.double().sum((1, 2, 3)) for name in ("design", "design_hairline"))
+    assert (0.1 * ink < hairline).all()
+    assert (hairline < 0.4 * ink).all()
 
 
 def test_without_the_file_there_are_no_pen_digits(tmp_path: Path) -> None:
