@@ -76,7 +76,7 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
         with torch.device("meta"):  # without memory: the file may claim any number of classes
             model = build_model(str(config.get("arch")), num_classes)
             if any(key.startswith("doubt.") for key in tensors):
-                model.doubt = Doubt(model.head.in_features, num_classes)
+                model.doubt = Doubt(model.middle_channels, num_classes)
     except CamlossError as error:
         raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
     if misfit := _misfit(tensors, model.state_dict()):

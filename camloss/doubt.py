@@ -3,8 +3,9 @@
 Two signs, each counted in its own spread over images that the network should know:
 
 - the energy `-log sum_k exp(logit_k)` (Liu et al., NeurIPS 2020): nothing speaks loudly for any class;
-- the Mahalanobis distance of the averaged features to the nearest class (Lee et al., NeurIPS 2018): what the network
-  sees is unlike anything that it saw in that class.
+- the Mahalanobis distance of averaged features to the nearest class (Lee et al., NeurIPS 2018): what the network sees
+  is unlike anything that it saw in that class. The features are those in the middle of the network: CAM-loss makes the
+  last ones nearly one pattern.
 
 Either misses what the other finds: noise has no lack of energy, a scribble lies near some class.
 """
@@ -25,7 +26,7 @@ class Doubt(nn.Module):
     Its numbers are buffers, so that they are saved and loaded with the model that they belong to.
 
     Args:
-        channels: C.
+        channels: C, of the features in the middle.
         num_classes: K.
     """
 

@@ -58,7 +58,12 @@ def explain(
     Raises:
         CamlossError: a class is not among the model's, or the model's maps are 1x1.
     """
-    logits, features = model(x)
+    doubt = None
+    if getattr(model, "doubt", None) is None:
+        logits, features = model(x)
+    else:
+        logits, features, middle = model.look(x)  # type: ignore[attr-defined]
+        doubt = model.doubt(logits, middle)  # type: ignore[attr-defined]
     weight = model.head.weight
     class_idx = logits.argmax(1) if class_idx is None else _one_per_image(class_idx, logits)
     class_map, agnostic_map = min_max_normalize(cam(features, weight, class_idx)), min_max_normalize(caam(features))
@@ -74,7 +79,7 @@ def explain(
         caam=agnostic_map,
         distance=(class_map - agnostic_map).abs().mean((-2, -1)),
         ink_energy=ink_energy(class_map, x) if x.shape[1] == 1 else None,
-        doubt=None if (doubt := getattr(model, "doubt", None)) is None else doubt(logits, features),
+        doubt=doubt,
         other_idx=other_idx,
         contrast=contrast,
     )

@@ -21,7 +21,7 @@ from camloss.digits.mnist import MNISTData, default_data_dir, load_mnist
 from camloss.digits.nondigits import CHOOSING, REPORTED
 from camloss.errors import CamlossError
 from camloss.hub.card import PICTURES, write_card
-from camloss.training.evaluation import load_pen_digits
+from camloss.training.evaluation import HANDS, load_pen_digits
 from camloss.training.hardware import environment
 from camloss.training.known import as_the_page_reads, fit_doubt, measure_doubt
 from camloss.training.resume import alone_in
@@ -42,7 +42,8 @@ def main() -> None:
     if any(model.doubt is None for model in twins.models.values()):
         raise CamlossError(f"the pair in {flags.folder} has no doubt yet; add --fit")
     known = {"MNIST, test set": data.test}
-    known |= {f"pen digits, {name}": split for name, split in load_pen_digits(flags.data_dir).items()}
+    pen_digits = load_pen_digits(flags.data_dir)
+    known |= {f"pen digits, {name}": pen_digits[name] for name in HANDS if name in pen_digits}
     print("measuring ...", file=sys.stderr)
     found = {variant: measure_doubt(model, known, data.test) for variant, model in twins.models.items()}
     columns = [(variant, key) for variant in found for key in ("doubted", "auroc")]

@@ -29,13 +29,18 @@ class MapClassifier(nn.Module):
         channels: C.
         num_classes: K.
         pooling: "avg", with which `logits == cam(every class).mean((-2, -1)) + bias` holds exactly, or "max".
+        middle: how many parts of the backbone, which is sequential then, lead to the features that `doubt` looks at.
+            CAM-loss makes the last ones nearly one pattern, which tells little of what is strange.
     """
 
-    def __init__(self, features: nn.Module, channels: int, num_classes: int, pooling: Pooling = "avg") -> None:
+    def __init__(
+        self, features: nn.Module, channels: int, num_classes: int, pooling: Pooling = "avg", middle: int = 0
+    ) -> None:
         super().__init__()
         self.features = features
         self.head = nn.Linear(channels, num_classes)
         self.pooling: Pooling = pooling
+        self.middle = middle
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
         self.doubt: Doubt | None = None  # fitted when training is done
 
@@ -49,8 +54,26 @@ class MapClassifier(nn.Module):
             logits (N, K) and the features (N, C, H, W) that they were pooled from.
         """
         features = self.features((x - MNIST_MEAN) / MNIST_STD)  # (N, C, H, W)
+        return self._classify(features), features
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and as a third the features (N, M, H', W') in the middle of the backbone."""
+        assert isinstance(self.features, nn.Sequential)
+        middle = self.features[: self.middle]((x - MNIST_MEAN) / MNIST_STD)
+        features = self.features[self.middle :](middle)
+        return self._classify(features), features, middle
+
+    @property
+    def middle_channels(self) -> int:
+        """M, of `look`."""
+        assert isinstance(self.features, nn.Sequential)
+        norms = [part for part in self.features[: self.middle].modules() if isinstance(part, nn.BatchNorm2d)]
+        return norms[-1].num_features
+
+    def _classify(self, features: Tensor) -> Tensor:
         pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
-        return self.head(pooled), features
+        logits: Tensor = self.head(pooled)
+        return logits
 
 
 def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.Module]:
@@ -72,7 +95,7 @@ def light_cnn(num_classes: int) -> MapClassifier:
         *conv_block(48, 56),
         *conv_block(56, 64),  # (N, 64, 14, 14), each cell sees 21x21 pixels
     )
-    return MapClassifier(features, 64, num_classes)
+    return MapClassifier(features, 64, num_classes, middle=12)
 
 
 def sketch_cnn(num_classes: int) -> MapClassifier:
@@ -85,7 +108,7 @@ def sketch_cnn(num_classes: int) -> MapClassifier:
         *conv_block(64, 64),
         *conv_block(64, 96),  # (N, 96, 14, 14), each cell sees 21x21 pixels
     )
-    return MapClassifier(features, 96, num_classes)
+    return MapClassifier(features, 96, num_classes, middle=12)
 
 
 def plain_cnn(num_classes: int) -> MapClassifier:
@@ -95,7 +118,7 @@ def plain_cnn(num_classes: int) -> MapClassifier:
         *conv_block(64, 128),  # (N, 128, 28, 28)
         *conv_block(128, 256),  # (N, 256, 28, 28)
     )
-    return MapClassifier(features, 256, num_classes, pooling="max")
+    return MapClassifier(features, 256, num_classes, pooling="max", middle=6)
 
 
 def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
@@ -128,7 +151,7 @@ def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
     for module in features.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # torchvision's write over what the layer before them gave
-    return MapClassifier(features, 512, num_classes)
+    return MapClassifier(features, 512, num_classes, middle=5)
 
 
 ARCHS: dict[str, Callable[..., MapClassifier]] = {

@@ -27,6 +27,7 @@ from camloss.twins import Twins
 
 KEPT_PAIRS = 8
 FOR_EVER = "public, max-age=31536000, immutable"
+PARTS = 3  # of a layer: convolution, batch norm, ReLU
 LANES = 4  # channels that the kernel computes at once
 
 
@@ -73,7 +74,7 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
             "pooling": model.pooling,
             "mean": MNIST_MEAN,
             "std": MNIST_STD,
-            "distance_share": DISTANCE_SHARE if model.doubt else None,
+            "doubt": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS} if model.doubt else None,
         }
         if model.doubt:
             tensors |= {f"{variant}.doubt.{name}": buffer.float() for name, buffer in model.doubt.named_buffers()}
@@ -85,9 +86,9 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
 def fold(model: MapClassifier) -> list[Convolution] | None:
     """A backbone as convolutions with bias and ReLU; None where it is made of other parts."""
     parts = list(model.features.children())
-    if len(parts) % 3 or not isinstance(model.features, nn.Sequential):
+    if len(parts) % PARTS or not isinstance(model.features, nn.Sequential):
         return None
-    layers = [_fold_block(*parts[start : start + 3]) for start in range(0, len(parts), 3)]
+    layers = [_fold_block(*parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
     return layers if all(layers) else None  # type: ignore[return-value]
 
 

@@ -38,15 +38,17 @@ def fit_doubt(model: MapClassifier, validation: Split, read: Split) -> None:
 
 @torch.no_grad()
 def _answers(model: MapClassifier, split: Split) -> tuple[Tensor, Tensor]:
-    answers = [model(images) for images, _ in split.batches(1_000)]
-    return torch.cat([logits for logits, _ in answers]), torch.cat([f.float().mean((-2, -1)) for _, f in answers])
+    answers = [model.look(images) for images, _ in split.batches(1_000)]
+    middle = [features.float().mean((-2, -1)) for _, _, features in answers]
+    return torch.cat([logits for logits, _, _ in answers]), torch.cat(middle)
 
 
 @torch.no_grad()
 def doubts(model: MapClassifier, images: Tensor) -> Tensor:
     """(N, 1, 28, 28) in [0, 1] -> (N,)."""
     assert model.doubt is not None
-    return torch.cat([model.doubt(*model(batch)) for batch in images.split(1_000)])
+    answers = [model.look(batch) for batch in images.split(1_000)]
+    return torch.cat([model.doubt(logits, middle) for logits, _, middle in answers])
 
 
 def auroc(strange: Tensor, known: Tensor) -> float:

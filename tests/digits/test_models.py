@@ -90,6 +90,26 @@ def test_no_activation_works_in_place(arch: str) -> None:
         assert torch.equal(now, before)
 
 
+@pytest.mark.parametrize(("arch", "shape"), [("light_cnn", (2, 48, 14, 14)), ("plain_cnn", (2, 128, 28, 28))])
+def test_a_look_is_a_forward_pass_with_the_middle(arch: str, shape: tuple[int, ...]) -> None:
+    model = build_model(arch).eval()
+    x = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        logits, features, middle = model.look(x)
+        assert torch.equal(logits, model(x)[0])
+        assert torch.equal(features, model(x)[1])
+        assert torch.equal(model.features[model.middle :](middle), features)  # type: ignore[index]
+    assert middle.shape == shape
+    assert model.middle_channels == shape[1]
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_arch_has_a_middle(arch: str) -> None:
+    model = build_model(arch).eval()
+    with torch.no_grad():
+        assert model.look(torch.rand(1, 1, 28, 28))[2].shape[1] == model.middle_channels
+
+
 def test_normalisation_is_the_models_own_first_step() -> None:
     model = MapClassifier(nn.Identity(), 1, 2)
     _, features = model(torch.full((1, 1, 2, 2), 0.1307))

@@ -85,9 +85,9 @@ def pairs() -> dict[str, Twins]:
 def fit_doubt(model: MapClassifier) -> None:
     """So that three of ten drawings are doubted."""
     sketches = [write_strokes(strokes) for strokes in drawings(200)]
-    logits, features = model(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
+    logits, _, middle = model.look(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
     known = torch.ones(len(logits), dtype=torch.bool)
-    model.doubt = Doubt.fit(logits, features.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
+    model.doubt = Doubt.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_there_are_no_other_files(client: TestClient) -> None:
 
 def test_doubt_goes_along(tmp_path: Path) -> None:
     doubting = Twins.load(write_twins(tmp_path))
-    doubting["cam"].doubt = doubt = Doubt(doubting["cam"].head.in_features, 10)
+    doubting["cam"].doubt = doubt = Doubt(doubting["cam"].middle_channels, 10)
     doubt.means.uniform_()
     file = weight_file(doubting)
     assert file is not None

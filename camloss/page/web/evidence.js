@@ -26,14 +26,14 @@ export function softmax(logits) {
 /**
  * Whether this may be none of the classes, in [0, 1]; null where the network was not fitted for it (camloss/doubt.py).
  *
- * @param {Network} network @param {Float64Array} logits @param {Float32Array} means of the features' channels
+ * @param {Network} network @param {Float64Array} logits @param {Float32Array | null} middle means of channels
  */
-export function doubtOf({ doubt }, logits, means) {
-  if (!doubt) return null;
+export function doubtOf({ doubt }, logits, middle) {
+  if (!doubt || !middle) return null;
   const { directions, spread, scale, distanceShare } = doubt;
-  const channels = means.length;
-  const turned = Float64Array.from(means, (_, j) =>
-    means.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
+  const channels = middle.length;
+  const turned = Float64Array.from(middle, (_, j) =>
+    middle.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
   );
   const distances = Array.from(logits, (_, k) =>
     Math.hypot(...turned.map((value, c) => value - doubt.means[k * channels + c])),
@@ -218,7 +218,7 @@ function readRubbed(network, pixels, question, share) {
  */
 export function read(network, pixels, question) {
   const side = Math.sqrt(pixels.length);
-  const { logits, features } = network.run(pixels, side, side);
+  const { logits, features, middle } = network.run(pixels, side, side);
   const { height, width, channels } = features;
   const digit = highest(logits);
   const class_idx = question.class_idx ?? digit;
@@ -240,7 +240,7 @@ export function read(network, pixels, question) {
   }
   const heat = stretched(cam, height, width, side, side);
   const { cells, area, place } = hotPart(heat, pixels, side);
-  const doubt = doubtOf(network, logits, features.means);
+  const doubt = doubtOf(network, logits, middle);
   const reading = {
     digit,
     probs: softmax(logits).map((share) => rounded(share, 6)),

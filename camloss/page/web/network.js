@@ -42,7 +42,7 @@ export class Network {
     this.description = description;
     this.headWeight = tensor("head.weight"); // [class][channel]
     this.headBias = tensor("head.bias");
-    this.doubt = description.distance_share === null ? null : doubtIn(tensor, description.distance_share);
+    this.doubt = description.doubt && { ...doubtIn(tensor), distanceShare: description.doubt.distance_share };
     this.#free = (this.#kernel.__heap_base.value + 15) & ~15;
     this.#weights = description.layers.map((_, i) => ({
       weight: this.#store(tensor(`${i}.weight`)),
@@ -69,54 +69,57 @@ export class Network {
    * Classify a picture.
    *
    * @param {Float32Array} pixels in [0, 1], row by row @param {number} height @param {number} width
-   * @returns {{logits: Float64Array, features: Features}} the features are the caller's until the next call
+   * @returns {{logits: Float64Array, features: Features, middle: Float32Array | null}} the features are the caller's
+   *   until the next call; `middle` is what doubt looks at, one value a channel
    */
   run(pixels, height, width) {
-    const { layers, pooling, mean, std, classes } = this.description;
+    const { layers, pooling, mean, std, classes, doubt } = this.description;
     const shapes = shapesOf(layers, height, width);
     const largest = Math.max(...shapes.map(([h, w, channels]) => (h + 2) * (w + 2) * channels));
     const [one, other] = [this.#free, this.#free + 4 * largest];
     const pooled = other + 4 * largest;
-    this.#reserve(pooled + 4 * shapes[shapes.length - 1][2]);
+    this.#reserve(pooled + 4 * Math.max(...shapes.map(([, , channels]) => channels)));
     const memory = new Float32Array(this.#kernel.memory.buffer);
     memory.fill(0, one / 4, one / 4 + (height + 2) * (width + 2));
     for (let y = 0; y < height; y++) {
       const row = one / 4 + (y + 1) * (width + 2) + 1;
       for (let x = 0; x < width; x++) memory[row + x] = (pixels[y * width + x] - mean) / std;
     }
+    /** Of the output of some layer. @param {number} at @param {number} layer @param {"avg" | "max"} kind @returns {Float32Array} one value a channel */
+    const pool = (at, layer, kind) => {
+      const [h, w, channels] = shapes[layer];
+      this.#kernel.pool(at, h, w, channels, kind === "max" ? 1 : 0, pooled);
+      return memory.slice(pooled / 4, pooled / 4 + channels);
+    };
+    /** @type {Float32Array | null} */
+    let middle = null;
     let [from, to] = [one, other];
     layers.forEach(({ inputs, outputs, stride }, i) => {
       const { weight, bias } = this.#weights[i];
       const [h, w] = shapes[i + 1];
       this.#kernel.convolve(from, shapes[i][1], inputs, weight, bias, to, h, w, outputs, stride);
       [from, to] = [to, from];
+      if (doubt?.after === i + 1) middle = pool(from, i + 1, "avg");
     });
     const [h, w, channels] = shapes[layers.length];
-    /** @param {"avg" | "max"} kind @returns {Float32Array} one value a channel */
-    const pool = (kind) => {
-      this.#kernel.pool(from, h, w, channels, kind === "max" ? 1 : 0, pooled);
-      return memory.slice(pooled / 4, pooled / 4 + channels);
-    };
     const values = memory.subarray(from / 4, from / 4 + (h + 2) * (w + 2) * channels);
-    const means = pool("avg");
-    const strengths = pooling === "avg" ? means : pool("max");
+    const strengths = pool(from, layers.length, pooling);
     const logits = new Float64Array(classes);
     for (let k = 0; k < classes; k++) {
       let sum = this.headBias[k];
       for (let c = 0; c < channels; c++) sum += this.headWeight[k * channels + c] * strengths[c];
       logits[k] = sum;
     }
-    return { logits, features: { values, height: h, width: w, channels, means } };
+    return { logits, features: { values, height: h, width: w, channels }, middle };
   }
 }
 
-/** The numbers of camloss/doubt.py. @param {(name: string) => Float32Array} tensor @param {number} distanceShare */
-const doubtIn = (tensor, distanceShare) => ({
+/** The numbers of camloss/doubt.py. @param {(name: string) => Float32Array} tensor */
+const doubtIn = (tensor) => ({
   directions: tensor("doubt.directions"),
   means: tensor("doubt.means"),
   spread: tensor("doubt.spread"),
   scale: tensor("doubt.scale"),
-  distanceShare,
 });
 
 /** Height, width and channels of the input and of each layer's output. @param {Layer[]} layers @param {number} height @param {number} width */

@@ -114,7 +114,7 @@ export interface NetworkHeader {
   pooling: "avg" | "max";
   mean: number;
   std: number;
-  distance_share: number | null; // null where no doubt was fitted
+  doubt: { distance_share: number; after: number } | null; // after how many layers it looks; null where none was fitted
 }
 
 /** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
@@ -123,7 +123,6 @@ export interface Features {
   height: number;
   width: number;
   channels: number;
-  means: Float32Array; // of each channel
 }
 
 /** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
