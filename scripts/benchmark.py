@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 import benchmark_browser
+import benchmark_load
 import benchmark_page
 import benchmark_training
 from benchmark_training import Row
@@ -22,6 +23,9 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "sketch": benchmark_training.sketch,
     "server": benchmark_page.server,
     "callers": benchmark_page.callers,
+    "dearest": benchmark_load.dearest,
+    "attack": benchmark_load.attack,
+    "crowd": benchmark_load.crowd,
     "browser": benchmark_page.browser,
     "anywhere": benchmark_browser.anywhere,
     "truth": benchmark_browser.truth,

@@ -56,6 +56,25 @@ def noise(kind: str, size: tuple[int, int], **options: Any) -> bytes:
     return file.getvalue()
 
 
+def specks(kind: str, size: tuple[int, int], **options: Any) -> bytes:
+    """Black pixels on glass, each by chance."""
+    import numpy
+    from PIL import Image
+
+    image = Image.new("RGBA", size)
+    covers = numpy.random.default_rng(0).integers(0, 2, size[::-1], dtype=numpy.uint8) * 255
+    image.putalpha(Image.fromarray(covers))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned(file: bytes) -> bytes:
+    """The same PNG, mirrored and on its side as its EXIF says."""
+    sideways = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHIHH", 0x0112, 3, 1, 5, 0) + b"\0\0\0\0"
+    return file[:33] + chunk(b"eXIf", sideways) + file[33:]
+
+
 def segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
@@ -125,6 +144,10 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "text that swells": lambda: png(64, 64, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 1_000_000, 9))] * 60),
     "profile that swells": lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"a" * 50_000_000, 9))),
     "4 megapixels, RGBA": lambda: png(2000, 2000, colour=6),
+    "4 megapixels, PNG of a disc, turned": lambda: turned(saved("PNG", (2000, 2000), "RGBA")),
+    "4 megapixels, grey and glass, turned": lambda: turned(saved("PNG", (2000, 2000), "LA")),
+    "4 megapixels, WebP without loss": lambda: saved("WEBP", (2000, 2000), "RGBA", lossless=True),
+    "4 megapixels, WebP, specks on glass": lambda: specks("WEBP", (2000, 2000), lossless=True),
     "4 megapixels, 16 bits, interlaced": lambda: png(2000, 2000, colour=6, depth=16, interlaced=True),
     "4 megapixels, JPEG noise": lambda: noise("JPEG", (2000, 2000), quality=40, progressive=True),
     "4 megapixels, WebP noise": lambda: noise("WEBP", (2000, 2000), quality=50, method=0),

@@ -12,6 +12,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from _meter import Meter
+from drawn import SEVEN
+from fuzz import components_of
+from fuzz_page import Caller, Question
+from hostile import PICTURES, text_of
 from page_server import ROOT, PageServer
 
 
@@ -96,5 +101,20 @@ def test_sigterm_waits_for_nobody_for_long(tmp_path: Path) -> None:
             time.sleep(0.3)
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(20) == 0
+    finally:
+        server.kill()
+
+
+def test_the_memory_of_a_picture_is_given_back(tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt")
+    try:
+        caller, meter = Caller(server.url, components_of(server.url)), Meter(server.process.pid)
+        caller.ask(Question("answer", {"picture": SEVEN}))
+        idle = meter.megabytes()
+        for name in ("4 megapixels, grey and glass, turned", "4 megapixels, WebP, specks on glass"):
+            answer = caller.ask(Question("answer", {"picture": text_of(PICTURES[name]())}))
+            assert b'"blank"' in answer.text
+        time.sleep(1)
+        assert meter.megabytes() - idle < 60  # each took 60 to 100
     finally:
         server.kill()

@@ -1,0 +1,182 @@
+"""The part of benchmark.py that measures the page under attack and in a crowd."""
+
+import http.client
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import hostile
+from _meter import Meter
+from _page import page, served
+from benchmark_page import drawing_png, find_component
+from benchmark_training import Row
+
+from camloss.page.guard import MAX_VALUES
+from camloss.page.picture import MAX_TEXT
+from camloss.page.serve import MAX_POINTS
+
+ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
+TOLD = 0.7  # seconds after which the page's script says that the page is busy
+DEAR = ("4 megapixels", "the longest PNG", "60 scans", f"{MAX_POINTS:,} points")  # what those who attack send
+REST = 5.0  # seconds until memory must have been given back
+POST = ("POST", "/gradio_api/component_server/")
+FOUR = [{"width": 60, "points": [390, 200, 300, 550, 690, 530]}, {"width": 60, "points": [590, 230, 550, 800]}]
+
+
+def questions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What one request can ask for that is dear: every crafted picture that may be sent, strokes, and mere length."""
+    for name, make in hostile.PICTURES.items():
+        text = hostile.text_of(make())
+        if len(text) <= MAX_TEXT:
+            yield name, {"picture": text}
+    yield f"{MAX_TEXT:,} characters that are no picture", {"picture": "A" * MAX_TEXT}
+    yield (
+        f"{MAX_POINTS:,} points",
+        {"strokes": [{"width": 9, "points": [7919 * i % 1000 for i in range(2 * MAX_POINTS)]}]},
+    )
+    yield f"{MAX_VALUES // 2 - 50:,} strokes", {"strokes": [{}] * (MAX_VALUES // 2 - 50)}
+    yield f"{MAX_VALUES - 50:,} lists", {"class_idx": [[]] * (MAX_VALUES // 2 - 50)}
+
+
+def dearest() -> list[Row]:
+    """Each of them alone, on an idle page: seconds of one core, and memory above what the page held before them all."""
+    with served() as (url, pid):
+        person = Person(url)
+        for _ in range(3):
+            person.send(person.body_of({"picture": drawing_png()}))
+        meter = Meter(pid)
+        idle = meter.megabytes()
+        seconds, megabytes = {}, {}
+        for name, question in questions():
+            body = person.body_of(question)
+            cost = meter.measure(lambda sent=body: person.send(sent))  # type: ignore[misc]
+            seconds[name], megabytes[name] = cost.seconds, meter.megabytes("VmHWM") - idle
+        time.sleep(REST)
+        kept = meter.megabytes() - idle
+    slowest, largest = max(seconds, key=lambda name: seconds[name]), max(megabytes, key=lambda name: megabytes[name])
+    return [
+        (f"dearest of {len(seconds)} crafted requests ({slowest})", f"{seconds[slowest]:.2f} s of one core", "0.5 s"),
+        (f"largest of them ({largest}), above idle", f"{megabytes[largest]:.0f} MB", "150 MB"),
+        (f"kept of that {REST:g} s after the last, above idle", f"{kept:.0f} MB", ""),
+    ]
+
+
+def attack() -> list[Row]:
+    """Somebody draws, alone and then among callers who send the dearest pictures, each as fast as it is answered."""
+    with page() as url, ProcessPoolExecutor(1) as elsewhere:  # a process of its own: they must not slow down the clock
+        alone = honest_drawer(url)
+        attackers = elsewhere.submit(attackers_at, url)
+        time.sleep(2.0)
+        among = honest_drawer(url)
+        answered, busy = attackers.result()
+    return [
+        ("somebody who draws, 95th percentile, alone", f"{1000 * at(0.95, alone):.0f} ms", ""),
+        (f"the same among {ATTACKERS} hostile callers", f"{1000 * at(0.95, among):.0f} ms", "300 ms"),
+        (f"pictures of theirs read, refused as busy, in {SECONDS:.0f} s", f"{answered:,}, {busy:,}", ""),
+    ]
+
+
+def crowd() -> list[Row]:
+    """People who draw without a break, each asked about as the page's script does it; their answers come from here."""
+    with page() as url, ProcessPoolExecutor(1) as elsewhere:
+        waits, errors, told = elsewhere.submit(people_at, url).result()
+    return [
+        (f"{PEOPLE} people drawing without a break, errors among {len(waits):,} answers", f"{errors}", "0"),
+        (
+            "an answer to one of them, median and 95th percentile",
+            f"{statistics.median(waits):.2f}, {at(0.95, waits):.2f} s",
+            "",
+        ),
+        (f"answers that took over {TOLD} s, in which the page says that it is busy", f"{told / len(waits):.0%}", ""),
+    ]
+
+
+def honest_drawer(url: str) -> list[float]:
+    """Seconds until each answer, for one who sends ten drawings a second.
+
+    Raises:
+        RuntimeError: one was not answered.
+    """
+    person, times = Person(url), []
+    body = person.body_of({"picture": drawing_png()})
+    end = time.perf_counter() + SECONDS
+    while (start := time.perf_counter()) < end:
+        answer = person.send(body)
+        if answer.get("blank") is not False:
+            raise RuntimeError(f"the page did not answer: {answer}")
+        times.append(time.perf_counter() - start)
+        time.sleep(max(0.0, 0.1 - times[-1]))
+    return sorted(times)
+
+
+def attackers_at(url: str) -> tuple[int, int]:
+    """How many of their pictures were read, and how many refused because the page was busy."""
+    dear = [question for name, question in questions() if name.startswith(DEAR)]
+
+    def one(number: int) -> list[bool]:
+        person = Person(url)
+        busy: list[bool] = []
+        bodies = [person.body_of(question) for question in dear]
+        end = time.perf_counter() + SECONDS + 4.0
+        while time.perf_counter() < end:
+            busy.append("busy" in person.send(bodies[(number + len(busy)) % len(bodies)]))
+        return busy
+
+    told = [busy for caller in at_once(one, ATTACKERS) for busy in caller]
+    return told.count(False), told.count(True)
+
+
+def people_at(url: str) -> tuple[list[float], int, int]:
+    """Seconds until each answer, how many were errors, and during how many the page said that it is busy."""
+
+    def one(number: int) -> list[tuple[float, bool, bool]]:
+        person, answers, chance = Person(url), [], random.Random(number)
+        body = person.body_of({"strokes": FOUR})
+        end = time.perf_counter() + SECONDS
+        while (start := time.perf_counter()) < end:
+            delay, told = 0.25, False
+            while "busy" in (answer := person.send(body)):  # as live.js waits
+                told = True
+                time.sleep(delay * (0.5 + chance.random()))
+                delay = min(2 * delay, 2.0)
+            seconds = time.perf_counter() - start
+            answers.append((seconds, "error" in answer, told or seconds > TOLD))
+        return answers
+
+    seconds, errors, told = zip(*(answer for person in at_once(one, PEOPLE) for answer in person), strict=True)
+    return sorted(seconds), sum(errors), sum(told)
+
+
+def at_once(work: Callable[[int], list[Any]], count: int) -> list[list[Any]]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(work, range(count)))
+
+
+def at(share: float, times: list[float]) -> float:
+    """The quantile of sorted times."""
+    return times[int(share * len(times))]
+
+
+class Person:
+    """One caller with a connection of its own, as the page's script calls."""
+
+    def __init__(self, url: str) -> None:
+        self._component = find_component(url, "answer")
+        self._line = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=60)
+
+    def body_of(self, question: dict[str, Any]) -> bytes:
+        named = {"data": question, "component_id": self._component, "fn_name": "answer", "session_hash": "benchmark"}
+        return json.dumps(named).encode()
+
+    def send(self, body: bytes) -> dict[str, Any]:
+        """The answer; {"error": ...} where the connection broke, and the next call makes another."""
+        try:
+            self._line.request(*POST, body, {"Content-Type": "application/json"})
+            return dict(json.loads(self._line.getresponse().read()))
+        except (http.client.HTTPException, OSError) as error:
+            self._line.close()
+            return {"error": str(error)}
