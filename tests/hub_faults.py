@@ -1,21 +1,11 @@
-"""What may be wrong with a Hub, and what its user then reads.
-
-`python tests/hub_faults.py` prints the rows of the fault table of docs/robustness.md: it loads and pushes with the real
-client, at its own pace, from a Hub on the loopback interface that has one fault at a time. It takes some minutes.
-"""
+"""What may be wrong with a Hub, and what its user then reads; scripts/faults.py makes a table of it."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from hub_pair import CAM
 from hub_server import Fault, Hub
 
-ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = "model.safetensors"
 
 Break = Callable[[Hub], None]
@@ -73,45 +63,3 @@ PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push
     "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
     "5xx at commit": (fault("POST", "/commit/", 500), r"cannot push to .* the Hub is in trouble \(500\)"),
 }
-
-
-def main() -> None:
-    print("| fault | seconds | what the user reads |\n| --- | ---: | --- |")
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Path(folder) / "checkpoints"
-        run("from untrained import write_twins; from pathlib import Path", f"write_twins(Path({str(checkpoints)!r}))")
-        for doing, faults in (("load", LOADING), ("push", PUSHING)):
-            for name, (break_it, _) in faults.items():
-                hub = Hub().start()
-                environment = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_write", "HF_HUB_DISABLE_TELEMETRY": "1"}
-                environment["HF_HOME"] = tempfile.mkdtemp(dir=folder)
-                imports = "from camloss.hub.push import push_pair; from camloss import load_checkpoint; import hub_pair"
-                push = f"hub_pair.push({str(checkpoints)!r}, tag='v1')"
-                if doing == "load":
-                    run("import hub_pair", push, **environment)
-                break_it(hub)
-                read = run(imports, f"load_checkpoint({CAM!r})" if doing == "load" else push, **environment)
-                hub.stop()
-                print(f"| {doing}: {name} | {read.replace(hub.endpoint, 'ENDPOINT')} |", flush=True)
-
-
-def run(imports: str, code: str, **environment: str) -> str:
-    """The last line that a process which does this writes on the error stream: how many seconds it took, and why."""
-    reason = "f'{time.monotonic() - started:.0f} | {error}'"
-    code = (
-        f"import time\n{imports}\nstarted = time.monotonic()\n"
-        f"try:\n    {code}\nexcept ValueError as error:\n    raise SystemExit({reason})"
-    )
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return (done.stderr.strip().splitlines() or [" | nothing"])[-1]
-
-
-if __name__ == "__main__":
-    main()
