@@ -17,6 +17,7 @@ from pathlib import Path
 from _checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))  # the Hub, and what may be wrong with it
+import hub_xet  # noqa: F401, adds routes
 from hub_faults import LOADING, PUSHING, Break
 from hub_pair import CAM
 from hub_server import Hub
@@ -71,6 +72,7 @@ def said(code: str, hub: Hub, home: str) -> tuple[str, str]:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
             "HF_ENDPOINT": hub.endpoint,
             "HF_HOME": home,
+            "HF_XET_CACHE": f"{home}/xet",
             "HF_TOKEN": "hf_write",
             "HF_HUB_DISABLE_TELEMETRY": "1",
         },

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import hub_xet  # noqa: F401, adds routes
 import pytest
 from hub_pair import push
 from hub_server import Hub
@@ -45,6 +46,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
     hub, home = Hub().start(), tmp_path / "hf_home"
     environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_TOKEN": "hf_write"}
+    environment["HF_XET_CACHE"] = str(home / "xet")
     for name, value in {**environment, "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

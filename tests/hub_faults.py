@@ -15,12 +15,23 @@ def fault(method: str, path: str, what: Fault, **headers: str) -> Break:
     return lambda hub: hub.fail(method, path, what, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def in_xet(method: str, path: str, what: Fault) -> Break:
+    """The same, on a Hub that keeps large files in Xet."""
+
+    def break_it(hub: Hub) -> None:
+        hub.storage = "xet"
+        hub.fail(method, path, what)
+
+    return break_it
+
+
 def describes(**file: object) -> bytes:
     """What the Hub's API says of a repository with one weight file."""
     return json.dumps({"id": CAM, "sha": "0" * 40, "siblings": [{"rfilename": WEIGHTS, **file}]}).encode()
 
 
 HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"
+XET_FAILS = "the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1"
 NO_SENSE = "gives an answer that makes no sense"
 LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load_checkpoint says
     "repository missing": (lambda hub: hub.repos.clear(), r"there is no such repository, or it is private \(404\)"),
@@ -42,6 +53,10 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load
     "connection reset mid-file": (fault("GET", WEIGHTS, "reset"), "the connection to .* broke off; try again"),
     "truncated": (fault("GET", WEIGHTS, "truncate"), "file should be of size .* but has size .*; try again"),
     "corrupt": (fault("GET", WEIGHTS, "corrupt"), "was damaged on its way: its hash is .*; try again"),
+    "Xet: no such file": (in_xet("GET", "/reconstructions/", 404), XET_FAILS),
+    "Xet: 5xx": (in_xet("GET", "/xorb", 500), HANGS),
+    "Xet: hanging": (in_xet("GET", "/xorb", "hang"), HANGS),
+    "Xet: connection reset mid-file": (in_xet("GET", "/xorb", "reset"), HANGS),
     "file without end": (fault("GET", WEIGHTS, "endless"), "is too large: [0-9,]+ bytes, at most [0-9,]+ are taken"),
     "file of 600 MB": (
         fault("GET", "/api/models", describes(size=600_000_000)),
@@ -61,5 +76,7 @@ PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push
     "hanging tag": (fault("POST", "/tag/", "hang"), f"cannot tag .*: {HANGS}"),
     "HTML at create": (fault("POST", "/api/repos/create", b"<html>"), "cannot create .* something that is no JSON"),
     "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
+    "Xet: refused": (in_xet("POST", "/xorbs/", 403), f"cannot push to .*: {XET_FAILS}"),
+    "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {HANGS}"),
     "5xx at commit": (fault("POST", "/commit/", 500), r"cannot push to .* the Hub is in trouble \(500\)"),
 }

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKENS = {"hf_write": "write", "hf_read": "read"}
-Storage = Literal["regular", "lfs"]
+Storage = Literal["regular", "lfs", "xet"]
 Fault = (
     int
     | bytes
@@ -79,7 +79,8 @@ class Hub:
 
     Attributes:
         storage: how weights are kept, which are regular files at first. In "lfs" they lie on another host, as on the
-            Hub; a client with Xet on takes that for a call for Xet.
+            Hub; in "xet" (which `hub_xet` adds) that host has them in chunks, too. A client with Xet on uploads to Xet
+            in either.
         certificate: a file with key and certificate makes it speak HTTPS.
     """
 
@@ -87,6 +88,7 @@ class Hub:
         self.storage: Storage = "regular"
         self.repos: dict[tuple[str, str], Repo] = {}
         self.blobs: dict[str, bytes] = {}  # LFS, by sha256
+        self.xorbs: dict[str, list[bytes]] = {}  # Xet: chunks, by the name of their xorb
         self.requests: list[str] = []
         self.tokens_seen_elsewhere: list[str] = []  # by the host of the large files
         self.faults: list[tuple[str, str, Fault]] = []
@@ -216,7 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.fault = self.hub.fault_of(self.command, path)
         if self.answered_by_fault():
             return None
-        if self.command in ("POST", "PUT", "DELETE") and not path.startswith("/lfs/") and not self.may_write():
+        if (
+            self.command in ("POST", "PUT", "DELETE")
+            and not path.startswith(("/lfs/", "/xet/"))
+            and not self.may_write()
+        ):
             return None
         for method, pattern, handle in ROUTES:
             if method == self.command and (match := re.fullmatch(pattern, path)):
@@ -232,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.fault == "gated":
             self.error(403, "Access to this model is restricted", "GatedRepo")
         elif self.fault == "hang":
-            self.hub.released.wait(60)
+            self.hub.released.wait()
             self.close()
         else:
             if callable(self.fault):
@@ -275,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
     def content(self, content: bytes, headers: dict[str, str]) -> None:
         """Send a file, or what is left of it, with the fault that was asked for."""
         headers = {**headers, "Accept-Ranges": "bytes"}
-        start = int(re.sub(r"\D", "", self.headers.get("Range", "0")))
+        start = int(re.sub(r"\D*(\d*).*", r"\1", self.headers.get("Range", "0")))
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         body = content[start:]
@@ -342,6 +348,10 @@ class _Elsewhere(_Handler):
         content = self.hub.blobs.get(self.path.split("/")[1])
         if content is None:
             return self.error(404, "no such file")
+        if self.path.endswith("/xorb"):
+            from hub_xet import packed
+
+            content = packed(content)
         return self.content(content, {"ETag": '"of another kind"'})
 
 
@@ -506,6 +516,9 @@ def resolve(request: _Handler, kind: str | None, repo: str, rev: str, path: str)
     headers = {"X-Repo-Commit": found[1], "ETag": '"no-hash"' if request.fault == "odd etag" else f'"{etag}"'}
     if request.is_lfs(path):
         request.hub.blobs[etag] = content
+        if request.hub.storage == "xet":
+            tokens = f"{request.hub.endpoint}/api/{kind or 'model'}s/{repo}/xet-read-token/{found[1]}"
+            headers |= {"X-Xet-Hash": etag, "X-Xet-Refresh-Route": tokens}
         linked = {"X-Linked-Etag": headers.pop("ETag"), "X-Linked-Size": str(len(content))}
         return request.send(302, b"", {**headers, **linked, "Location": f"{request.hub.elsewhere}/{etag}/{path}"})
     return request.content(content, headers)

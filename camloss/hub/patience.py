@@ -31,6 +31,8 @@ class Progress:
 
     def __init__(self) -> None:
         self.given_up = False
+        self.problem: Exception | None = None
+        """Why the download was stopped, where the client would not pass it on."""
         self.last = time.monotonic()
         self._bytes = 0
 
@@ -60,9 +62,11 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0) -> T:
 
     def run() -> None:
         try:
-            future.set_result(work(progress))
+            done = work(progress)
         except BaseException as error:  # for whom waits
-            future.set_exception(error)
+            future.set_exception(progress.problem or error)
+        else:
+            future.set_exception(progress.problem) if progress.problem else future.set_result(done)
 
     threading.Thread(target=run, daemon=True).start()
     try:
@@ -77,13 +81,15 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0) -> T:
     finally:
         if not future.done():
             progress.given_up = True
-            _hang_up()
+            hang_up()
     with one_line_errors(what):
         return future.result()
 
 
-def _hang_up() -> None:
+def hang_up() -> None:
     """Close the client's connections: a thread that still reads would keep the lock of the file in the cache."""
     from huggingface_hub import close_session
+    from huggingface_hub.utils._xet import abort_xet_session
 
     close_session()
+    abort_xet_session()  # type: ignore[no-untyped-call]

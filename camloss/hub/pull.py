@@ -16,7 +16,7 @@ from typing import Any
 from camloss.checkpoint import WEIGHTS, load_weights
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
-from camloss.hub.patience import Progress, patiently
+from camloss.hub.patience import STEP, GivenUpError, Progress, hang_up, patiently
 from camloss.twins import LAST, VARIANTS, Twins, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
@@ -141,8 +141,9 @@ def fetch(repo_id: str, filename: str, revision: str | None, what: str, from_cac
 
 
 def _fetch(repo_id: str, filename: str, revision: str | None, from_cache: bool, progress: Progress) -> Path:
-    from huggingface_hub import hf_hub_download, is_offline_mode
+    from huggingface_hub import constants, hf_hub_download, is_offline_mode
 
+    constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, STEP)  # it tells of progress once a chunk
     name, limit = f"{repo_id}/{filename}", LARGEST[filename]
     ask = not (from_cache or is_offline_mode() or _is_cached(repo_id, filename, revision))
     published = _published(repo_id, filename, revision) if ask else None
@@ -161,7 +162,11 @@ def _fetch(repo_id: str, filename: str, revision: str | None, from_cache: bool, 
     if published and commit_of(path) != published.commit:  # somebody pushed in between
         published = _published(repo_id, filename, commit_of(path))
     _check_size(name, path.stat().st_size, LARGEST[filename])
-    _check_hash(name, path, (published and published.hash) or _hash_in_cache(path))
+    expected = (published and published.hash) or _hash_in_cache(path)
+    _check_hash(name, path, expected)
+    if expected and not path.is_symlink():
+        with suppress(OSError):  # a cache that cannot be written: the Hub is asked again
+            _note_beside(path).write_text(expected, encoding="utf-8")
     return path
 
 
@@ -195,29 +200,51 @@ def _published(repo_id: str, filename: str, revision: str | None) -> _Published:
 
 
 def _is_cached(repo_id: str, filename: str, revision: str | None) -> bool:
-    """Whether the cache holds a file at this very commit."""
+    """Whether the cache holds a file at this very commit, and knows its hash."""
     from huggingface_hub import try_to_load_from_cache
 
-    is_commit = revision is not None and re.fullmatch(COMMIT, revision)
-    return bool(is_commit) and isinstance(try_to_load_from_cache(repo_id, filename, revision=revision), str)
+    if revision is None or not re.fullmatch(COMMIT, revision):
+        return False
+    path = try_to_load_from_cache(repo_id, filename, revision=revision)
+    return isinstance(path, str) and _hash_in_cache(Path(path)) is not None
 
 
 def _bar(check_size: Callable[[int], None], progress: Progress) -> type[Any]:
-    """The client's own progress bar, which stops a download that is too large or that nobody waits for any more."""
+    """The client's own progress bar, which stops a download that is too large or that nobody waits for any more.
+
+    Xet's client tells of the file in `update` and of the network in `update_transfer`. It prints what these raise, and
+    goes on: it is hung up on instead.
+    """
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
             self.arrived = int(kwargs.get("initial") or 0)
+            self.is_xet = kwargs.get("name") == "huggingface_hub.xet_get"
             check_size(int(kwargs.get("total") or 0))
             progress.received(0)
 
         def update(self, n: float | None = 1) -> bool | None:
-            progress.received(int(n or 0))
             self.arrived += int(n or 0)
-            check_size(self.arrived)
+            self.note(int(n or 0))
             return super().update(n)
+
+        def update_transfer(self, n: float) -> None:
+            self.note(int(n))
+
+        def set_transfer_postfix_str(self, *_: object, **__: object) -> None:
+            pass
+
+        def note(self, count: int) -> None:
+            try:
+                progress.received(count)
+                check_size(self.arrived)
+            except (CamlossError, GivenUpError) as error:
+                if not self.is_xet:
+                    raise
+                progress.problem = error
+                hang_up()
 
     return Bar
 
@@ -230,7 +257,7 @@ def _check_size(name: str, size: int, limit: int) -> None:
 def _check_hash(name: str, path: Path, expected: str | None) -> None:
     """Check bytes that have arrived: over plain HTTP the client takes any that have the right length."""
     if expected is None:
-        return  # from a cache without symlinks, asking nobody: it was checked when it arrived
+        return  # from another program's cache without symlinks, and nobody may be asked
     actual = _git_blob_id(path) if len(expected) == 40 else sha256_of(path)
     if actual != expected:
         with suppress(OSError):  # of a cache that cannot be written
@@ -241,9 +268,17 @@ def _check_hash(name: str, path: Path, expected: str | None) -> None:
 
 
 def _hash_in_cache(path: Path) -> str | None:
-    """The Hub's hash of a cached file, which names the blob that a symlink leads to."""
-    name = os.path.basename(os.readlink(path)) if path.is_symlink() else ""
+    """The Hub's hash of a cached file: the name of the blob that a symlink leads to, or what we noted beside it."""
+    name = ""
+    if path.is_symlink():
+        name = os.path.basename(os.readlink(path))
+    elif _note_beside(path).is_file():
+        name = _note_beside(path).read_text(encoding="utf-8", errors="replace")
     return name if re.fullmatch(f"{COMMIT}|{SHA256}", name) else None
+
+
+def _note_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.hash")
 
 
 def _git_blob_id(path: Path) -> str:

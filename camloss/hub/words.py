@@ -1,6 +1,7 @@
 """What the Hub's client raises, in one line that says what to do."""
 
 import ssl
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
@@ -8,6 +9,7 @@ from json import JSONDecodeError
 from camloss.errors import CamlossError
 
 LONGEST = 300  # characters of a message
+XET = {"xet_get", "_upload_xet_files"}  # functions of the client: what Xet raises has no type of its own
 AGAIN = "try again later, or set HF_HUB_OFFLINE=1 to use what is in the cache"
 
 
@@ -63,7 +65,6 @@ def _reason(error: BaseException) -> str:
         errors.LocalTokenNotFoundError: "there is no token; run `hf auth login` or set HF_TOKEN",
         errors.OfflineModeIsEnabled: "it is not in the cache, and HF_HUB_OFFLINE is set; unset it",
         errors.LocalEntryNotFoundError: "it is not in the cache; connect to a network",
-        errors.XetDownloadError: f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {AGAIN}",
         httpx2.TimeoutException: f"{endpoint} does not answer; {AGAIN}",
         httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {AGAIN}",
         httpx2.HTTPError: f"the connection to {endpoint} broke off; try again",
@@ -77,6 +78,8 @@ def _reason(error: BaseException) -> str:
             return reason
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; free space, or let HF_HOME name another folder"
+    if XET & {frame.name for frame in traceback.extract_tb(error.__traceback__)}:
+        return f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {AGAIN}"
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return f"{' '.join(lines)[:120].rstrip('.')}; try again"
 

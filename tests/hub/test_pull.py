@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import hub_xet
 import pytest
 import torch
 from hub_pair import CAM, CE, REPO, push, same_weights
 from hub_server import Hub, git_blob_id, sha256
+from huggingface_hub import hf_hub_download
 
 from camloss import CamlossError, load_checkpoint
 from camloss.checkpoint import WEIGHTS, pack, unpack
@@ -97,10 +99,10 @@ def test_a_connection_that_is_closed_mid_file_is_taken_up_again(hub: Hub, publis
     assert len([request for request in hub.requests if request.startswith("GET") and WEIGHTS in request]) == 2
 
 
-@pytest.fixture(params=["regular", "lfs"])
+@pytest.fixture(params=["regular", "lfs", "xet"])
 def stored(request: pytest.FixtureRequest, hub: Hub, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Both twins are on the Hub, as regular files or as large ones, which another host keeps."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    """Both twins are on the Hub, as regular files or as large ones, which another host keeps, whole or in chunks."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", request.param != "xet")
     hub.storage = request.param
     push(checkpoints)
     return checkpoints
@@ -113,9 +115,9 @@ def test_bytes_are_checked_by_the_hash_that_the_hub_keeps(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", not symlinks)
     content = (stored / "cam" / WEIGHTS).read_bytes()
-    expected = sha256(content) if hub.storage == "lfs" else git_blob_id(content)
+    expected = git_blob_id(content) if hub.storage == "regular" else sha256(content)
     if fault:
-        hub.fail("GET", WEIGHTS, fault)
+        hub.fail("GET", f"{WEIGHTS}|/xorb", fault)
         with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged.*published was {expected[:12]}"):
             load_checkpoint(CAM)
         hub.faults.clear()
@@ -127,6 +129,29 @@ def test_bytes_are_checked_by_the_hash_that_the_hub_keeps(
     assert same_weights(load_checkpoint(CAM, revision), load_checkpoint(stored / "cam"))
     assert hub.requests == []
     assert hub.tokens_seen_elsewhere == []
+    cached.write_bytes(content[:-1] + b"!")  # by a disk, or by somebody
+    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged"):
+        load_checkpoint(CAM, revision)
+    assert same_weights(load_checkpoint(CAM, revision), load_checkpoint(stored / "cam"))
+
+
+def test_a_cache_that_knows_no_hash_is_checked_by_the_hubs(
+    hub: Hub, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program has filled it, on a machine without symlinks."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", True)
+    revision = pinned(published)["cam"].revision
+    cached = Path(hf_hub_download(CAM, WEIGHTS, revision=revision))
+    content = cached.read_bytes()
+    hub.requests.clear()
+    load_checkpoint(CAM, revision)
+    assert hub.requests == [f"GET /api/models/{CAM}/revision/{revision}"]
+    load_checkpoint(CAM, revision)
+    assert len(hub.requests) == 1
+    (cached.parent / f".{WEIGHTS}.hash").unlink()
+    cached.write_bytes(content[:-1] + b"!")
+    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged"):
+        load_checkpoint(CAM, revision)
 
 
 def test_an_etag_that_is_no_hash_is_not_believed(hub: Hub, published: Path) -> None:
@@ -162,6 +187,48 @@ def test_an_abandoned_download_stops_writing(hub: Hub, monkeypatch: pytest.Monke
     while partial_files() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert partial_files() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_abandoned_download_from_xet_stops(hub: Hub, checkpoints: Path) -> None:
+    hub.storage = "xet"
+    push(checkpoints)
+    hub.fail("GET", "/xorb", "trickle")
+    with pytest.raises(CamlossError, match="the Hub did not get on"):
+        load_checkpoint(CAM)
+    deadline = time.monotonic() + 20
+    while (partial_files() or hub.connections) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert partial_files() == []
+    assert not hub.connections
+    hub.faults.clear()
+    assert same_weights(load_checkpoint(CAM), load_checkpoint(checkpoints / "cam"))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_xet_may_send_more_than_the_file_but_make_no_more_of_it(
+    hub: Hub, checkpoints: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.storage = "xet"
+    push(checkpoints)
+    load_checkpoint(CAM)  # chunks have headers, which count as sent
+    content = (checkpoints / "ce" / WEIGHTS).read_bytes()
+    answer = hub_xet.made_of(hub, sha256(content))
+    hub.fail("GET", "/v1/reconstructions/", json.dumps({**answer, "terms": 3 * answer["terms"]}).encode())
+    with pytest.raises(CamlossError, match=f"{CE}/{WEIGHTS} is too large"):
+        load_checkpoint(CE)
+    assert "Traceback" not in capfd.readouterr().err
+    assert partial_files() == []
+
+
+@pytest.mark.usefixtures("published")
+def test_a_slow_download_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client reads 10 MB before it tells of them: at 100 kB a second it would be given up."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10 * 1024**2)
+    load_checkpoint(CAM)
+    assert constants.DOWNLOAD_CHUNK_SIZE <= patience.STEP
 
 
 def partial_files() -> list[Path]:

@@ -134,6 +134,19 @@ def test_large_files_go_to_lfs_once(hub: Hub, checkpoints: Path, monkeypatch: py
     assert not [request for request in hub.requests if request.startswith("PUT") or "/commit/" in request]
 
 
+def test_large_files_go_to_xet(hub: Hub, checkpoints: Path) -> None:
+    hub.storage = "xet"
+    pins = push(checkpoints)
+    assert len(hub.xorbs) == 2
+    for variant, repo_id in (("ce", CE), ("cam", CAM)):
+        weights = (checkpoints / variant / WEIGHTS).read_bytes()
+        assert hub.model(repo_id).files[WEIGHTS] == weights
+        assert hub.blobs[pins[variant].sha256] == weights
+    hub.requests.clear()
+    assert push(checkpoints) == pins
+    assert not [request for request in hub.requests if "/xorbs/" in request or "/commit/" in request]
+
+
 def test_when_the_second_push_fails_nothing_is_pinned_and_readers_keep_the_old_pair(hub: Hub, published: Path) -> None:
     before, old = pinned(published), Twins.load(published)
     hub.fail("POST", f"{CAM}/commit/", 500)
