@@ -207,7 +207,7 @@ def test_an_abandoned_download_from_xet_stops(hub: Hub, checkpoints: Path) -> No
 
 @pytest.mark.usefixtures("impatient")
 def test_xet_may_send_more_than_the_file_but_make_no_more_of_it(
-    hub: Hub, checkpoints: Path, capfd: pytest.CaptureFixture[str]
+    hub: Hub, checkpoints: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.storage = "xet"
     push(checkpoints)
@@ -215,8 +215,11 @@ def test_xet_may_send_more_than_the_file_but_make_no_more_of_it(
     content = (checkpoints / "ce" / WEIGHTS).read_bytes()
     answer = hub_xet.made_of(hub, sha256(content))
     hub.fail("GET", "/v1/reconstructions/", json.dumps({**answer, "terms": 3 * answer["terms"]}).encode())
+    hung_up: list[bool] = []
+    monkeypatch.setattr(pull, "hang_up", lambda: hung_up.append(True))
     with pytest.raises(CamlossError, match=f"{CE}/{WEIGHTS} is too large"):
         load_checkpoint(CE)
+    assert hung_up
     assert "Traceback" not in capfd.readouterr().err
     assert partial_files() == []
 
