@@ -2,7 +2,9 @@
 
     python scripts/evaluate.py --json > docs/records/evaluate.json      measure what checkpoints/ holds
     python scripts/benchmark.py > docs/records/benchmark.md             measure speed, on a quiet machine
-    python scripts/tables.py                                            then put both into the pages
+    python scripts/benchmark.py --only dearest attack crowd > docs/records/load.md      the same, under attack
+    python scripts/faults.py > docs/records/faults.md                   try every fault of a Hub
+    python scripts/tables.py                                            then put all of that into the pages
     python scripts/tables.py --check                                    do nothing, but fail where a page is not so
 
 A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `evaluate`, made from evaluate.json, or
