@@ -1200,6 +1200,18 @@ def test_a_drop_beside_the_pad_stays_on_the_page(open_page: Open) -> None:
     assert ink(page) == 0
 
 
+def test_a_photo_without_a_digit_is_said_to_have_none(open_page: Open) -> None:
+    page = open_page()
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200), (205, 200, 190)).save(file, "JPEG")
+    page.locator("[name=photo]").set_input_files(
+        {"name": "paper.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
+    )
+    expect(page.locator(".verdict")).to_have_text("No digit found in this photo: crop closer, avoid shadows.")
+    page.keyboard.press("Delete")
+    expect(page.locator(".verdict")).to_have_text("Draw a digit, or take an example.")
+
+
 def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open) -> None:
     page = open_page()
     page.locator("[name=photo]").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no"})

@@ -35,6 +35,7 @@ LOOK = 320  # longest side of the picture in which ink is looked for
 WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
+BROAD = (0.05, 0.12, 0.4)  # of the picture's longer side: what is broader is paper or a shadow, for pens of any width
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
 
 
@@ -178,17 +179,87 @@ def _ink(planes: Tensor, is_transparent: bool) -> Tensor | None:
     grey = _grey(planes)
     if max(grey.shape) > LOOK / 2:  # large enough to spare its sharpness, for less noise
         grey = _blur(grey)
-    coarse = F.interpolate(grey[None, None], size=_fit(grey.shape, 64), mode="area")[0, 0]
-    shading = _shading(coarse)
-    sign = 1.0 if float(((coarse - shading) ** 3).sum()) > 0 else -1.0  # what is rare and far from the paper is ink
-    contrast = sign * (grey - F.interpolate(shading[None, None], size=grey.shape, mode="bilinear")[0, 0])
-    flat = contrast.flatten()
-    middle = flat.median()
-    noise = 1.5 * float((flat - middle).abs().median())
-    peak = float(flat.topk(max(1, len(flat) // 500)).values.mean() - middle)
+    flat = grey - _shading(grey)
+    found = None
+    for share in BROAD:
+        width = max(1, round(share * max(flat.shape)))
+        contrast, inkward = _contrast(flat, width)
+        ink = _above_noise(contrast)
+        if ink is not None:
+            found = ink
+            if _is_writing(ink, inkward, width):
+                break
+    return found
+
+
+def _above_noise(contrast: Tensor) -> Tensor | None:
+    values = contrast.flatten()
+    middle = values.median()
+    noise = 1.5 * float((values - middle).abs().median())
+    peak = float(values.topk(max(1, len(values) // 500)).values.mean() - middle)
     if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
         return None
     return ((contrast - middle) / (2 * INK_THRESHOLD * peak)).clamp(0, 1)
+
+
+def _is_writing(ink: Tensor, inkward: Tensor, width: int) -> bool:
+    """Whether what was found are lines as long as the box that they fill, with paper on both sides.
+
+    Of a brush wider than what was looked for, ends, corners and bent edges are left: no line connects the former, and
+    the latter have more of the brush on one side.
+    """
+    ink = ink.clone()
+    box = _bounding_box(ink)
+    if box is None:
+        return False
+    lines = ink >= 0.5
+    mask = pack(lines)
+    length = mask.thinning()[-1].length
+    if length < max(box[2] - box[0], box[3] - box[1]) or mask.count > length * width / 2:
+        return False
+    depth = inkward - _extreme(inkward, width + 6, highest=False)  # above the paper nearby, lit or in shadow
+    beside = _grown(lines, 3) & ~_grown(lines, 1)
+    return float((depth[beside] > 0.5 * depth[lines].median()).float().mean()) < 0.3
+
+
+def _contrast(flat: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """(h, w), evenly lit but for shadows -> how far each pixel lies from the paper around it, and `flat`, ink upwards.
+
+    Strokes are narrow in some direction, paper and shadows are broad in both: what is narrower than `width` is ink or
+    what ink encloses (an opening or closing by a square; Serra, 1982). Of the two, paper is what goes on outside.
+    """
+    lit, dim = _closing(flat, width), -_closing(-flat, width)
+    narrow = lit - dim
+    zone = narrow > 0.5 * float(narrow.max())
+    around = _grown(zone, max(2, max(flat.shape) // 60)) & ~zone
+    paper = float(flat[around].median()) if bool(around.any()) else float(flat.max())
+    is_dark = abs(float(lit[zone].median()) - paper) <= abs(float(dim[zone].median()) - paper)
+    return (lit - flat, -flat) if is_dark else (flat - dim, flat)
+
+
+def _closing(values: Tensor, width: int) -> Tensor:
+    """Fill what is lower than its surroundings and narrower than `width` pixels in some direction."""
+    return _extreme(_extreme(values, width, highest=True), width, highest=False)
+
+
+def _extreme(values: Tensor, width: int, highest: bool) -> Tensor:
+    """The highest or lowest value in the square of `width` pixels around each; by doubling, rows and then columns."""
+    pick = torch.maximum if highest else torch.minimum
+    before = width // 2 if highest else width - 1 - width // 2  # so that the two cancel out
+    for _ in range(2):
+        values = F.pad(values[None, None], (before, width - 1 - before, 0, 0), mode="replicate")[0, 0]
+        covered = 1
+        while covered < width:
+            step = min(covered, width - covered)
+            values = pick(values[:, :-step], values[:, step:])
+            covered += step
+        values = values.T
+    return values
+
+
+def _grown(mask: Tensor, reach: int) -> Tensor:
+    """With all pixels up to `reach` rows and columns away."""
+    return F.max_pool2d(mask.float()[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
 
 
 def _grey(planes: Tensor) -> Tensor:
@@ -219,6 +290,12 @@ def _blur(grey: Tensor) -> Tensor:
 
 def _shading(grey: Tensor) -> Tensor:
     """(h, w) -> the smooth surface of second degree that most of the picture lies on: evenly or softly lit paper."""
+    coarse = F.interpolate(grey[None, None], size=_fit(grey.shape, 64), mode="area")[0, 0]
+    surface = _surface(coarse)
+    return F.interpolate(surface[None, None], size=grey.shape, mode="bilinear")[0, 0]
+
+
+def _surface(grey: Tensor) -> Tensor:
     y, x = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
     terms = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], -1).view(-1, 6)
     values = grey.flatten()

@@ -54,7 +54,7 @@ export function start(root, props, server) {
     const digits = new Set(answer && twins.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
-    say("error" in outcome ? outcome.error : (answer?.summary ?? BLANK));
+    say("error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)));
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "share", "json"]) enable(name, answer !== null);
     question.show(answer);
@@ -259,6 +259,7 @@ export function start(root, props, server) {
 }
 
 const BLANK = "Draw a digit, or take an example.";
+const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
 const OPENING = 4; // the example that draws itself
 const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
 
