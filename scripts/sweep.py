@@ -60,7 +60,7 @@ def main() -> None:
 
     def make(run: str) -> None:
         study.train(run, data)
-        if only != "train":
+        if only != "train" and study.is_trained(study.baseline_of(run)):  # else when all are trained
             study.measure(run, data)
 
     if only != "measure":
@@ -88,20 +88,9 @@ class Queue:
         )
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings(
-            "ignore", "Heartbeat of storage is supposed"
-        )  # to be kept by optimize; here by _beating
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")  # to be sent by optimize; `_beating` does
         with self.alone():
-            try:
-                self.storage = optuna.storages.RDBStorage(
-                    url,
-                    heartbeat_interval=heartbeat,
-                    grace_period=PATIENCE * heartbeat,
-                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
-                )
-            except (SQLAlchemyError, ImportError, ValueError) as error:
-                reason = str(error).strip().splitlines()[0]
-                raise CamlossError(f"cannot use the storage {url} ({reason}); name another --storage") from error
+            self.storage = opened(url, heartbeat)
             self.study = optuna.create_study(
                 storage=self.storage, study_name=study.key, load_if_exists=True, sampler=optuna.samplers.RandomSampler()
             )
@@ -180,6 +169,23 @@ class Queue:
             thread.join()
 
 
+def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBStorage:
+    """The storage; two machines that make its tables at once get in each other's way, so one tries again."""
+    try:
+        return optuna.storages.RDBStorage(
+            url,
+            heartbeat_interval=heartbeat,
+            grace_period=PATIENCE * heartbeat,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
+        )
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        if attempts > 1:
+            time.sleep(1)
+            return opened(url, heartbeat, attempts - 1)
+        reason = str(error).strip().splitlines()[0]
+        raise CamlossError(f"cannot use the storage {url} ({reason}); name another --storage") from error
+
+
 def measure_rest(study: Study, runs: list[str], data: MNISTData, wait: bool) -> None:
     """Measure the runs that are trained here and have no record; without `wait`, but for those another worker is at."""
     for run in runs:
@@ -198,9 +204,10 @@ def print_table(study: Study, runs: list[str]) -> None:
     if not measured:
         return
     header = ["mean ± std", *(f"{way}, {number_of(seeds, 'seed')}" for way, seeds in measured.items())]
-    names = list(next(iter(measured.values()))[0])
+    names = dict.fromkeys(name for seeds in measured.values() for seed in seeds for name in seed)
     rows = [
-        [name, *(mean_and_deviation([seed[name] for seed in seeds]) for seeds in measured.values())] for name in names
+        [name, *(mean_and_deviation([seed[name] for seed in seeds if name in seed]) for seeds in measured.values())]
+        for name in names
     ]
     print(f"{cli.table(header, rows)}\n")
 
@@ -210,6 +217,8 @@ def number_of(things: list[Any], name: str) -> str:
 
 
 def mean_and_deviation(values: list[float]) -> str:
+    if not values:
+        return ""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
 

@@ -129,14 +129,19 @@ def test_training_and_measuring_can_be_parted(whole: tuple[Path, str], data_dir:
 
 
 def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path: Path) -> None:
-    words = flags(data_dir, tmp_path, "--ways", "ce", "alpha-3", "softmax", "--seeds", "0", "1")
+    words = flags(data_dir, tmp_path, "--ways", "ce", "alpha-3", "softmax", "max-pooling", "--seeds", "0", "1")
     first, second = start(*words), start(*words)
     printed = [worker.communicate(timeout=300)[0] for worker in (first, second)]
     assert first.returncode == second.returncode == 0
     per_worker = [trained(text) for text in printed]
     assert all(per_worker), "one worker did everything"
     together = sum(per_worker, Counter())
-    assert together == {f"{way}-seed-{seed}": 1 for way in ("ce", "alpha-3", "softmax") for seed in (0, 1)}
+    assert together == {
+        f"{way}-seed-{seed}": 1 for way in ("ce", "alpha-3", "softmax", "max-pooling") for seed in (0, 1)
+    }
+    assert "ink_energy_of_baseline" in printed[0]  # of all, whichever worker has trained the baseline
+    for path in (tmp_path / "records").glob("*.json"):
+        assert "deletion_of_baseline" in json.loads(path.read_text(encoding="utf-8"))["test"], path.name
     assert table(printed[0]) == table(printed[1])
 
 

@@ -74,6 +74,10 @@ class Study:
     def folder(self, run: str) -> Path:
         return self.config.output_dir / self.key / run
 
+    def baseline_of(self, run: str) -> str:
+        """The run of the same seed that learnt from cross-entropy alone."""
+        return f"{BASELINE}-seed-{run.rpartition('-')[2]}"
+
     def is_trained(self, run: str) -> bool:
         return (self.folder(run) / WEIGHTS).is_file()
 
@@ -97,7 +101,7 @@ class Study:
                 self._train(config, run, data)
 
     def measure(self, run: str, data: MNISTData, wait: bool = True) -> None:
-        """Write the record of a trained run, unless it is there; the baseline of its seed is to be trained before.
+        """Write the record of a trained run, unless it is there; what compares with its baseline, if that is trained.
 
         Raises:
             BusyError: another worker is at it, and `wait` is not set.
@@ -107,7 +111,7 @@ class Study:
                 return
             training = load_training(self.folder(run))
             config, where = training["config"], training["environment"]
-            model, baseline = self.model(run), f"{BASELINE}-seed-{config['seed']}"
+            model, baseline = self.model(run), self.baseline_of(run)
             record = {
                 "way": way_of(run),
                 "seed": config["seed"],
