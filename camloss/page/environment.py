@@ -1,11 +1,14 @@
 """What gradio reads from the environment, checked before it does: it would end in a traceback while it is imported."""
 
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from camloss.errors import CamlossError, quoted
 
 PORT = "GRADIO_SERVER_PORT"
+FOLDER = "GRADIO_TEMP_DIR"
 NUMBERS = {  # name: the lowest and the highest that make sense
     PORT: (1, 65535),
     "GRADIO_NUM_PORTS": (1, 65535),
@@ -22,9 +25,15 @@ NUMBERS = {  # name: the lowest and the highest that make sense
 def check(environment: Mapping[str, str] = os.environ) -> None:
     """
     Raises:
-        CamlossError: a variable that must be a number is none.
+        CamlossError: a variable that must be a number is none, or gradio's folder cannot be written.
     """
     for name, (low, high) in NUMBERS.items():
         text = environment.get(name, str(low))
         if not (text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
             raise CamlossError(f"{name} is {quoted(text)}; set it to a whole number from {low} to {high}, or unset it")
+    folder = Path(environment.get(FOLDER) or Path(tempfile.gettempdir(), "gradio"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise CamlossError(f"cannot write to {folder} ({error.strerror}); let {FOLDER} name another folder") from error

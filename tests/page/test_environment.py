@@ -1,5 +1,7 @@
 """Garbage in the environment ends in one line."""
 
+from pathlib import Path
+
 import pytest
 
 from camloss import CamlossError
@@ -16,6 +18,14 @@ def test_a_port_that_is_none(value: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_what_is_in_order_passes() -> None:
+@pytest.mark.parametrize("folder", ["/dev/null", "/dev/null/below", "/proc/none"])
+def test_a_folder_that_cannot_be_written(folder: str) -> None:
+    with pytest.raises(CamlossError, match=f"cannot write to {folder} .*; let GRADIO_TEMP_DIR name another folder"):
+        environment.check({"GRADIO_TEMP_DIR": folder})
+
+
+def test_what_is_in_order_passes(tmp_path: Path) -> None:
     environment.check({})
+    environment.check({"GRADIO_TEMP_DIR": str(tmp_path / "new" / "folder")})
+    assert not list((tmp_path / "new" / "folder").iterdir())
     environment.check({"GRADIO_SERVER_PORT": "7860", "GRADIO_DEBUG": "0"})

@@ -39,6 +39,7 @@ def end_of(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[st
         ("GRADIO_NUM_PORTS", ""),
         ("GRADIO_ANALYTICS_MAX_EVENTS", "many"),
         ("GRADIO_SERVER_NAME", "no such host"),
+        ("GRADIO_TEMP_DIR", "/dev/null/none"),
         ("CAMLOSS_CHECKPOINTS", "/dev/null"),
     ],
 )
