@@ -27,6 +27,7 @@ import gradio as gr
 from gradio.events import api
 from gradio.routes import templates
 from gradio.themes.utils.fonts import LocalFont
+from gradio.utils import get_function_description
 from starlette.middleware import Middleware
 
 from camloss.page import guard, head, launch, palette, serve
@@ -182,6 +183,16 @@ def component(name: str, script: str | None = None, **options: Any) -> gr.HTML:
     )
 
 
+def document_api(page: gr.Blocks) -> None:
+    """gradio documents the parameters of an API by what their components say; ours say what the docstring does."""
+    _, parameters, _ = get_function_description(explain_digit)
+    (function,) = page.fns.values()
+    component: Any
+    for component, (name, words) in zip(function.inputs, parameters.items(), strict=True):
+        component.label = name
+        component._api_info = {**component._api_info, "additional_description": words}
+
+
 RESULTS = results_in(Path(__file__).resolve().parent / "docs")
 FILES = {**files_in(), **(RESULTS.figures if RESULTS else {})}
 SHOWN = 4  # channels of each twin on the "How it works" tab
@@ -223,6 +234,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
         with gr.Tab("Results", elem_id="results"):
             gr.Markdown(RESULTS.text, elem_classes="prose")
     api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
+document_api(demo)
 demo.queue(max_size=guard.MAX_WAITING)
 head.speak_for_itself(templates)
 

@@ -80,6 +80,21 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     assert "where in the picture each of them finds its evidence" in info["/explain"]["description"]
     parameters = {p["parameter_name"]: p["parameter_has_default"] for p in info["/explain"]["parameters"]}
     assert parameters == dict.fromkeys(("picture", "class_idx", "other_idx", "networks", "strokes"), True)
+    words = {p["parameter_name"]: p["python_type"]["description"] for p in info["/explain"]["parameters"]}
+    assert words["picture"].startswith("a PNG, JPEG or WebP image as base64 text")
+    assert all(len(description) > 20 for description in words.values())
+    assert [p["label"] for p in info["/explain"]["parameters"]] == list(words)
+
+
+def test_a_call_by_name_as_the_documentation_prints_it(page_server: PageServer) -> None:
+    event = post(f"{page_server.url}gradio_api/call/v2/explain", {"picture": SEVEN, "class_idx": 4, "other_idx": 9})
+    with urllib.request.urlopen(f"{page_server.url}gradio_api/call/explain/{event['event_id']}", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    assert lines[0] == "event: complete"
+    assert json.loads(lines[1].removeprefix("data: ")) == [expected(4, 9)]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(f"{page_server.url}gradio_api/call/v2/explain", {"file": SEVEN})
+    assert refused.value.code == 400
 
 
 @pytest.mark.parametrize(

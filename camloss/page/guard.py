@@ -41,6 +41,7 @@ class Door:
 
 
 CALL = Door(("POST",), "/gradio_api/call/explain")
+CALL_BY_NAME = Door(("POST",), "/gradio_api/call/v2/explain")  # as gradio's own documentation shows it
 JOIN = Door(("POST",), "/gradio_api/queue/join")
 ASK = Door(("POST",), "/gradio_api/component_server/", page_asks=True)
 DOORS = (
@@ -60,6 +61,7 @@ DOORS = (
     JOIN,
     Door(("GET",), "/gradio_api/queue/data", query=f"session_hash={SESSION}"),
     CALL,
+    CALL_BY_NAME,
     Door(("GET",), "/gradio_api/call/explain/[0-9a-f]{32}"),
 )
 
@@ -232,13 +234,17 @@ def check_question(door: Door, body: bytes, blocks: Any) -> bytes:
     if not isinstance(question, dict):
         raise Refusal(400, "the request is no JSON object")
     session = question.get("session_hash")
-    if not ((session is None and door is CALL) or (isinstance(session, str) and re.fullmatch(SESSION, session))):
+    if not (
+        (session is None and door in (CALL, CALL_BY_NAME))
+        or (isinstance(session, str) and re.fullmatch(SESSION, session))
+    ):
         raise Refusal(400, "session_hash must be 1 to 40 letters and digits")
     if door is ASK:
         if not (isinstance(question.get("component_id"), int) and isinstance(question.get("fn_name"), str)):
             raise Refusal(400, "component_id must be a number and fn_name a name")
     else:
-        missing = _missing(question, 0 if door is CALL else question.get("fn_index"), blocks.fns)
+        function = 0 if door is CALL else question.get("fn_index")
+        missing = 0 if door is CALL_BY_NAME else _missing(question, function, blocks.fns)
         if missing:
             body = json.dumps({**question, "data": question["data"] + [None] * missing}).encode()
         forget_unfetched(blocks)
