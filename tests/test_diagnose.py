@@ -112,6 +112,11 @@ def test_the_numbers_are_those_of_the_maps() -> None:
     assert 1 <= found.channel_rank <= 7  # eight images less their mean
 
 
+def test_the_rank_of_the_channels_leaves_out_what_all_images_have() -> None:
+    found = diagnosed(lambda x: torch.cat([torch.ones_like(x), x, torch.zeros_like(x)], 1))
+    assert found.channel_rank == pytest.approx(1, abs=1e-4)
+
+
 def test_what_cannot_be_diagnosed_is_refused() -> None:
     model = Made(one_pattern, FOR_AND_AGAINST)
     with pytest.raises(CamlossError, match="at least one batch"):
