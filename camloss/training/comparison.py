@@ -112,16 +112,19 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def chosen_alpha(records: Records) -> str | None:
-    """The way with the alpha that the protocol's rule picks on the validation images; None without a baseline."""
-    plain = records.values(BASELINE, "accuracy", "validation")
-    if not plain:
+    """The way with the alpha that the protocol's rule picks on the validation images.
+
+    None where no alpha is good enough, or as long as one, or the baseline, lacks seeds.
+    """
+    alphas = [name for name, way in WAYS.items() if way.role == "dose"]
+    if any(len(records.runs[way]) < WAYS[way].seeds for way in (BASELINE, *alphas)):
         return None
+    plain = records.values(BASELINE, "accuracy", "validation")
     doses = {}  # mean and standard error among scraps, of those that cost little
-    for way in records.ways:
-        if WAYS[way].role == "dose":
-            accuracy = records.values(way, "accuracy", "validation")
-            if statistics.mean(accuracy.values()) >= statistics.mean(plain.values()) - COST:
-                doses[way] = mean_and_error(list(records.values(way, "scraps_8", "validation").values()))
+    for way in alphas:
+        accuracy = records.values(way, "accuracy", "validation")
+        if statistics.mean(accuracy.values()) >= statistics.mean(plain.values()) - COST:
+            doses[way] = mean_and_error(list(records.values(way, "scraps_8", "validation").values()))
     if not doses:
         return None
     best, error = max(doses.values())

@@ -69,16 +69,17 @@ def write(folder: Path, way: str, seeds: int, step: float = 0.001, **numbers: fl
 
 
 def test_the_chosen_alpha_costs_little_and_is_the_smallest_of_the_best(tmp_path: Path) -> None:
-    write(tmp_path, "ce", 2)
-    assert chosen_alpha(Records(tmp_path)) is None
-    write(tmp_path, "alpha-1", 2, scraps_8=0.7)
-    write(tmp_path, "alpha-3", 2, scraps_8=0.8)
-    write(tmp_path, "alpha-10", 2, scraps_8=0.8004)  # within a standard error, 0.0005
-    write(tmp_path, "alpha-30", 2, scraps_8=0.95, accuracy=0.9889)  # costs more than 0.1 points
+    for way in ("ce", "alpha-0.1", "alpha-0.3", "alpha-1"):
+        write(tmp_path, way, 5)
+    write(tmp_path, "alpha-3", 5, scraps_8=0.8)
+    write(tmp_path, "alpha-10", 5, scraps_8=0.8005)  # within a standard error, 0.0007
+    write(tmp_path, "alpha-30", 4, scraps_8=0.95, accuracy=0.9889)
+    assert chosen_alpha(Records(tmp_path)) is None  # a seed is missing
+    write(tmp_path, "alpha-30", 5, scraps_8=0.95, accuracy=0.9889)  # costs more than 0.1 points
     assert chosen_alpha(Records(tmp_path)) == "alpha-3"
-    write(tmp_path, "alpha-10", 2, scraps_8=0.81)
+    write(tmp_path, "alpha-10", 5, scraps_8=0.81)
     assert chosen_alpha(Records(tmp_path)) == "alpha-10"
-    write(tmp_path, "alpha-30", 2, scraps_8=0.95, accuracy=0.9891)
+    write(tmp_path, "alpha-30", 5, scraps_8=0.95, accuracy=0.9891)
     assert chosen_alpha(Records(tmp_path)) == "alpha-30"
 
 
