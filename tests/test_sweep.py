@@ -98,6 +98,22 @@ def test_what_has_a_record_is_not_made_again(whole: tuple[Path, str], data_dir: 
     assert trained(changed) == {"ce-seed-0": 1}
 
 
+def test_a_run_is_held_against_a_baseline_of_which_only_the_record_is_there(
+    whole: tuple[Path, str], data_dir: Path, tmp_path: Path
+) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / "ce-seed-0.json").write_bytes((whole[0] / "records" / "ce-seed-0.json").read_bytes())
+    done = run("sweep.py", *flags(data_dir, tmp_path, "--ways", "ce", "alpha-3", "--seeds", "0"))
+    assert done.returncode == 0, done.stderr
+    measured, uninterrupted = (
+        json.loads((folder / "alpha-3-seed-0.json").read_text(encoding="utf-8"))["test"]
+        for folder in (records, whole[0] / "records")
+    )
+    assert "deletion_of_baseline" in measured
+    assert measured == uninterrupted
+
+
 def test_killed_and_started_again_it_ends_with_the_same_table(
     whole: tuple[Path, str], data_dir: Path, tmp_path: Path
 ) -> None:
