@@ -176,8 +176,10 @@ class Part:
             f"Of the {len(found)} claims about {WAYS[self.chosen].title} that were written down before the runs, the "
             f"{self.length} runs show {count['shown']}, refute {count['refuted']} and leave {count['open']} open."
         )
-        header = ["", WAYS[BASELINE].title, WAYS[self.chosen].title, "difference in points [95 %]"]
-        table = cli.table([*header, "over the strongest control", "seeds", ""], [*map(self._row, found), self._cost()])
+        header = ["claim", WAYS[BASELINE].title, WAYS[self.chosen].title, "difference in points [95 %]"]
+        table = cli.table(
+            [*header, "over the strongest control", "seeds", "verdict"], [*map(self._row, found), self._cost()]
+        )
         return f"{sentence}{shown}\n\n{table}\n"
 
     def _cost(self) -> list[str]:
@@ -301,7 +303,7 @@ class Part:
             for measure, words in PLACES.items()
         ]
         (covered,) = {percent(self.records, BASELINE, "ink")}
-        table = cli.table(["", *(WAYS[way].title for way in ways), "difference"], rows)
+        table = cli.table(["measure", *(WAYS[way].title for way in ways), "difference"], rows)
         return f"{table}\n\nThe ink covers {covered} of an image: what chance would give on it."
 
     def shortcuts(self) -> str:

@@ -117,11 +117,12 @@ def test_every_door_is_needed_and_every_other_route_is_closed(
     tab.evaluate("fetch('web/server.js', {method: 'HEAD'})")  # where an answer fails
     tab.close()
     Client(url, verbose=False).predict(SEVEN, api_name="/explain")
-    request = urllib.request.Request(f"{url}gradio_api/call/explain", json.dumps(CALL).encode(), JSON)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{url}gradio_api/call/explain/{event}", timeout=60) as answer:
-        assert answer.read().startswith(b"event: complete")
+    for call, values in (("explain", CALL), ("v2/explain", {"picture": SEVEN})):
+        request = urllib.request.Request(f"{url}gradio_api/call/{call}", json.dumps(values).encode(), JSON)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            event = json.load(answer)["event_id"]
+        with urllib.request.urlopen(f"{url}gradio_api/call/explain/{event}", timeout=60) as answer:
+            assert answer.read().startswith(b"event: complete")
 
     recorded.stdin.write("\n")
     recorded.stdin.flush()
@@ -168,9 +169,7 @@ def test_closed_routes(page_server: PageServer, path: str) -> None:
     assert send(page_server, "GET", path)[0] == 404
 
 
-@pytest.mark.parametrize(
-    "path", ["upload", "run/explain", "api/explain", "call/v2/explain", "cancel", "reset", "login"]
-)
+@pytest.mark.parametrize("path", ["upload", "run/explain", "api/explain", "call/v2/other", "cancel", "reset", "login"])
 def test_closed_posts(page_server: PageServer, path: str) -> None:
     assert post(page_server, f"/gradio_api/{path}", {"data": [SEVEN, None, None, None]})[0] == 404
 

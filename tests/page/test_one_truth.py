@@ -191,7 +191,7 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
         if not close_calls:
             assert_same_sentence(said["summary"], truth["summary"])
         compared += not close_calls
-    assert compared > 0.9 * count
+    assert compared >= 0.8 * count
     for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
         steps = serve.build_up(
             twins, None, "cam", question[0], encode=serve.as_bytes, strokes=list(map(as_sent, strokes))
