@@ -1,15 +1,23 @@
-"""What a process takes of the processor and of memory, as Linux counts it."""
+"""What a process takes of the processor and of memory, as Linux counts it, and on what machine."""
 
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from camloss.errors import CamlossError
+from camloss.training.hardware import cpu_name
 
 T = TypeVar("T")
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01  # seconds
+
+
+def hardware() -> str:
+    import torch
+
+    return f"{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 @dataclass(frozen=True)

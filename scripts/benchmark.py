@@ -3,8 +3,6 @@
 Each measurement is a function that returns rows of the table; ratios are taken within one run.
 """
 
-import os
-import platform
 import sys
 from collections.abc import Callable
 
@@ -12,10 +10,10 @@ import benchmark_browser
 import benchmark_load
 import benchmark_page
 import benchmark_training
+from _meter import hardware
 from benchmark_training import Row
 
 from camloss import cli
-from camloss.training.hardware import cpu_name
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "step": benchmark_training.step,
@@ -31,12 +29,6 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "truth": benchmark_browser.truth,
     "start": benchmark_page.start,
 }
-
-
-def hardware() -> str:
-    import torch
-
-    return f"{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 def main() -> None:

@@ -4,8 +4,8 @@
 
 Pictures, strokes, questions and raw requests go to the page, links to its script in Chromium, weight files and
 pair.json to what loads a pair. The same seed makes the same cases. What comes back must be an answer, or one line that
-says what is wrong; anything else is printed and makes the exit code 1. Printed, too, is what was slowest and what took
-most memory.
+says what is wrong, and take at most half a second of a core and 150 MB; anything else is printed and makes the exit
+code 1. Printed, too, is what was slowest and what took most memory.
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from _checkout import ROOT
-from _meter import Cost, Meter
+from _meter import Cost, Meter, hardware
 from _page import chromium_page, served
 from fuzz_files import JSON, Picture, Weights, changed_json, pictures, weights
 from fuzz_page import READ_LINKS, Answer, Caller, links, questions, requests, strokes
@@ -30,6 +30,7 @@ from camloss import CamlossError, cli
 
 LONGEST = 400  # characters of an error; the name of a file may be 100 of them
 SHOWN = 300  # characters of a case
+MOST_SECONDS, MOST_MEGABYTES = 0.5, 150  # that one request may take; in Chromium, seconds are by the clock
 SHARES = {  # of 100 cases
     "pictures": 35,
     "strokes": 15,
@@ -52,6 +53,15 @@ class Report:
     refused: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     """The shortest case by what was wrong with it."""
+
+    def too_dear(self) -> list[str]:
+        """What took more than one request may."""
+        found = []
+        if self.slowest[0] > MOST_SECONDS:
+            found.append(f"{self.slowest[0]:.2f} s for {self.slowest[1][:SHOWN]}")
+        if self.largest[0] > MOST_MEGABYTES:
+            found.append(f"{self.largest[0]:.0f} MB for {self.largest[1][:SHOWN]}")
+        return found
 
     def note(self, case: object, seconds: float, megabytes: float, problem: str | None, refused: bool = False) -> None:
         shown = case.decode("latin-1") if isinstance(case, bytes) else repr(case)
@@ -287,7 +297,10 @@ def main() -> None:
             print(f"{kind}, {what} ({amount:.2f}): {case[:SHOWN]}")
         for problem, case in report.problems.items():
             print(f"PROBLEM with {kind}: {problem}\n    {case[:SHOWN]}")
-    if any(report.problems for report in reports.values()):
+        for dear in report.too_dear():
+            print(f"TOO DEAR of {kind}: {dear}")
+    print(f"\n{sum(report.cases for report in reports.values()):,} cases of seed {first}; {hardware()}")
+    if any(report.problems or report.too_dear() for report in reports.values()):
         raise SystemExit(1)
 
 

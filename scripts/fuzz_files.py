@@ -25,7 +25,9 @@ NUMBERS = (0, 1, 2, 7, 8, 0x7F, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF
 KINDS = {
     "PNG": (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"zTXt", b"iCCP", b"acTL", b"fcTL", b"fdAT", b"gAMA"),
     "WEBP": (b"VP8X", b"ALPH", b"VP8 ", b"VP8L", b"EXIF", b"XMP ", b"ICCP", b"ANIM", b"ANMF"),
-    "JPEG": tuple(bytes([marker]) for marker in (0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC8, 0xC9, 0xCC, 0xD0, 0xD8, 0xD9))
+    "JPEG": tuple(
+        bytes([marker]) for marker in (0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC8, 0xC9, 0xCA, 0xCC, 0xD0, 0xD8, 0xD9)
+    )
     + tuple(bytes([marker]) for marker in (0xDA, 0xDB, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE)),
 }
 EXTRAS: dict[str, Callable[[], bytes]] = {
@@ -82,12 +84,18 @@ def _base(base: tuple[Any, ...]) -> bytes:
         case "noise":
             kind, size, options = rest
             return hostile.noise(kind, size, **dict(options))
-        case "dots":
-            return hostile.dots(*rest)
-        case "scans":
-            return hostile.many_scans(*rest)
-        case _:
+        case "made":
             return hostile.PICTURES[rest[0]]()
+        case _:
+            return MADE[what](*rest)
+
+
+MADE: dict[str, Callable[..., bytes]] = {
+    "dots": hostile.dots,
+    "scans": hostile.many_scans,
+    "codes": hostile.many_codes,
+    "arithmetic": hostile.arithmetic,
+}
 
 
 @st.composite
@@ -128,6 +136,8 @@ BASE = st.one_of(
         lambda base: base[1] * base[2] < 1_000_000
     ),
     st.tuples(st.just("scans"), st.sampled_from((1, 10, 62, 63, 64, 500)), st.sampled_from((8, 64, 512, 2000))),
+    st.tuples(st.just("codes"), st.sampled_from((4, 16, 64, 256, 512, 516))),
+    st.tuples(st.just("arithmetic"), st.sampled_from((0, 1, 60)), st.sampled_from((8, 64, 2000))),
     st.tuples(st.just("made"), st.sampled_from(list(hostile.PICTURES))),
 )
 place = st.integers(0, 40)

@@ -110,6 +110,65 @@ def with_riff(file: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+class Bits:
+    """Bits as a WebP without loss has them: the lowest of a byte first."""
+
+    def __init__(self) -> None:
+        self.bits: list[int] = []
+
+    def number(self, value: int, count: int) -> None:
+        self.bits += [value >> place & 1 for place in range(count)]
+
+    def code(self, value: int) -> None:
+        """A symbol of eight bits, whose codes come with the highest bit first."""
+        self.bits += [value >> place & 1 for place in reversed(range(8))]
+
+    def bytes(self) -> bytes:
+        bits = self.bits + [0] * (-len(self.bits) % 8)
+        return bytes(sum(bit << place for place, bit in enumerate(bits[at : at + 8])) for at in range(0, len(bits), 8))
+
+
+def many_codes(side: int) -> bytes:
+    """A WebP without loss in which every 4x4 pixels have Huffman codes of their own: 5 kB each in the decoder."""
+    file = Bits()
+    for value, count in ((0x2F, 8), (side - 1, 14), (side - 1, 14), (0, 1), (0, 3)):
+        file.number(value, count)
+    for value, count in ((0, 1), (0, 1), (1, 1), (0, 3), (0, 1)):  # no transform or cache; codes for every 4x4 pixels
+        file.number(value, count)
+
+    def only_zeros() -> None:
+        for value in (1, 0, 0, 0):
+            file.number(value, 1)
+
+    for alphabet in (280, 256):  # the picture of the codes' numbers: green and red, of eight bits each
+        file.number(0, 1)
+        file.number(8, 4)
+        for idx in range(12):
+            file.number(idx in (2, 11), 3)  # of the lengths of codes, 0 and 8 are used
+        file.number(0, 1)
+        for symbol in range(alphabet):
+            file.number(symbol < 256, 1)
+    for _ in range(3):
+        only_zeros()
+    blocks = side // 4
+    for y in range(blocks):
+        for x in range(blocks):
+            file.code(x % 256)
+            file.code(y % 256)
+    for _ in range(5 * (257 * (blocks - 1) + 1)):
+        only_zeros()
+    return riff((b"VP8L", file.bytes() + b"\0" * 16))
+
+
+def arithmetic(scans: int, side: int) -> bytes:
+    """A progressive JPEG with arithmetic codes, which decode without end from next to no bytes."""
+    header = struct.pack(">BHHB3B", 8, side, side, 1, 1, 0x11, 0)
+    first = segment(0xDA, bytes([1, 1, 0x00, 0, 0, 0x00])) + b"\0\0"
+    again = segment(0xDA, bytes([1, 1, 0x00, 1, 63, 0x00])) + b"\x8f\x1c\x9e"
+    quantisation = segment(0xDB, bytes([0] + [1] * 64))
+    return b"\xff\xd8" + quantisation + segment(0xCA, header) + first + again * scans + b"\xff\xd9"
+
+
 def dots(width: int, height: int, step: int) -> bytes:
     """Single dark pixels on glass, far apart."""
     from PIL import Image
@@ -136,9 +195,12 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "ribbon, tall": lambda: png(1, 16_000),
     "20,000 scans": lambda: many_scans(20_000, 64),
     "60 scans of 4 megapixels": lambda: many_scans(60, 2000),
+    "arithmetic codes": lambda: arithmetic(60, 2000),
+    "65,536 Huffman codes": lambda: many_codes(1024),
+    "16,384 Huffman codes": lambda: many_codes(512),
     "scattered dots": lambda: dots(480, 200, 40),
     "scattered columns": lambda: dots(640, 3, 20),
-    "250,000 chunks": lambda: png(64, 64, chunk(b"IDAT", b"") * 250_000),
+    "240,000 chunks": lambda: png(64, 64, chunk(b"IDAT", b"") * 240_000),
     "500,000 comments": lambda: with_segments(saved("JPEG"), segment(0xFE, b"") * 500_000),
     "2 MB of fill": lambda: with_segments(saved("JPEG"), b"\xff" * 2_000_000),
     "text that swells": lambda: png(64, 64, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 1_000_000, 9))] * 60),
@@ -147,7 +209,8 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "4 megapixels, PNG of a disc, turned": lambda: turned(saved("PNG", (2000, 2000), "RGBA")),
     "4 megapixels, grey and glass, turned": lambda: turned(saved("PNG", (2000, 2000), "LA")),
     "4 megapixels, WebP without loss": lambda: saved("WEBP", (2000, 2000), "RGBA", lossless=True),
-    "4 megapixels, WebP, specks on glass": lambda: specks("WEBP", (2000, 2000), lossless=True),
+    "4 megapixels, WebP, glass without loss": lambda: specks("WEBP", (2000, 2000)),
+    "512x512, WebP, specks on glass": lambda: specks("WEBP", (512, 512), lossless=True),
     "4 megapixels, 16 bits, interlaced": lambda: png(2000, 2000, colour=6, depth=16, interlaced=True),
     "4 megapixels, JPEG noise": lambda: noise("JPEG", (2000, 2000), quality=40, progressive=True),
     "4 megapixels, WebP noise": lambda: noise("WEBP", (2000, 2000), quality=50, method=0),

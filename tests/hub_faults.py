@@ -31,13 +31,15 @@ def describes(**file: object) -> bytes:
 
 
 HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"
+PUSH_HANGS = "the Hub did not get on, given up after .* s; try again later$"
+XET_HANGS = "the Hub's Xet storage did not get on, given up after .* s; set HF_HUB_DISABLE_XET=1, or try again later"
 XET_FAILS = "the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1"
 NO_SENSE = "gives an answer that makes no sense"
 LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load_checkpoint says
     "repository missing": (lambda hub: hub.repos.clear(), r"there is no such repository, or it is private \(404\)"),
     "401": (fault("GET", "/api/models", 401), r"the Hub does not accept the token \(401\)"),
     "402": (fault("GET", "/api/models", 402), r"the Hub wants payment \(402\)"),
-    "403": (fault("GET", "/api/models", 403), r"the token may not do that \(403\)"),
+    "403": (fault("GET", "/api/models", 403), r"the token may not read that \(403\)"),
     "418": (fault("GET", "/api/models", 418), r"the Hub refuses \(418: fault 418\)"),
     "429": (fault("GET", "/api/models", 429), r"too many requests \(429\)"),
     "429, come back in an hour": (fault("HEAD", WEIGHTS, 429, Retry_After="3600"), HANGS),
@@ -51,12 +53,12 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load
     "hanging GET": (fault("GET", WEIGHTS, "hang"), HANGS),
     "a byte at a time": (fault("GET", WEIGHTS, "trickle"), HANGS),
     "connection reset mid-file": (fault("GET", WEIGHTS, "reset"), "the connection to .* broke off; try again"),
-    "truncated": (fault("GET", WEIGHTS, "truncate"), "file should be of size .* but has size .*; try again"),
+    "truncated": (fault("GET", WEIGHTS, "truncate"), "the file arrived incomplete; try again"),
     "corrupt": (fault("GET", WEIGHTS, "corrupt"), "was damaged on its way: its hash is .*; try again"),
     "Xet: no such file": (in_xet("GET", "/reconstructions/", 404), XET_FAILS),
-    "Xet: 5xx": (in_xet("GET", "/xorb", 500), HANGS),
-    "Xet: hanging": (in_xet("GET", "/xorb", "hang"), HANGS),
-    "Xet: connection reset mid-file": (in_xet("GET", "/xorb", "reset"), HANGS),
+    "Xet: 5xx": (in_xet("GET", "/xorb", 500), XET_HANGS),
+    "Xet: hanging": (in_xet("GET", "/xorb", "hang"), XET_HANGS),
+    "Xet: connection reset mid-file": (in_xet("GET", "/xorb", "reset"), XET_HANGS),
     "file without end": (fault("GET", WEIGHTS, "endless"), "is too large: [0-9,]+ bytes, at most [0-9,]+ are taken"),
     "file of 600 MB": (
         fault("GET", "/api/models", describes(size=600_000_000)),
@@ -70,13 +72,13 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load
     "JSON: 100,000 brackets": (fault("GET", "/api/models", b"[" * 100_000), NO_SENSE),
 }
 PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push_pair says
-    "hanging create": (fault("POST", "/api/repos/create", "hang"), f"cannot create .*: {HANGS}"),
-    "hanging preupload": (fault("POST", "/preupload/", "hang"), f"cannot push to .*: {HANGS}"),
-    "hanging commit": (fault("POST", "/commit/", "hang"), f"cannot push to .*: {HANGS}"),
-    "hanging tag": (fault("POST", "/tag/", "hang"), f"cannot tag .*: {HANGS}"),
+    "hanging create": (fault("POST", "/api/repos/create", "hang"), f"cannot create .*: {PUSH_HANGS}"),
+    "hanging preupload": (fault("POST", "/preupload/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "hanging commit": (fault("POST", "/commit/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "hanging tag": (fault("POST", "/tag/", "hang"), f"cannot tag .*: {PUSH_HANGS}"),
     "HTML at create": (fault("POST", "/api/repos/create", b"<html>"), "cannot create .* something that is no JSON"),
     "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
     "Xet: refused": (in_xet("POST", "/xorbs/", 403), f"cannot push to .*: {XET_FAILS}"),
-    "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {HANGS}"),
+    "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
     "5xx at commit": (fault("POST", "/commit/", 500), r"cannot push to .* the Hub is in trouble \(500\)"),
 }

@@ -77,6 +77,11 @@ def test_what_is_wrong_is_found() -> None:
     assert {"an error of several lines", "KeyError: 0"} < set(problems)
     assert problems["KeyError: 0"] == "[]"
     assert any(problem.startswith("ValueError: Out of range float") for problem in problems)
+    report = Report()
+    report.note("slow", 0.7, 10.0, None)
+    report.note("large", 0.1, 200.0, None)
+    assert report.too_dear() == ["0.70 s for 'slow'", "200 MB for 'large'"]
+    assert fuzz.try_here(len, JSON.filter(lambda case: isinstance(case, list)), 20, SEED).too_dear() == []
     assert Answer(500, b"").problem() == "status 500"
     assert Answer(200, b'File "/root/x.py", line 3').problem() is not None
     assert Answer(None, b"").problem() is None

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from camloss.errors import CamlossError
-from camloss.hub.words import AGAIN, one_line_errors
+from camloss.hub.words import later, one_line_errors
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.given_up = False
+        self.by_xet = False
         self.problem: Exception | None = None
         """Why the download was stopped, where the client would not pass it on."""
         self.last = time.monotonic()
@@ -46,13 +47,14 @@ class Progress:
             self.last = time.monotonic()
 
 
-def patiently(what: str, work: Callable[[Progress], T], upload: int = 0) -> T:
+def patiently(what: str, work: Callable[[Progress], T], upload: int = 0, loading: bool = False) -> T:
     """Do what asks the Hub, for as long as it gets on.
 
     Args:
         what: what is tried, such as "push to user/name".
         work: raises what the Hub's client raises.
         upload: how many bytes it sends, of which the client does not tell how far they are.
+        loading: from the Hub, rather than to it.
 
     Raises:
         CamlossError: it made no progress for `PATIENCE` seconds, or failed.
@@ -77,12 +79,14 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0) -> T:
             wait([future], left)
         if not future.done():
             seconds = time.monotonic() - started
-            raise CamlossError(f"cannot {what}: the Hub did not get on, given up after {seconds:.0f} s; {AGAIN}")
+            storage, first = ("'s Xet storage", "set HF_HUB_DISABLE_XET=1, or ") if progress.by_xet else ("", "")
+            gave_up = f"the Hub{storage} did not get on, given up after {seconds:.0f} s"
+            raise CamlossError(f"cannot {what}: {gave_up}; {first}{later(loading)}")
     finally:
         if not future.done():
             progress.given_up = True
             hang_up()
-    with one_line_errors(what):
+    with one_line_errors(what, loading):
         return future.result()
 
 

@@ -137,7 +137,7 @@ def fetch(repo_id: str, filename: str, revision: str | None, what: str, from_cac
     Raises:
         CamlossError: the Hub cannot be reached or refuses, or the file is too large or damaged.
     """
-    return patiently(what, lambda progress: _fetch(repo_id, filename, revision, from_cache, progress))
+    return patiently(what, lambda progress: _fetch(repo_id, filename, revision, from_cache, progress), loading=True)
 
 
 def _fetch(repo_id: str, filename: str, revision: str | None, from_cache: bool, progress: Progress) -> Path:
@@ -221,7 +221,7 @@ def _bar(check_size: Callable[[int], None], progress: Progress) -> type[Any]:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
             self.arrived = int(kwargs.get("initial") or 0)
-            self.is_xet = kwargs.get("name") == "huggingface_hub.xet_get"
+            self.is_xet = progress.by_xet = kwargs.get("name") == "huggingface_hub.xet_get"
             check_size(int(kwargs.get("total") or 0))
             progress.received(0)
 

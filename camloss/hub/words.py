@@ -1,20 +1,35 @@
 """What the Hub's client raises, in one line that says what to do."""
 
+import os
 import ssl
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from json import JSONDecodeError
 
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 
 LONGEST = 300  # characters of a message
 XET = {"xet_get", "_upload_xet_files"}  # functions of the client: what Xet raises has no type of its own
-AGAIN = "try again later, or set HF_HUB_OFFLINE=1 to use what is in the cache"
+NUMBERS = ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT")  # read while the client is imported: a traceback
+
+
+def later(loading: bool) -> str:
+    """What to do where the Hub is at fault; what is pushed is in no cache."""
+    return f"try again later{', or set HF_HUB_OFFLINE=1 to use what is in the cache' if loading else ''}"
+
+
+def check_environment(environment: Mapping[str, str] = os.environ) -> None:
+    """Raises CamlossError where a variable would keep the Hub's client from being imported."""
+    for name in NUMBERS:
+        text = environment.get(name, "10")
+        if not (text.isdecimal() and len(text) < 8):
+            raise CamlossError(f"{name} is {quoted(text)}; set it to a whole number of seconds, or unset it")
 
 
 def check_repo_id(repo_id: str) -> None:
     """Raises CamlossError unless it is USER/NAME, spelled as the Hub allows."""
+    check_environment()
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -29,28 +44,30 @@ def check_repo_id(repo_id: str) -> None:
 
 
 @contextmanager
-def one_line_errors(what: str) -> Iterator[None]:
+def one_line_errors(what: str, loading: bool = False) -> Iterator[None]:
     """Turn whatever the Hub's client raises into one line that says what failed, why, and what to do.
 
     Args:
         what: what was tried, such as "push to user/name".
+        loading: from the Hub, rather than to it.
 
     Raises:
         CamlossError: with at most `LONGEST` characters.
     """
+    check_environment()
     try:
         yield
     except CamlossError:
         raise
     except Exception as error:  # the client checks nothing of what the Hub answers: TypeError and KeyError are usual
-        raise CamlossError(f"cannot {what[:120]}: {_reason(error)}"[:LONGEST]) from error
+        raise CamlossError(f"cannot {what[:120]}: {_reason(error, loading)}"[:LONGEST]) from error
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, loading: bool) -> str:
     import httpx2
     from huggingface_hub import constants, errors
 
-    causes = list(_causes(error))
+    causes, again = list(_causes(error)), later(loading)
     endpoint = constants.ENDPOINT[:60]
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
@@ -59,19 +76,19 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, errors.LocalEntryNotFoundError | RuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, errors.HfHubHTTPError):
-        return _status_reason(error)
+        return _status_reason(error, loading)
     reasons: dict[type[BaseException] | tuple[type[BaseException], ...], str] = {  # the first that fits
         errors.HFValidationError: "a repository's name is USER/NAME, of letters, digits, '-', '_' and '.'",
         errors.LocalTokenNotFoundError: "there is no token; run `hf auth login` or set HF_TOKEN",
         errors.OfflineModeIsEnabled: "it is not in the cache, and HF_HUB_OFFLINE is set; unset it",
         errors.LocalEntryNotFoundError: "it is not in the cache; connect to a network",
-        httpx2.TimeoutException: f"{endpoint} does not answer; {AGAIN}",
-        httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {AGAIN}",
+        httpx2.TimeoutException: f"{endpoint} does not answer; {again}",
+        httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {again}",
         httpx2.HTTPError: f"the connection to {endpoint} broke off; try again",
         JSONDecodeError: f"{endpoint} answers with something that is no JSON, perhaps the page of a network that "
         "wants a login; open it in a browser",
         (LookupError, TypeError, AttributeError, RecursionError): f"{endpoint} gives an answer that makes no sense "
-        f"({type(error).__name__}); check HF_ENDPOINT, or {AGAIN}",
+        f"({type(error).__name__}); check HF_ENDPOINT, or {again}",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
@@ -79,9 +96,10 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; free space, or let HF_HOME name another folder"
     if XET & {frame.name for frame in traceback.extract_tb(error.__traceback__)}:
-        return f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {AGAIN}"
+        return f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {again}"
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return f"{' '.join(lines)[:120].rstrip('.')}; try again"
+    told = "the file arrived incomplete" if lines[0].startswith("Consistency check failed") else " ".join(lines)
+    return f"{told[:120].rstrip('.')}; try again"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -90,7 +108,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _status_reason(error: "Exception") -> str:
+def _status_reason(error: "Exception", loading: bool) -> str:
     from huggingface_hub import errors
 
     response = error.response  # type: ignore[attr-defined]
@@ -104,9 +122,10 @@ def _status_reason(error: "Exception") -> str:
     if status == 401 and "authorization" in response.request.headers:
         return "the Hub does not accept the token (401); run `hf auth login` or correct HF_TOKEN"
     if status >= 500:
-        return f"the Hub is in trouble ({status}); {AGAIN}"
+        return f"the Hub is in trouble ({status}); {later(loading)}"
     said = " ".join((getattr(error, "server_message", None) or "").split())[:100]
-    return STATUS_REASONS.get(status, f"the Hub refuses ({status}{': ' if said else ''}{said})")
+    reasons = {**STATUS_REASONS, **(LOADING_REASONS if loading else {})}
+    return reasons.get(status, f"the Hub refuses ({status}{': ' if said else ''}{said})")
 
 
 STATUS_REASONS = {
@@ -117,4 +136,8 @@ STATUS_REASONS = {
     404: "there is no such repository, or it is private (404); correct the name or run `hf auth login`",
     409: "it exists, or somebody else is changing it (409); try again or choose another name",
     429: "too many requests (429); wait a few minutes",
+}
+LOADING_REASONS = {
+    402: "the Hub wants payment (402); see its page on the Hub",
+    403: "the token may not read that (403); give one that may, made on the Hub under Settings, Access Tokens",
 }

@@ -1,4 +1,4 @@
-"""What gradio reads from the environment, checked before it does: it would end in a traceback while it is imported."""
+"""What gradio and its company read from the environment, checked before they do: they would end in a traceback."""
 
 import os
 import tempfile
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from camloss.errors import CamlossError, quoted
+from camloss.hub.words import check_environment
 
 PORT = "GRADIO_SERVER_PORT"
 FOLDER = "GRADIO_TEMP_DIR"
@@ -19,18 +20,25 @@ NUMBERS = {  # name: the lowest and the highest that make sense
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": (1, 10**9),
     "GRADIO_DEFAULT_CONCURRENCY_LIMIT": (1, 10**6),
     "GRADIO_DEBUG": (0, 1),
+    "WEB_CONCURRENCY": (1, 1000),
 }
+FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def check(environment: Mapping[str, str] = os.environ) -> None:
     """
     Raises:
-        CamlossError: a variable that must be a number is none, or gradio's folder cannot be written.
+        CamlossError: a variable that must be a number is none, one that must name a file names none, or gradio's folder
+            cannot be written.
     """
     for name, (low, high) in NUMBERS.items():
         text = environment.get(name, str(low))
         if not (text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
             raise CamlossError(f"{name} is {quoted(text)}; set it to a whole number from {low} to {high}, or unset it")
+    check_environment(environment)
+    for name in FILES:
+        if environment.get(name) and not Path(environment[name]).exists():
+            raise CamlossError(f"{name} is {quoted(environment[name])}, which is not there; correct or unset it")
     folder = Path(environment.get(FOLDER) or Path(tempfile.gettempdir(), "gradio"))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,11 +23,14 @@ MAX_PIXELS = 4_000_000
 MAX_SIDE = 16_000  # pixels
 MAX_PARTS = 4_000  # chunks or segments of a file; the smallest that encoders write hold 1 to 8 kB of pixels
 MAX_SCANS = 64  # of a progressive JPEG; encoders write about 10
+MAX_LOSSLESS = 512 * 512  # pixels of a WebP without loss, which may ask for 5 kB of tables for every 16 of them
 MAX_ENTRIES = 256  # of EXIF's first directory, of which one is the orientation
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 WEBP_PIXELS = (b"VP8X", b"ALPH", b"VP8 ", b"VP8L")
+FRAMES = (0xC0, 0xC1, 0xC2)  # of a JPEG with Huffman codes, baseline or progressive
+ODD_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)  # arithmetic codes take 30 times as long
 EXIF_START = b"Exif\0\0"
 ORIENTATION = 0x0112
 
@@ -43,6 +46,8 @@ class Picture:
     height: int
     orientation: int
     """1 to 8, as in EXIF; 1 is upright."""
+    most: int = MAX_PIXELS
+    """How many pixels a file of its kind may have."""
 
     def decode(self) -> "Image":
         """The pixels, the right side up.
@@ -104,10 +109,10 @@ def open_picture(text: object) -> Picture:
     size = f"{picture.width} x {picture.height} pixels"
     if min(picture.width, picture.height) < 1:
         raise CamlossError(f"the picture has {size}; send one with at least one pixel")
-    if picture.width * picture.height > MAX_PIXELS or max(picture.width, picture.height) > MAX_SIDE:
-        raise CamlossError(
-            f"the picture has {size}; scale it to at most {MAX_PIXELS:,} in all and {MAX_SIDE:,} on each side"
-        )
+    if picture.width * picture.height > picture.most or max(picture.width, picture.height) > MAX_SIDE:
+        instead = "" if picture.most == MAX_PIXELS else ", or send a PNG instead of a WebP without loss"
+        most = f"{picture.most:,} in all and {MAX_SIDE:,} on each side"
+        raise CamlossError(f"the picture has {size}; scale it to at most {most}{instead}")
     return picture
 
 
@@ -152,10 +157,12 @@ def _jpeg(file: bytes) -> Picture:
         at = start + length
         if marker == 0xE1:
             turned = orientation(content.removeprefix(EXIF_START)) if content.startswith(EXIF_START) else turned
-        elif _is_frame(marker):
+        elif marker in FRAMES:
             height, width = struct.unpack_from(">HH", content, 1)
             size = (width, height)
-        if marker in (0xE0, 0xEE, 0xDB, 0xC4, 0xCC, 0xDD) or _is_frame(marker):
+        elif marker in ODD_FRAMES:
+            raise OddFileError("it is coded in a way that browsers cannot read")
+        if marker in (0xE0, 0xEE, 0xDB, 0xC4, 0xDD) or marker in FRAMES:
             kept.append(b"\xff" + bytes([marker]) + file[start:at])
     pixels = file[start:]
     if pixels.count(b"\xff\xda") >= MAX_SCANS:
@@ -171,13 +178,9 @@ def _jpeg_marker(file: bytes, at: int) -> tuple[int, int]:
     return found[1][0], found.end()
 
 
-def _is_frame(marker: int) -> bool:
-    return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
-
-
 def _webp(file: bytes) -> Picture:
     kept: list[bytes] = []
-    size, turned, at = (0, 0), 1, 12
+    size, turned, at, lossless = (0, 0), 1, 12, False
     end = min(len(file), 8 + struct.unpack_from("<I", file, 4)[0])
     for _ in _bounded():
         if at >= end:
@@ -191,9 +194,11 @@ def _webp(file: bytes) -> Picture:
             raise OddFileError("it holds several frames")
         elif kind in WEBP_PIXELS:
             size = size if kind == b"ALPH" or size != (0, 0) else _webp_size(kind, content)
+            lossless |= kind == b"VP8L" or (kind == b"ALPH" and content[:1] != b"" and content[0] & 3 != 0)
             kept.append(kind + struct.pack("<I", length) + content + b"\0" * (length % 2))
     body = b"WEBP" + b"".join(kept)
-    return Picture("WEBP", b"RIFF" + struct.pack("<I", len(body)) + body, *size, turned)
+    file = b"RIFF" + struct.pack("<I", len(body)) + body
+    return Picture("WEBP", file, *size, turned, MAX_LOSSLESS if lossless else MAX_PIXELS)
 
 
 def _webp_size(kind: bytes, content: bytes) -> tuple[int, int]:

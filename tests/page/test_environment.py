@@ -24,6 +24,19 @@ def test_a_folder_that_cannot_be_written(folder: str) -> None:
         environment.check({"GRADIO_TEMP_DIR": folder})
 
 
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"])
+def test_numbers_that_others_read(name: str) -> None:
+    with pytest.raises(CamlossError, match=f"{name} is 'abc'; set it to a whole number"):
+        environment.check({name: "abc"})
+    environment.check({name: "7"})
+
+
+def test_certificates_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CamlossError, match="SSL_CERT_FILE is '/nowhere', which is not there"):
+        environment.check({"SSL_CERT_FILE": "/nowhere"})
+    environment.check({"SSL_CERT_DIR": str(tmp_path)})
+
+
 def test_what_is_in_order_passes(tmp_path: Path) -> None:
     environment.check({})
     environment.check({"GRADIO_TEMP_DIR": str(tmp_path / "new" / "folder")})

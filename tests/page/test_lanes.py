@@ -1,6 +1,7 @@
 """Who waits for whom."""
 
 import asyncio
+import os
 import threading
 
 import own_loop
@@ -26,6 +27,21 @@ def test_what_the_page_sends_has_lanes_of_its_own() -> None:
     odd: list[object] = ["abc", [1], [[]], [{}], [{"points": 3}], {"points": []}]
     for strokes in odd:
         assert lane_for(None, strokes) is DRAWINGS
+
+
+def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
+    assert (REST._pool._max_workers, REST._room) == (1, 4)
+    if not hasattr(os, "setpriority"):
+        return
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def of(lane: Lane) -> int:
+        return await lane.run(niceness)
+
+    here = niceness()
+    assert own_loop.run(of(REST)) >= min(19, here + 10) > here == own_loop.run(of(DRAWINGS))
 
 
 def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:

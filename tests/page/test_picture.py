@@ -110,10 +110,24 @@ def test_crafted_pictures_are_refused_or_take_little_memory() -> None:
     assert set(measured) == set(hostile.PICTURES)
     for name, (megabytes, complaint) in measured.items():
         assert megabytes < 150, name
+        assert REFUSED.get(name, "") in (complaint or ""), name
+        assert (name in REFUSED) == (complaint is not None), (name, complaint)
         assert complaint is None or "\n" not in complaint, name
         assert complaint is None or len(complaint) < 250, name
 
 
+REFUSED = {  # and in which words; all others are read, cheaply
+    "ribbon, wide": "16,000 on each side",
+    "20,000 scans": "more than 64 scans",
+    "240,000 chunks": "more than 4,000 parts",
+    "500,000 comments": "more than 4,000 parts",
+    "arithmetic codes": "browsers cannot read",
+    "65,536 Huffman codes": "at most 262,144 in all",
+    "4 megapixels, WebP without loss": "at most 262,144 in all",
+    "4 megapixels, WebP, glass without loss": "at most 262,144 in all",
+    "WebP of two sizes": "damaged",
+    "canvas of 16 million pixels": "at most 4,000,000 in all",
+}
 MEASURE = """
 import json, resource
 import hostile
