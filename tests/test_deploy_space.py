@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
 from hub_server import Hub
+from packaging.requirements import Requirement
 from page_server import PageServer
 from untrained import write_twins
 
@@ -330,7 +332,7 @@ def test_the_package_installs_from_the_space_as_the_card_says(
     install = [sys.executable, "-m", "pip", "install", "-q", *offline, "--target", str(target), requirement]
     installed = subprocess.run(install, cwd=elsewhere, capture_output=True, text=True, timeout=300, check=False)
     assert installed.returncode == 0, installed.stderr
-    snippet += "\nimport camloss; print(camloss.__file__)\n"
+    snippet += LOADED
     environment = {**os.environ, "PYTHONPATH": str(target)}
     command = [sys.executable, "-c", snippet]
     ran = subprocess.run(
@@ -338,7 +340,32 @@ def test_the_package_installs_from_the_space_as_the_card_says(
     )
     assert ran.returncode == 0, ran.stderr
     assert re.match(r"\d with \d+\.\d%\ntorch.Size\(\[1, 14, 14\]\)\n", ran.stdout)
-    assert ran.stdout.splitlines()[-1] == str(target / "camloss" / "__init__.py")
+    place, loaded = ran.stdout.splitlines()[-2:]
+    assert place == str(target / "camloss" / "__init__.py")
+    (installed_package,) = distributions(name="camloss", path=[str(target)])
+    assert {"torch", "huggingface_hub"} <= set(loaded.split()) <= brought_by(installed_package.requires, "hub")
+
+
+LOADED = """
+import inspect, re, sys, camloss
+from importlib.metadata import packages_distributions
+ours = [inspect.getsource(module) for name, module in list(sys.modules.items()) if name.partition(".")[0] == "camloss"]
+asked = {name for source in ours for name in re.findall(r"^ *(?:import|from) (\\w+)", source, re.MULTILINE)}
+owners = packages_distributions()
+print(camloss.__file__)
+print(*{owner for name in asked & sys.modules.keys() for owner in owners.get(name, []) if owner != "camloss"})
+"""
+
+
+def brought_by(requirements: list[str] | None, extra: str = "", names: frozenset[str] = frozenset()) -> set[str]:
+    """The distributions that an install of these brings, as far as they are here."""
+    found = set(names)
+    for requirement in map(Requirement, requirements or []):
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        for package in distributions(name=requirement.name) if wanted else ():
+            if package.name not in found:
+                found |= brought_by(package.requires, names=frozenset({*found, package.name}))
+    return found
 
 
 def test_on_zero_gpu_the_page_has_the_one_function_that_is_wanted(
