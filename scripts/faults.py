@@ -18,7 +18,7 @@ from _checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))  # the Hub, and what may be wrong with it
 import hub_xet  # noqa: F401, adds routes
-from hub_faults import LOADING, PUSHING, Break
+from hub_faults import LOADING, PUSHING, Break, strange_certificate
 from hub_pair import CAM
 from hub_server import Hub
 
@@ -28,13 +28,20 @@ AT_ONCE = 6
 LOAD = f"load_checkpoint({CAM!r})"
 PUSH = "hub_pair.push({!r}, tag='v1')"
 FAULTS = {
-    f"{doing}: {name}": how for doing, faults in (("load", LOADING), ("push", PUSHING)) for name, how in faults.items()
+    f"{doing}: {name}": how[0]
+    for doing, faults in (("load", LOADING), ("push", PUSHING))
+    for name, how in faults.items()
 }
+STRANGE, NO_CACHE = (
+    "load: a certificate that nobody signed",
+    "load: no folder for the cache",
+)  # no faults of the Hub's own
 
 
 def main() -> None:
+    names = [*FAULTS, STRANGE, NO_CACHE]
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS), metavar="FAULT", help="some alone")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT", help="some alone")
     names = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         checkpoints, whole = Path(folder, "checkpoints"), Hub().start()
@@ -43,7 +50,7 @@ def main() -> None:
         whole.stop()
 
         def row(name: str) -> str:
-            seconds, line = try_fault(name, FAULTS[name][0], whole, checkpoints)
+            seconds, line = try_fault(name, FAULTS.get(name, lambda _: None), whole, checkpoints)
             return f"| {name} | {seconds} | {line} |"
 
         print("| fault | seconds | what the user reads |\n| --- | ---: | --- |")
@@ -53,13 +60,14 @@ def main() -> None:
 
 def try_fault(name: str, break_it: Break, whole: Hub, checkpoints: Path) -> tuple[str, str]:
     """The seconds, and the line that the user reads in the end."""
-    hub = Hub().start()
     with tempfile.TemporaryDirectory() as home:
+        hub = Hub(certificate=strange_certificate(Path(home)) if name == STRANGE else None).start()
         if name.startswith("load"):
             hub.repos = copy.deepcopy(whole.repos)
         break_it(hub)
-        seconds, line = said(LOAD if name.startswith("load") else PUSH.format(str(checkpoints)), hub, home)
-    hub.stop()
+        cache = "/dev/null/cache" if name == NO_CACHE else home
+        seconds, line = said(LOAD if name.startswith("load") else PUSH.format(str(checkpoints)), hub, cache)
+        hub.stop()
     return seconds, line.replace(hub.endpoint, "ENDPOINT").replace("|", "\\|")
 
 

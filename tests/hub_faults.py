@@ -1,7 +1,9 @@
 """What may be wrong with a Hub, and what its user then reads; scripts/faults.py makes a table of it."""
 
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from hub_pair import CAM
 from hub_server import Fault, Hub
@@ -28,6 +30,15 @@ def in_xet(method: str, path: str, what: Fault) -> Break:
 def describes(**file: object) -> bytes:
     """What the Hub's API says of a repository with one weight file."""
     return json.dumps({"id": CAM, "sha": "0" * 40, "siblings": [{"rfilename": WEIGHTS, **file}]}).encode()
+
+
+def strange_certificate(folder: Path) -> Path:
+    """A certificate, with its key, that nobody has signed."""
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*request, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
+    both = folder / "certificate.pem"
+    both.write_bytes((folder / "key").read_bytes() + (folder / "cert").read_bytes())
+    return both
 
 
 HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"

@@ -1,11 +1,10 @@
 """Every fault of a Hub is one line that says what to do, within a limited time."""
 
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from hub_faults import LOADING, PUSHING
+from hub_faults import LOADING, PUSHING, strange_certificate
 from hub_pair import CAM, push
 from hub_server import Hub
 
@@ -73,11 +72,7 @@ def test_a_line_stays_short_whatever_is_said(hub: Hub) -> None:
 
 
 def test_a_certificate_that_nobody_knows_is_named(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = tmp_path / "certificate.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
-    subprocess.run([*request, "-keyout", tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
-    certificate.write_bytes((tmp_path / "key").read_bytes() + (tmp_path / "cert").read_bytes())
-    strange = Hub(certificate=certificate).start()
+    strange = Hub(certificate=strange_certificate(tmp_path)).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", strange.endpoint)
     try:
         with pytest.raises(
