@@ -21,7 +21,13 @@ from camloss.page.serve import MAX_POINTS
 
 ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
 TOLD = 0.7  # seconds after which the page's script says that the page is busy
-DEAR = ("4 megapixels", "the longest PNG", "60 scans", f"{MAX_POINTS:,} points")  # what those who attack send
+DEAR = (
+    "4 megapixels",
+    "the longest PNG",
+    "60 scans",
+    "16,384 Huffman",
+    f"{MAX_POINTS:,} points",
+)  # what those who attack send
 REST = 5.0  # seconds until memory must have been given back
 POST = ("POST", "/gradio_api/component_server/")
 FOUR = [{"width": 60, "points": [390, 200, 300, 550, 690, 530]}, {"width": 60, "points": [590, 230, 550, 800]}]

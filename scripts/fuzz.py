@@ -1,19 +1,20 @@
 """Send garbage with a structure to everything that reads what strangers write:
 
-    python scripts/fuzz.py --cases 10000 --seed 1
+    python scripts/fuzz.py --cases 10000 --seed 1 > docs/records/fuzz.md
 
 Pictures, strokes, questions and raw requests go to the page, links to its script in Chromium, weight files and
 pair.json to what loads a pair. The same seed makes the same cases. What comes back must be an answer, or one line that
 says what is wrong, and take at most half a second of a core and 150 MB; anything else is printed and makes the exit
-code 1. Printed, too, is what was slowest and what took most memory.
+code 1. What was slowest and what took most memory goes to stderr, the table to stdout.
 """
 
 import json
 import random
 import re
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,15 @@ class Report:
         if self.largest[0] > MOST_MEGABYTES:
             found.append(f"{self.largest[0]:.0f} MB for {self.largest[1][:SHOWN]}")
         return found
+
+    def lines(self) -> Iterator[str]:
+        """What is behind its row of the table."""
+        for what, (amount, case) in {"slowest": self.slowest, "largest": self.largest}.items():
+            yield f"{what} ({amount:.2f}): {case[:SHOWN]}"
+        for problem, case in self.problems.items():
+            yield f"PROBLEM: {problem}\n    {case[:SHOWN]}"
+        for dear in self.too_dear():
+            yield f"TOO DEAR: {dear}"
 
     def note(self, case: object, seconds: float, megabytes: float, problem: str | None, refused: bool = False) -> None:
         shown = case.decode("latin-1") if isinstance(case, bytes) else repr(case)
@@ -275,7 +285,7 @@ def main() -> None:
     )
     flags = parser.parse_args()
     first = random.randrange(10**6) if flags.seed is None else flags.seed
-    print(f"seed {first}", flush=True)
+    print(f"seed {first}", file=sys.stderr)
     warnings.simplefilter("ignore")  # Pillow's, of pictures that are odd
     counts = {kind: max(1, flags.cases * SHARES[kind] // 100) for kind in flags.only}
     reports = {kind: HERE[kind](count, first) for kind, count in counts.items() if kind in HERE}
@@ -292,14 +302,10 @@ def main() -> None:
         for kind, r in reports.items()
     ]
     print(cli.table(["kind", "cases", "refused", "slowest", "largest", "problems"], rows))
-    for kind, report in reports.items():
-        for what, (amount, case) in {"slowest": report.slowest, "largest": report.largest}.items():
-            print(f"{kind}, {what} ({amount:.2f}): {case[:SHOWN]}")
-        for problem, case in report.problems.items():
-            print(f"PROBLEM with {kind}: {problem}\n    {case[:SHOWN]}")
-        for dear in report.too_dear():
-            print(f"TOO DEAR of {kind}: {dear}")
     print(f"\n{sum(report.cases for report in reports.values()):,} cases of seed {first}; {hardware()}")
+    for kind, report in reports.items():
+        for line in report.lines():
+            print(f"{kind}: {line}", file=sys.stderr)
     if any(report.problems or report.too_dear() for report in reports.values()):
         raise SystemExit(1)
 
