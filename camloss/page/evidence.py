@@ -3,7 +3,7 @@
 `camloss/page/web/places.js` computes the same; a test compares the two.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,50 +14,61 @@ from camloss.digits.places import NEAR, STROKE, holes, junctions, within
 from camloss.metrics import INK
 
 HOT = 0.5  # of the map's maximum
+HOTTEST = 0.05  # share of the pixels by which places are compared: as many of each map, so that no map's size decides
 CORE = 0.9  # ink of a pixel at the heart of a stroke: pieces a pen's width apart are parted by fainter columns
 TALL = 0.5  # of the height of all the ink: what stands apart and is as tall as that may be a digit of its own
 
 HOLE, JUNCTION, STROKES, BESIDE = "hole", "junction", "stroke", "beside"
+ADDED = "added"  # on ink that was not drawn
+NOWHERE = "nowhere"  # nothing speaks for the class
 
 
 @dataclass(frozen=True)
 class HotPart:
-    """The part of a map that reaches half of its maximum, the map stretched bilinearly over the field."""
+    """Where a map is hot, the map stretched bilinearly over the field."""
 
-    cells: Tensor
-    """(H, W) bool, as large as the field."""
+    area: float
+    """The share of the field on which it reaches half of its maximum, in [0, 1]."""
     place: str
-    """Where the highest point lies: in a `HOLE`, near a `JUNCTION`, on the `STROKES`, or `BESIDE` them all."""
-
-    @property
-    def area(self) -> float:
-        """The share of the field, in [0, 1]."""
-        return float(self.cells.double().mean())
+    """Where its highest point lies: in a `HOLE`, near a `JUNCTION`, on the `STROKES`, `BESIDE` them all, or on what was
+    `ADDED`; `NOWHERE` for a map that is all 0."""
+    hottest: Tensor
+    """(H, W) bool, as large as the field: the hottest twentieth of the pixels; of equals those that are read first."""
 
 
-def hot_part(cam: Tensor, pixels: Tensor) -> HotPart:
+def hot_part(evidence: Tensor, pixels: Tensor, drawn: Tensor | None = None) -> HotPart:
     """Where the evidence is hot.
 
     Args:
-        cam: (h, w), in [0, 1], min-max normalised.
+        evidence: (h, w), at least 0: a CAM, min-max normalised, or what of a contrastive CAM speaks for the class.
         pixels: (H, W), what the network was given, white ink on black.
+        drawn: (H, W), what of it is the digit, where something was added.
     """
-    heat = F.interpolate(cam[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
-    peak = int(heat.argmax())
-    ink = pixels[None] >= STROKE
+    drawn = pixels if drawn is None else drawn
+    heat = F.interpolate(evidence[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
+    order = heat.flatten().sort(descending=True, stable=True).indices
+    hottest = torch.zeros(heat.numel(), dtype=torch.bool)
+    hottest[order[: round(HOTTEST * heat.numel())]] = True
+    hot = (heat > 0) & (heat >= HOT * evidence.max().double())
+    place = _place_of(int(order[0]), pixels, drawn) if bool(hot.any()) else NOWHERE
+    return HotPart(float(hot.double().mean()), place, hottest.view_as(heat))
+
+
+def _place_of(peak: int, pixels: Tensor, drawn: Tensor) -> str:
+    ink = drawn[None] >= STROKE
     if holes(ink).flatten()[peak]:
-        place = HOLE
-    elif within(junctions(ink), NEAR).flatten()[peak]:
-        place = JUNCTION
-    else:
-        place = STROKES if pixels.flatten()[peak] >= INK else BESIDE
-    return HotPart(heat >= HOT, place)
+        return HOLE
+    if within(junctions(ink), NEAR).flatten()[peak]:
+        return JUNCTION
+    if drawn.flatten()[peak] >= INK:
+        return STROKES
+    return ADDED if pixels.flatten()[peak] >= INK else BESIDE
 
 
-def overlap(parts: Iterable[HotPart]) -> float:
-    """What all hot parts have in common, as a share of what they cover together, in [0, 1]."""
-    cells = torch.stack([part.cells for part in parts])
-    return float(cells.all(0).sum() / cells.any(0).sum().clamp_min(1))
+def shared(parts: Sequence[HotPart]) -> float:
+    """The share of the hottest pixels of each map that are hottest in all of them, in [0, 1]."""
+    hottest = torch.stack([part.hottest for part in parts])
+    return float(hottest.all(0).sum() / hottest[0].sum())
 
 
 def two_digits(pixels: Tensor) -> bool:

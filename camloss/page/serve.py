@@ -17,7 +17,8 @@ from camloss.digits.sketch import prepare_sketch
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
-from camloss.page.evidence import HotPart, hot_part, overlap, two_digits
+from camloss.metrics import ink_energy
+from camloss.page.evidence import HotPart, hot_part, shared, two_digits
 from camloss.page.picture import open_picture
 from camloss.page.sentence import Read, sentence
 from camloss.twins import VARIANTS, Twins
@@ -74,9 +75,10 @@ def answer(
             cam, caam: maps in [0, 1].
             contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
             agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
-            ink_energy: the share of the CAM that lies on the strokes, in [0, 1].
-            area: the share of the 28 x 28 on which the CAM reaches half of its maximum, in [0, 1].
-            place: where its maximum lies: "hole", "junction", "stroke" or "beside".
+            ink_energy: the share of the evidence that lies on the strokes, in [0, 1]. The evidence is the CAM, or where
+                one is asked for what of the contrast speaks for class_idx.
+            area: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
+            place: where its maximum lies: "hole", "junction", "stroke" or "beside"; "nowhere" where there is none.
             doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
@@ -91,13 +93,17 @@ def answer(
         return {"blank": True, "summary": "There is nothing to read yet."}
     seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
     pixels = sketch.pixels[0, 0]
-    hot = {variant: hot_part(explanation.cam[0], pixels) for variant, explanation in seen.items()}
-    described = {variant: _describe(explanation, hot[variant], encode) for variant, explanation in seen.items()}
+    evidence = {variant: _evidence(explanation) for variant, explanation in seen.items()}
+    hot = {variant: hot_part(shown[0], pixels) for variant, shown in evidence.items()}
+    energy = {variant: float(ink_energy(shown, sketch.pixels)) for variant, shown in evidence.items()}
+    described = {
+        variant: _describe(explanation, hot[variant], energy[variant], encode) for variant, explanation in seen.items()
+    }
     return {
         "blank": False,
         "summary": sentence(
             [_read(variant, reading) for variant, reading in described.items()],
-            overlap(hot.values()),
+            shared(list(hot.values())),
             two_digits(pixels),
         ),
         "source": twins.source,
@@ -251,7 +257,12 @@ def _frame(sketch: Sketch) -> list[float]:
     return [round(number, 3) for number in (sketch.left, sketch.top, sketch.scale)]
 
 
-def _describe(seen: Explanation, hot: HotPart, encode: Callable[..., Any]) -> dict[str, Any]:
+def _evidence(seen: Explanation) -> Tensor:
+    """(1, H, W): what of the map that is shown speaks for the class."""
+    return seen.cam if seen.contrast is None else seen.contrast.clamp_min(0)
+
+
+def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[..., Any]) -> dict[str, Any]:
     return {
         "digit": int(seen.probs.argmax()),
         "probs": [round(p, 6) for p in seen.probs[0].tolist()],
@@ -261,7 +272,7 @@ def _describe(seen: Explanation, hot: HotPart, encode: Callable[..., Any]) -> di
         "caam": encode(seen.caam[0]),
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "agreement": round(1 - float(seen.distance), 4),
-        "ink_energy": None if seen.ink_energy is None else round(float(seen.ink_energy), 4),
+        "ink_energy": round(energy, 4),
         "area": round(hot.area, 4),
         "place": hot.place,
         **({} if seen.doubt is None else {"doubt": round(float(seen.doubt), 4)}),

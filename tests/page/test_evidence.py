@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from camloss.page.evidence import HotPart, hot_part, overlap, two_digits
+from camloss.page.evidence import hot_part, shared, two_digits
 
 
 def ring() -> Tensor:
@@ -35,23 +35,43 @@ def test_a_junction_reaches_three_pixels(distance: int, place: str) -> None:
     assert hot_part(peak_at(14, 14 + distance), cross).place == place
 
 
+def test_what_was_added_is_none_of_the_digit() -> None:
+    given = ring()
+    given[2, 10:18] = given[14, 2:6] = 1.0
+    assert hot_part(peak_at(2, 14), given, ring()).place == "added"
+    assert hot_part(peak_at(2, 14), given).place == "stroke"
+    assert hot_part(peak_at(14, 14), given, ring()).place == "hole"
+    assert hot_part(peak_at(25, 14), given, ring()).place == "beside"
+
+
 def test_area_is_what_reaches_half_of_the_maximum_on_the_whole_field() -> None:
     cam = torch.zeros(14, 14)
     cam[:7] = 1.0
-    part = hot_part(cam, ring())
-    assert part.cells.shape == (28, 28)
-    assert part.area == 0.5
+    assert hot_part(cam, ring()).area == 0.5
+    assert hot_part(0.3 * cam, ring()).area == 0.5  # a contrast may reach less than 1
     cam[7:] = 0.49
     assert hot_part(cam, ring()).area == pytest.approx(0.5, abs=1 / 28)  # the step is a slope, once stretched
 
 
-def test_overlap_is_what_is_common_of_what_is_covered() -> None:
-    left, middle, nothing = (torch.zeros(4, 4, dtype=torch.bool) for _ in range(3))
-    left[:, :2] = middle[:, 1:3] = True
-    assert overlap([HotPart(left, ""), HotPart(left, "")]) == 1
-    assert overlap([HotPart(left, ""), HotPart(middle, "")]) == pytest.approx(1 / 3)
-    assert overlap([HotPart(left, ""), HotPart(nothing, "")]) == 0
-    assert overlap([HotPart(nothing, ""), HotPart(nothing, "")]) == 0
+def test_what_speaks_for_nothing_is_hot_nowhere() -> None:
+    part = hot_part(torch.zeros(14, 14), ring())
+    assert (part.area, part.place) == (0.0, "nowhere")
+
+
+def hill(y: float, x: float, width: float) -> Tensor:
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    return torch.exp(-((rows - y) ** 2 + (columns - x) ** 2) / width**2)
+
+
+def test_hottest_pixels_are_as_many_whatever_the_size() -> None:
+    wide, narrow = (hot_part(hill(14, 14, width), ring()) for width in (9, 2))
+    assert wide.area > 10 * narrow.area
+    assert wide.hottest.sum() == narrow.hottest.sum() == round(0.05 * 28 * 28)
+    assert shared([wide, narrow]) == 1
+    assert shared([wide, hot_part(hill(4, 22, 9), ring())]) == 0
+    beside = hot_part(hill(14, 17, 9), ring())
+    assert shared([wide, beside]) == pytest.approx(0.5, abs=0.1)
+    assert shared([wide, narrow, beside]) == shared([wide, beside])
 
 
 def bars(*places: tuple[int, int, int]) -> Tensor:

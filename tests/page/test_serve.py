@@ -16,7 +16,9 @@ from recorded import RECORDED, answers
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.digits.pen import PenStroke, write_strokes
 from camloss.digits.sketch import prepare_sketch
+from camloss.metrics import ink_energy
 from camloss.page import serve
+from camloss.page.evidence import hot_part
 from camloss.page.picture import MAX_TEXT
 from camloss.twins import Twins
 
@@ -36,15 +38,27 @@ def test_look_says_what_explain_says(twins: Twins) -> None:
         assert said["other_idx"] == 5
         assert said["digit"] == int(truth.probs.argmax())
         assert truth.contrast is not None
-        assert truth.ink_energy is not None
         torch.testing.assert_close(torch.tensor(said["probs"]), truth.probs[0], atol=1e-6, rtol=0)
         for name, expected in (("cam", truth.cam), ("caam", truth.caam), ("contrast", truth.contrast)):
             torch.testing.assert_close(torch.tensor(said[name]), expected[0], atol=5.1e-4, rtol=0)
         assert said["agreement"] == pytest.approx(1 - float(truth.distance), abs=1e-4)
-        assert said["ink_energy"] == pytest.approx(float(truth.ink_energy), abs=1e-4)
     assert answer["map_size"] == [14, 14]
     assert answer["source"] == twins.source
     torch.testing.assert_close(torch.tensor(answer["seen"]), sketch.pixels[0, 0], atol=5.1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("other", [None, 5])
+def test_what_is_measured_is_the_map_that_is_shown(twins: Twins, other: int | None) -> None:
+    answer = serve.answer(twins, SEVEN, class_idx=3, other_idx=other)
+    sketch = prepare_sketch(drawn())
+    assert sketch is not None
+    for variant, model in twins.models.items():
+        truth, said = explain(model, sketch.pixels, 3, other), answer[variant]
+        shown = truth.cam if truth.contrast is None else truth.contrast.clamp_min(0)
+        hot = hot_part(shown[0], sketch.pixels[0, 0])
+        assert said["ink_energy"] == pytest.approx(float(ink_energy(shown, sketch.pixels)), abs=1e-4)
+        assert (said["area"], said["place"]) == (pytest.approx(hot.area, abs=1e-4), hot.place)
+    assert ("Evidence for 3 rather than 5: " in answer["summary"]) is (other == 5)
 
 
 def test_each_model_explains_what_it_reads_unless_asked(twins: Twins) -> None:

@@ -150,15 +150,18 @@ export const KINDS = {
 };
 
 /**
- * What the networks are given in place of a digit, and where it lies.
+ * What the networks are given in place of a digit, where it lies, and what of it is the digit.
  *
  * @param {Sketch} sketch @param {Disturbance} disturbance @param {Uint8Array[]} pool that scraps are torn from
- * @returns {Sketch}
+ * @returns {Sketch & {drawn: Float32Array}}
  */
 export function disturbed({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
-  const result = KINDS[kind](asBytes(pixels), strength, seed, pool);
-  const off = Math.floor((Math.sqrt(result.length) - DIGIT) / 2) * scale;
-  return { pixels: Float32Array.from(result, (ink) => ink / 255), frame: [left - off, top - off, scale] };
+  const digit = asBytes(pixels);
+  const result = KINDS[kind](digit, strength, seed, pool);
+  const side = Math.sqrt(result.length);
+  const off = Math.floor((side - DIGIT) / 2) * scale;
+  const asInk = (/** @type {Uint8Array} */ bytes) => Float32Array.from(bytes, (ink) => ink / 255);
+  return { pixels: asInk(result), drawn: asInk(onField(digit, side)), frame: [left - off, top - off, scale] };
 }
 
 /** @param {Float32Array} pixels in [0, 1] */

@@ -2,7 +2,7 @@
 // camloss/page/serve.py makes of them. Python is the reference; a test compares the two.
 
 import { TOP } from "./heat.js";
-import { hotPart, overlap, twoDigits } from "./places.js";
+import { hotPart, shared, twoDigits } from "./places.js";
 import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./rub.js";
 import { sentence } from "./sentence.js";
 
@@ -141,7 +141,7 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
  *
  * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
  * @param {Float32Array} pixels of a square picture @param {Asked} question
- * @param {Float32Array} drawn what of the picture is drawn, where it is disturbed
+ * @param {Float32Array} drawn what of the picture is the digit, where something was put in the way
  * @throws {Error} one of the networks is not there
  */
 export function answerFor(networks, titles, pixels, question, drawn = pixels) {
@@ -150,14 +150,17 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
     if (!network) throw new Error(`no weights for ${variant}`);
     return {
       variant,
-      ...(question.rub ? readRubbed(network, pixels, question, question.rub) : read(network, pixels, question)),
+      ...(question.rub
+        ? readRubbed(network, pixels, drawn, question, question.rub)
+        : read(network, pixels, drawn, question)),
     };
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
-  const shared = overlap(told.map(({ cells }) => cells));
+  const common = shared(told.map(({ hottest }) => hottest));
+  const isDisturbed = drawn !== pixels || Boolean(question.rub);
   return {
     blank: false,
-    summary: sentence(reads, shared, twoDigits(drawn, Math.sqrt(drawn.length))),
+    summary: sentence(reads, common, twoDigits(drawn, Math.sqrt(drawn.length)), isDisturbed),
     map_size: told[0].size,
     readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
     logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
@@ -168,11 +171,12 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
  * What one network says once the hottest pixels of its own map are rubbed out, and whether the digit that it read before
  * would have outlived the loss of as much ink elsewhere: at random, and from the middle of the ink outwards.
  *
- * @param {Network} network @param {Float32Array} pixels @param {Asked} question @param {number} share of the pixels
+ * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @param {Asked} question @param {number} share of the pixels
  * @returns {ReturnType<typeof read>}
  */
-function readRubbed(network, pixels, question, share) {
-  const before = read(network, pixels, question);
+function readRubbed(network, pixels, drawn, question, share) {
+  const before = read(network, pixels, drawn, question);
   const { digit } = before.reading;
   const mask = hottest(before.heat, share);
   const ink = inkUnder(pixels, mask);
@@ -182,7 +186,7 @@ function readRubbed(network, pixels, question, share) {
     const { logits } = network.run(without(pixels, rubbed), side, side);
     return { digit: highest(logits), prob: rounded(softmax(logits)[digit], 6) };
   };
-  const after = read(network, without(pixels, mask), question);
+  const after = read(network, without(pixels, mask), without(drawn, mask), question);
   const draws = Array.from({ length: DRAWS }, (_, draw) => survives(asMuch(pixels, byChance(pixels, draw), ink)));
   const loss = {
     digit,
@@ -212,11 +216,12 @@ function readRubbed(network, pixels, question, share) {
 /**
  * What one network says.
  *
- * @param {Network} network @param {Float32Array} pixels @param {Asked} question
- * @returns {{reading: Reading, cells: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
- *   cells: the hot part; heat: the CAM, stretched over the pixels
+ * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @param {Asked} question
+ * @returns {{reading: Reading, hottest: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
+ *   hottest: the pixels by which places are compared; heat: the evidence, stretched over the pixels
  */
-export function read(network, pixels, question) {
+function read(network, pixels, drawn, question) {
   const side = Math.sqrt(pixels.length);
   const { logits, features, middle } = network.run(pixels, side, side);
   const { height, width, channels } = features;
@@ -228,18 +233,16 @@ export function read(network, pixels, question) {
   let contrast = null;
   if (question.other_idx !== null) {
     const against = weightsOf(network, question.other_idx, channels);
-    contrast = asBytes(
-      overLargest(
-        weightedMap(
-          features,
-          weights.map((weight, c) => weight - against[c]),
-        ),
+    contrast = overLargest(
+      weightedMap(
+        features,
+        weights.map((weight, c) => weight - against[c]),
       ),
-      -1,
     );
   }
-  const heat = stretched(cam, height, width, side, side);
-  const { cells, area, place } = hotPart(heat, pixels, side);
+  const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // what of the shown map speaks for the class
+  const heat = stretched(speaking, height, width, side, side);
+  const hot = hotPart(heat, Math.max(...speaking), pixels, drawn);
   const doubt = doubtOf(network, logits, middle);
   const reading = {
     digit,
@@ -248,14 +251,14 @@ export function read(network, pixels, question) {
     other_idx: question.other_idx,
     cam: asBytes(cam),
     caam: asBytes(caam),
-    contrast,
+    contrast: contrast && asBytes(contrast, -1),
     agreement: rounded(1 - distance(cam, caam), 4),
-    ink_energy: rounded(inkEnergy(heat, pixels), 4),
-    area: rounded(area, 4),
-    place,
+    ink_energy: rounded(inkEnergy(heat, drawn), 4),
+    area: rounded(hot.area, 4),
+    place: hot.place,
     ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
   };
-  return { reading, cells, heat, logits, size: [height, width] };
+  return { reading, hottest: hot.hottest, heat, logits, size: [height, width] };
 }
 
 /** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */

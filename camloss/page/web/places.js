@@ -1,11 +1,14 @@
 // Places of a written digit, and which of them a map points at: what camloss/digits/places.py, the thinning of
 // camloss/digits/bitmap.py and camloss/page/evidence.py do. Pictures are square, row by row.
 
+import { hottest } from "./rub.js";
+
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const CORE = Math.fround(0.9); // at the heart of a stroke
 const NEAR = 3; // pixels
 const HOT = 0.5; // of the map's maximum
+const HOTTEST = 0.05; // share of the pixels by which places are compared
 const TALL = 0.5; // of the height of all the ink
 
 /** Columns and rows of the eight neighbours, clockwise from the one above. */
@@ -86,36 +89,35 @@ export function holes(ink, side) {
 }
 
 /**
- * Where the evidence is hot: which pixels reach half of the map's maximum, their share of the field, and where the
- * highest point lies.
+ * Where the evidence is hot: the share of the field on which it reaches half of its maximum, where its highest point
+ * lies, and its hottest twentieth of the pixels.
  *
- * @param {Float64Array} heat of each pixel, in [0, 1] @param {Float32Array} pixels @param {number} side
+ * @param {Float64Array} heat of each pixel, at least 0 @param {number} most the map's maximum, before it was stretched
+ * @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
  */
-export function hotPart(heat, pixels, side) {
+export function hotPart(heat, most, pixels, drawn) {
   const peak = heat.reduce((best, value, i) => (value > heat[best] ? i : best), 0);
-  const cells = Uint8Array.from(heat, (value) => (value >= HOT ? 1 : 0));
-  const area = cells.reduce((sum, cell) => sum + cell, 0) / cells.length;
-  return { cells, area, place: placeOf(peak, pixels, side) };
+  const hot = heat.reduce((sum, value) => sum + (value > 0 && value >= HOT * most ? 1 : 0), 0);
+  const place = hot > 0 ? placeOf(peak, pixels, drawn) : "nowhere";
+  return { area: hot / heat.length, place, hottest: hottest(heat, HOTTEST) };
 }
 
-/** @param {number} peak @param {Float32Array} pixels @param {number} side */
-function placeOf(peak, pixels, side) {
-  const ink = Uint8Array.from(pixels, (value) => (value >= STROKE ? 1 : 0));
+/** @param {number} peak @param {Float32Array} pixels @param {Float32Array} drawn */
+function placeOf(peak, pixels, drawn) {
+  const side = Math.sqrt(drawn.length);
+  const ink = Uint8Array.from(drawn, (value) => (value >= STROKE ? 1 : 0));
   if (holes(ink, side)[peak]) return "hole";
   const far = (/** @type {number} */ i) =>
     Math.hypot((i % side) - (peak % side), Math.floor(i / side) - Math.floor(peak / side));
   if (junctions(ink, side).some((meet, i) => meet && far(i) <= NEAR)) return "junction";
-  return pixels[peak] >= INK ? "stroke" : "beside";
+  if (drawn[peak] >= INK) return "stroke";
+  return pixels[peak] >= INK ? "added" : "beside";
 }
 
-/** What all have in common, as a share of what they cover together. @param {Uint8Array[]} parts */
-export function overlap(parts) {
-  let [common, covered] = [0, 0];
-  parts[0].forEach((_, i) => {
-    common += Math.min(...parts.map((cells) => cells[i]));
-    covered += Math.max(...parts.map((cells) => cells[i]));
-  });
-  return common / Math.max(covered, 1);
+/** The share of the hottest pixels of each map that are hottest in all of them. @param {Uint8Array[]} hottest */
+export function shared(hottest) {
+  const count = (/** @type {Uint8Array} */ mask) => mask.reduce((sum, cell) => sum + cell, 0);
+  return count(hottest[0].map((_, i) => Math.min(...hottest.map((mask) => mask[i])))) / count(hottest[0]);
 }
 
 /** Whether empty columns part the strokes into pieces of which two are tall. @param {Float32Array} pixels @param {number} side */

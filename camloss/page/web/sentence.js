@@ -5,66 +5,103 @@
 const DOUBTFUL = 0.5;
 const SURE = 0.8;
 const SHARED = 0.5;
+const WIDER = 2;
+const EVERYWHERE = 0.6;
 
 /** @type {Record<string, string>} */
 const PLACES = {
-  hole: "in a hole, where there is no ink",
-  junction: "where strokes meet",
-  stroke: "on a stroke",
-  beside: "beside the ink",
+  hole: "hottest in a hole, where there is no ink",
+  junction: "hottest where strokes meet",
+  stroke: "hottest on a stroke",
+  beside: "hottest beside the ink",
+  added: "hottest on what was added",
+  nowhere: "with nothing that speaks for it",
 };
 
 /** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area" | "place" | "doubt"> & {title: string}} Read */
 
 /**
- * @param {Read[]} reads at least two @param {number} overlap of the hot parts of all of them, in [0, 1]
+ * @param {Read[]} reads at least two @param {number} shared of the hottest pixels of all of them, in [0, 1]
  * @param {boolean} twoDigits whether the drawing seems to show two
+ * @param {boolean} disturbed whether the networks are given other than the drawing: their doubt is then about that
  */
-export function sentence(reads, overlap, twoDigits) {
-  const digits = reads.map((read) => `${inner(read.title)} reads ${read.digit}`);
+export function sentence(reads, shared, twoDigits, disturbed) {
   const agreed = new Set(reads.map(({ digit }) => digit)).size === 1;
-  let warning = agreed ? "" : "they disagree: ";
-  if (twoDigits) warning = "this looks like two digits, and the networks know one at a time: ";
-  else if (reads.every(({ doubt = 0 }) => doubt >= DOUBTFUL)) warning = "this may not be a digit: ";
-  let told = agreed ? `${everyone(reads)} read ${reads[0].digit}` : digits.join(", ");
-  if (reads.some((read) => read.class_idx !== read.digit)) {
+  const oddity = oddityOf(reads, twoDigits, disturbed);
+  const remark = remarkOn(reads, disturbed);
+  const opening = agreed ? oddity : "they disagree";
+  const ending = agreed ? remark : oddity || remark;
+  const told = tellOf(reads, agreed, shared);
+  const parts = [opening ? `${opening}: ${told}` : told, ending].filter((part) => part !== "");
+  return parts.map((part) => upper(`${part}.`)).join(" ");
+}
+
+/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} disturbed */
+function oddityOf(reads, twoDigits, disturbed) {
+  if (twoDigits) return "this looks like two digits, not one";
+  const doubted = !disturbed && reads.every(({ doubt = 0 }) => doubt >= DOUBTFUL);
+  return doubted ? "this may not be a digit" : "";
+}
+
+/** @param {Read[]} reads @param {boolean} agreed @param {number} shared */
+function tellOf(reads, agreed, shared) {
+  const digits = reads.map((read) => `${inner(read.title)} reads ${read.digit}`);
+  const told = agreed ? `${everyone(reads)} read ${reads[0].digit}` : digits.join(", ");
+  if (reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null)) {
     const clauses = reads.map(({ title }) => `${inner(title)} over`);
-    told += `. Evidence for ${reads[0].class_idx}: ${evidence(reads, clauses)}`;
-  } else if (agreed) {
-    const why = overlap >= SHARED ? "for much the same reason" : "for different reasons";
-    const clauses = reads.map(({ title }, i) => `${inner(title)} ${i === 0 ? "spreads its evidence over" : "over"}`);
-    told += `, ${why}: ${evidence(reads, clauses)}`;
-  } else {
-    told = evidence(
+    return `${told}. Evidence for ${asked(reads)}: ${evidence(reads, clauses)}`;
+  }
+  if (!agreed) {
+    return evidence(
       reads,
       digits.map((digit) => `${digit} from`),
     );
   }
-  return [upper(`${warning}${told}.`), ...remarks(reads)].join(" ");
+  const clauses = reads.map(({ title }, i) => `${inner(title)} ${i === 0 ? "spreads its evidence over" : "over"}`);
+  return `${told}, ${why(reads, shared)} ${evidence(reads, clauses)}`;
+}
+
+/** @param {Read[]} reads */
+function asked(reads) {
+  const { class_idx, other_idx } = reads[0];
+  const digit = reads.every((read) => read.class_idx === class_idx) ? String(class_idx) : "its own digit";
+  return other_idx === null ? digit : `${digit} rather than ${other_idx}`;
+}
+
+/** @param {Read[]} reads @param {number} shared */
+function why(reads, shared) {
+  if (shared < SHARED) return "for different reasons:";
+  const areas = reads.map(({ area }) => area);
+  const isWider = Math.max(...areas) >= WIDER * Math.min(...areas);
+  return isWider ? "from much the same place, but" : "for much the same reason:";
 }
 
 /** Each clause, which wants an area, with area and place. @param {Read[]} reads @param {string[]} clauses */
 function evidence(reads, clauses) {
-  const areas = reads.map(({ area }, i) => `${clauses[i]} ${percent(area)}${i === 0 ? " of the square" : ""}`);
+  const areas = reads.map(({ area }, i) => `${clauses[i]} ${areaOf(area, i === 0)}`);
   if (new Set(reads.map(({ place }) => place)).size === 1) {
-    return `${areas.join(", ")}, ${everyone(reads)} hottest ${PLACES[reads[0].place]}`;
+    return `${areas.join(", ")}, ${everyone(reads)} ${PLACES[reads[0].place]}`;
   }
-  return areas.map((area, i) => `${area}, hottest ${PLACES[reads[i].place]}`).join(", ");
+  return areas.map((area, i) => `${area}, ${PLACES[reads[i].place]}`).join(", ");
 }
 
-/** @param {Read[]} reads */
-function remarks(reads) {
-  const doubting = reads.filter(({ doubt = 0 }) => doubt >= DOUBTFUL);
-  const some = doubting.length < reads.length ? doubting : [];
-  return [
-    ...some.map(({ title }) => `${title} doubts that this is a digit.`),
-    ...reads
-      .filter(({ probs, digit }) => probs[digit] < SURE)
-      .map(({ title, probs, digit }) => `${title} is not sure: ${percent(probs[digit])}.`),
-    ...reads
-      .filter(({ class_idx, other_idx }) => class_idx === other_idx)
-      .map(({ title, digit }) => `${title} reads ${digit} itself: there is nothing to hold it against.`),
-  ];
+/** @param {number} share @param {boolean} isFirst */
+function areaOf(share, isFirst) {
+  if (share >= EVERYWHERE) return isFirst ? "most of the square" : "most of it";
+  return isFirst ? `${percent(share)} of the square` : percent(share);
+}
+
+/** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} disturbed */
+function remarkOn(reads, disturbed) {
+  const doubting = disturbed ? [] : reads.filter(({ doubt = 0 }) => doubt >= DOUBTFUL);
+  if (doubting.length > 0 && doubting.length < reads.length) return `${doubting[0].title} doubts that this is a digit`;
+  const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
+  if (itself) return `${itself.title} reads ${itself.digit} itself: there is nothing to hold it against`;
+  const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];
+  const unsure = reads.filter((read) => probOf(read) < SURE);
+  if (unsure.length === reads.length)
+    return `neither is sure: ${reads.map((read) => percent(probOf(read))).join(", ")}`;
+  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${percent(probOf(unsure[0]))}` : "";
 }
 
 /** @param {Read[]} reads */

@@ -38,12 +38,14 @@ const TASKS = {
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
   answer({ question, titles, ...given }) {
     const sketch = sketchOf(given);
-    const { pixels, frame } = question.disturbance ? disturbed(sketch, question.disturbance, scraps) : sketch;
+    const { pixels, frame, drawn } = question.disturbance
+      ? disturbed(sketch, question.disturbance, scraps)
+      : { ...sketch, drawn: sketch.pixels };
     return {
       pixels,
       frame,
       is_disturbed: question.disturbance !== null,
-      ...answerFor(networks, titles, pixels, question),
+      ...answerFor(networks, titles, pixels, question, drawn),
     };
   },
 
