@@ -1,4 +1,4 @@
-"""Write docs/results.md, its figures and README's table of results from the records of the study.
+"""Write docs/results.md, its figures, README's table of results and what the page quotes, from the study's records.
 
     python scripts/report.py            after scripts/sweep.py has written docs/records/study
     python scripts/report.py --check    do nothing, but fail where a page is not what the records say
@@ -6,6 +6,7 @@
 Nothing in them is typed by hand; what may be claimed, docs/protocol.md says. README's table is filled in by tables.py.
 """
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,13 @@ AROUND = {
     "stripe": "a stripe",
     "specks": "10 specks, 28x28",
     "noise": "noise, 28x28",
+}
+ON_THE_PAGE = {  # its disturbances: the measure of each, and how much of it that was
+    "scraps": ("scraps_8", "8 scraps"),
+    "field": ("blank_56", "a field of 56x56"),
+    "stripe": ("stripe", "a stripe"),
+    "specks": ("specks", "10 specks"),
+    "noise": ("noise", "noise"),
 }
 PLACES = {
     "hottest_1": "hottest 1 % on the ink",
@@ -134,7 +142,12 @@ def pages(folder: Path) -> dict[str, str]:
         sections += part.sections()
     sections += ["## What is left open", left_open(lengths, parts), LIMITS]
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
-    return {"docs/results.md": "\n\n".join(sections) + "\n", "docs/records/study.md": parts[-1].summary(), **figures}
+    return {
+        "docs/results.md": "\n\n".join(sections) + "\n",
+        "docs/records/study.md": parts[-1].summary(),
+        "camloss/page/web/study.json": json.dumps(on_the_page(lengths, parts[-1]), indent=1) + "\n",
+        **figures,
+    }
 
 
 @dataclass(frozen=True)
@@ -386,6 +399,33 @@ class Part:
             shown = {MEASURES[name]: [point(self.records, way, name) for way in doses] for name in MEASURES}
             found["dose"] = line_chart("Cross-entropy (0) and CAM-loss by alpha", "alpha", ticks, shown)
         return found
+
+
+def on_the_page(lengths: Mapping[str, Records], part: Part) -> dict[str, str]:
+    """What the page says beside each of its disturbances, and of all of them under ""."""
+    apart: list[str] = []
+    unsure: list[str] = []
+    told: dict[str, str] = {}
+    for kind, (measure, words) in ON_THE_PAGE.items():
+        found = part.records.difference(part.chosen, BASELINE, measure)
+        (apart if found is not None and found.sign else unsure).append(kind)
+        doubt = " No sure difference." if kind in unsure else ""
+        control = part.controls.get(measure) or part.controls["scraps_8"]
+        beside = [way for way in (control, "ce-among-scraps") if way is not None]
+        ways = [BASELINE, part.chosen, *(way for way in beside if part.records.values(way, measure))]
+        told[kind] = f"Digits read in the study with {words} {shares(part.records, ways, measure)}.{doubt}"
+        elsewhere = [way for way in beside if way not in ways and lengths["short"].values(way, measure)]
+        if elsewhere:
+            told[kind] += f" In short runs {shares(lengths['short'], [BASELINE, part.chosen, *elsewhere], measure)}."
+    lists = [("What the study finds to tell the two apart", apart), ("Not for sure", unsure)]
+    return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in lists if kinds), **told}
+
+
+def shares(records: Records, ways: Sequence[str], measure: str) -> str:
+    """The means of several ways, over seeds of which each has at least so many."""
+    seeds = min(len(records.values(way, measure)) for way in ways)
+    means = "; ".join(f"{WAYS[way].title} {percent(records, way, measure)}" for way in ways)
+    return f"({seeds} seed{'s' * (seeds != 1)}): {means}"
 
 
 def capital(words: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import runpy
 import shutil
 import sys
@@ -84,6 +85,29 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
         assert "nan" not in text, name
         if name.endswith(".svg"):
             ElementTree.fromstring(text)
+
+
+def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
+    folder = made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
+    told = json.loads(pages(folder)["camloss/page/web/study.json"])
+    assert told[""] == "What the study finds to tell the two apart: scraps, field. Not for sure: stripe, specks, noise."
+    for kind, sure in (("scraps", True), ("field", True), ("stripe", False)):
+        assert told[kind].startswith("Digits read in the study with ")
+        assert ("No sure difference." in told[kind]) is not sure
+        assert told[kind].count("%") == 4  # the control among scraps and the reference stand beside the two
+        assert "cross-entropy, trained among scraps" in told[kind]
+    assert re.search(r"cross-entropy (49|50)\.\d%; CAM-loss at alpha \d+ (79|80|81)\.\d%;", told["scraps"])
+
+
+def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Path) -> None:
+    made_up(tmp_path, {"ce": 2, "alpha-3": 2, "max-pooling": 1})
+    shutil.copytree(tmp_path / "short", tmp_path / "long", ignore=shutil.ignore_patterns("max-pooling*"))
+    told = json.loads(pages(tmp_path)["camloss/page/web/study.json"])
+    long, short = told["noise"].split(" In short runs ")
+    assert long.startswith("Digits read in the study with noise (2 seeds): cross-entropy ")
+    assert "pooling" not in long
+    assert short.startswith("(1 seed): cross-entropy ")
+    assert "cross-entropy, maximum pooling " in short
 
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
