@@ -94,7 +94,7 @@ async def explain_digit(
         blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the networks were given and where
         its pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx, the
         maps cam and caam in [0, 1], contrast in [-1, 1] or null, agreement of CAM and CAAM, and ink_energy, the share
-        of the CAM that lies on the strokes.
+        of the CAM, or of what in the contrast speaks for class_idx, that lies on the strokes.
     """
     try:
         return await lane_for(picture, strokes).run(
@@ -215,6 +215,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             colours=COLOURS,
             palette=palette.LIGHT,
             examples=EXAMPLES,
+            study=json.loads(web("study.json")),
             networks=list(PAIRS),
         )
     with gr.Tab("How it works", elem_id="how"):

@@ -45,8 +45,9 @@ export class Column {
       write(place, reading ? `${Math.round(100 * reading[name])}%` : "–");
       place.style.setProperty("--share", String(reading ? reading[name] : 0));
     }
-    write(this.sign, reading ? (reading.agreement >= EQUAL ? "=" : "≠") : "");
-    write(this.match, reading ? `${Math.round(100 * reading.agreement)}% alike` : "");
+    const alike = reading && reading.contrast === null ? reading.agreement : null; // a contrast is no CAM
+    write(this.sign, alike === null ? "" : alike >= EQUAL ? "=" : "≠");
+    write(this.match, alike === null ? "" : `${Math.round(100 * alike)}% alike`);
     for (const tile of this.tiles) tile.show(reading);
   }
 

@@ -41,7 +41,9 @@ export function start(root, props, server) {
 
   /** @param {string} text */
   function say(text) {
-    write(find(root, ".verdict"), text);
+    const verdict = find(root, ".verdict");
+    write(verdict, text);
+    verdict.classList.toggle("long", text.length > LONG);
   }
 
   /** @param {{drawing: Drawing, asked: Question, outcome: Outcome}} reply */
@@ -110,13 +112,13 @@ export function start(root, props, server) {
     clearAddress();
     refresh();
   });
-  const trials = new Trials(root, twins, () => {
+  const trials = new Trials(root, twins, props.study, () => {
     clearAddress();
     refresh();
   });
   const found = new Found(root, twins, (strokes, disturbance) => {
     trials.set(disturbance);
-    pad.set({ strokes, photo: null });
+    showAnother({ strokes, photo: null });
     pad.canvas.focus();
   });
   const pad = new Pad(find(root, ".pad"), {
@@ -135,6 +137,12 @@ export function start(root, props, server) {
       if (find(root, ".answer").ariaBusy === "false") atRest();
     },
   });
+
+  /** In place of the drawing that the question was about. @param {Drawing} drawing */
+  function showAnother(drawing) {
+    question.set(NOTHING);
+    pad.set(drawing);
+  }
 
   function inked() {
     board.classList.toggle("inked", !isBlank(pad.drawing));
@@ -155,7 +163,8 @@ export function start(root, props, server) {
     undo: () => pad.undo(),
     redo: () => pad.redo(),
     clear() {
-      question.set({ class: "", other: "" }); // it was about that drawing
+      question.set(NOTHING); // it was about that drawing
+      trials.set(null); // nor is the next one to be rubbed out unasked
       pad.clear();
     },
     photo: () => control(root, "photo").click(),
@@ -200,9 +209,9 @@ export function start(root, props, server) {
     pad.brush = Number(brush.value);
   });
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
-  takePhotos(root, (photo) => pad.set({ strokes: [], photo }), say);
+  takePhotos(root, (photo) => showAnother({ strokes: [], photo }), say);
   const drawExamples = offerExamples(find(root, ".examples"), props.examples, (strokes) =>
-    pad.set({ strokes, photo: null }),
+    showAnother({ strokes, photo: null }),
   );
 
   // ---- what a link or a reload brings back, and what a first visit begins with
@@ -234,6 +243,7 @@ export function start(root, props, server) {
     if (!pad.isPreviewing) return false; // the visitor was faster
     pad.preview({ strokes, photo: null });
     enable("clear", true);
+    board.classList.toggle("whole", isWhole);
     inked();
     if (isWhole || reader.ready) refresh(); // the server is asked about the whole of it alone
     return true;
@@ -258,8 +268,10 @@ export function start(root, props, server) {
   root.dataset.ready = "";
 }
 
+const NOTHING = { class: "", other: "" }; // is asked
 const BLANK = "Draw a digit, or take an example.";
 const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
+const LONG = 190; // characters from which a sentence needs smaller letters
 const OPENING = 4; // the example that draws itself
 const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
 
@@ -272,7 +284,7 @@ function commandOf(event) {
     if (key === "z") return event.shiftKey ? "redo" : "undo";
     return key === "y" ? "redo" : null;
   }
-  return (key === "delete" || key === "backspace") && !isIn("select") ? "clear" : null;
+  return key === "delete" || key === "backspace" ? "clear" : null;
 }
 
 /**

@@ -9,6 +9,8 @@ import { drawOn, drawOutlineOn } from "./strokes.js";
 /** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is rubbed out */
 
 const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
+const KINDS = { caam: "CAAM, class-agnostic activation map", cam: "CAM, class activation map" };
+const CONTRAST = "contrastive CAM: one digit's CAM less the other's";
 
 /**
  * Which map stands in a place, in words and in bytes: in that of the CAM the contrast, where one was asked for.
@@ -132,6 +134,7 @@ export class Tile {
     this.title = title;
     this.canvas = /** @type {HTMLCanvasElement} */ (find(figure, "canvas"));
     this.caption = find(figure, "figcaption b");
+    this.what = find(figure, "figcaption span");
     this.value = find(figure, ".value");
     this.show(null);
   }
@@ -142,8 +145,10 @@ export class Tile {
     this.bytes = map.bytes;
     this.low = map.low;
     this.mask = reading?.loss?.mask;
+    const what = map.low < 0 ? CONTRAST : KINDS[this.kind];
     write(this.caption, map.words);
-    this.canvas.setAttribute("aria-label", `${this.title}, ${this.kind.toUpperCase()}: ${map.words}`);
+    write(this.what, what);
+    this.canvas.setAttribute("aria-label", `${this.title}, ${what.split(/[,:]/)[0]}: ${map.words}`);
   }
 }
 
@@ -159,6 +164,13 @@ export class Maps {
     this.tiles = tiles;
     this.twins = twins;
     this.palettes = palettes;
+    this.seen = twins.map(({ title }) => {
+      const canvas = document.createElement("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `The pixels that ${title} is given`);
+      find(root, ".seen div").append(canvas);
+      return canvas;
+    });
   }
 
   /** How the user wants to see them. @returns {Style} */
@@ -196,14 +208,16 @@ export class Maps {
     });
   }
 
-  /** The pixels that the networks are given. @param {Shown | null} shown */
+  /** The pixels that each network is given: none where its ink is rubbed out. @param {Shown | null} shown */
   #paintSeen(shown) {
-    /** @type {HTMLCanvasElement} */
-    const canvas = find(this.root, ".seen canvas");
-    contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
-    if (!shown) return;
-    const seen = unpack(shown.answer.seen);
-    const side = Math.sqrt(seen.length);
-    colour(canvas, seen, [side, side], this.palettes.ink, false);
+    this.seen.forEach((canvas, i) => {
+      contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
+      if (!shown) return;
+      const { loss } = shown.answer[this.twins[i].variant];
+      const rubbed = loss ? unpack(loss.mask) : null;
+      const seen = unpack(shown.answer.seen).map((ink, at) => (rubbed?.[at] ? 0 : ink));
+      const side = Math.sqrt(seen.length);
+      colour(canvas, seen, [side, side], this.palettes.ink, false);
+    });
   }
 }

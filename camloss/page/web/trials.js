@@ -1,7 +1,7 @@
 // What the visitor puts in the way of the networks, and what became of their answers.
 
 import { KINDS } from "./disturb.js";
-import { button, control, find, write } from "./dom.js";
+import { button, control, find, percent, write } from "./dom.js";
 
 /** @import { Disturbance, Question, Shown, Twin } from "./types.d.ts" */
 
@@ -21,9 +21,16 @@ export function disturbanceIn(code) {
 export class Trials {
   #seed = 0;
 
-  /** @param {HTMLElement} root of the tab @param {Twin[]} twins @param {() => void} changed */
-  constructor(root, twins, changed) {
+  /**
+   * @param {HTMLElement} root of the tab @param {Twin[]} twins
+   * @param {Record<string, string>} study what the study says of each kind, and of all under ""
+   * @param {() => void} changed
+   */
+  constructor(root, twins, study, changed) {
     this.twins = twins;
+    this.study = study;
+    this.said = find(root, ".study");
+    this.now = twins.map((twin) => addReadingTo(find(root, ".now"), twin));
     this.kind = control(root, "disturbance");
     this.strength = control(root, "strength");
     this.rub = control(root, "rub");
@@ -33,6 +40,7 @@ export class Trials {
     this.fine = find(root, ".losses-fine");
     this.note = find(root, ".waiting");
     for (const { title, variant } of twins) this.#addRow(title, variant);
+    this.#tell();
     const ask = () => {
       this.#tell();
       changed();
@@ -48,6 +56,7 @@ export class Trials {
     this.strength.disabled = STEADY.has(this.kind.value);
     this.another.disabled = this.kind.value === "" || this.kind.value === "field";
     write(this.share, `${this.rub.value}%`);
+    write(this.said, this.study[this.kind.value]);
   }
 
   /** @param {string} title @param {string} variant */
@@ -76,6 +85,10 @@ export class Trials {
 
   /** @param {Shown | null} shown */
   show(shown) {
+    this.twins.forEach(({ variant }, i) => {
+      const { digit = null, probs = [] } = shown?.answer[variant] ?? {};
+      write(this.now[i], digit === null ? "–" : `${digit} (${percent(probs[digit])})`);
+    });
     const asked = this.value.disturbance !== null || this.value.rub > 0;
     this.note.hidden = !(shown && asked && shown.where === "on the server");
     const rubbed = shown && this.twins.every(({ variant }) => shown.answer[variant].loss);
@@ -91,7 +104,7 @@ export class Trials {
         isLost: now.digit !== digit,
       });
       const byChance = {
-        words: `still ${digit} ${chance.kept} of ${chance.draws} times (${Math.round(100 * chance.prob)}%)`,
+        words: `${digit} in ${chance.kept} of ${chance.draws} (${Math.round(100 * chance.prob)}%)`,
         isLost: 2 * chance.kept < chance.draws,
       };
       const cells = this.table.querySelectorAll(`[data-of=${variant}] td`);
@@ -101,4 +114,14 @@ export class Trials {
       });
     }
   }
+}
+
+/** A place for what a network reads now. @param {HTMLElement} line @param {Twin} twin */
+function addReadingTo(line, { title, colour }) {
+  const name = document.createElement("span");
+  name.style.color = `var(--${colour})`;
+  name.textContent = title;
+  const reading = document.createElement("b");
+  line.append(...(line.firstChild ? [" · "] : []), name, " ", reading);
+  return reading;
 }

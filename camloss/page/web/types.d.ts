@@ -63,8 +63,9 @@ export interface Reading {
   caam: string;
   contrast: string | null;
   agreement: number;
-  ink_energy: number;
-  area: number; // share of the square on which the CAM reaches half of its maximum
+  // Of the evidence: the CAM, or what of the contrast speaks for class_idx, where there is one.
+  ink_energy: number; // share of it on the digit's strokes
+  area: number; // share of the square on which it reaches half of its maximum
   place: string; // where its maximum lies, a key of PLACES in sentence.js
   doubt?: number; // in [0, 1], where the network was fitted for it
   loss?: Loss; // where something was rubbed out
@@ -174,6 +175,7 @@ export interface DrawProps {
   twins: Twin[];
   networks: string[];
   examples: Example[];
+  study: Record<string, string>; // what the study says of each disturbance, and of all under ""
   colours: Record<string, string>;
   palette: Record<string, string>;
 }
