@@ -28,8 +28,11 @@ from untrained import RECORD
 
 from camloss import build_model, explain, save_checkpoint
 from camloss.digits.pen import write_strokes
+from camloss.metrics import ink_energy
 from camloss.page import serve
+from camloss.page.evidence import hot_part
 from camloss.page.pairs import load_for_page
+from camloss.page.sentence import Read, sentence
 
 pytestmark = pytest.mark.browser
 
@@ -190,7 +193,7 @@ def ink(page: Page, selector: str = ".pad") -> int:
 
 
 def read_by_both(page: Page, digit: int) -> None:
-    expect(page.locator(".verdict")).to_have_text(re.compile(f"^Both read {digit}, for "))
+    expect(page.locator(".verdict")).to_have_text(re.compile(f"^Both read {digit}, (for|from) "))
 
 
 def numbers(text: str, low: float = 0.0) -> torch.Tensor:
@@ -259,18 +262,42 @@ def test_sentence_pad_and_evidence_are_on_the_first_screen(
         assert squares[0]["width"] == pytest.approx(squares[1]["width"], abs=1)  # type: ignore[index]
 
 
-LONGEST = (
-    "They disagree: cross-entropy reads 4 from 40% of the square, hottest in a hole, where there is no ink, CAM-loss "
-    "reads 9 from 16%, hottest where strokes meet. Cross-entropy is not sure: 57%."
-)
+def sentences() -> list[str]:
+    """The longest of each kind that may be said."""
+
+    def reads(digits: tuple[int, int], class_idx: int | None, other_idx: int | None) -> list[Read]:
+        return [
+            Read(title, digit, 0.57, digit if class_idx is None else class_idx, other_idx, 0.004, place)
+            for title, digit, place in zip(("Cross-entropy", "CAM-loss"), digits, ("hole", "nowhere"), strict=True)
+        ]
+
+    asked: list[tuple[int | None, int | None]] = [(None, None), (4, None), (4, 9), (None, 3)]
+    return [
+        sentence(reads(digits, *question), 0.5, two_digits)
+        for digits in ((4, 4), (4, 9))
+        for question in asked
+        for two_digits in (False, True)
+    ]
 
 
-@pytest.mark.parametrize("width", [320, 390, 720, 721, 844, 1000, 1280])
-def test_the_longest_sentence_has_room(open_page: Open, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 800})
+@pytest.mark.parametrize("size", [(w, 800) for w in (320, 390, 720, 721, 844, 1000, 1280, 1440)] + [(844, 390)])
+def test_every_sentence_has_room(open_page: Open, size: tuple[int, int]) -> None:
+    page = open_page(by_server=True, viewport={"width": size[0], "height": size[1]})
+    said = sentences()
+
+    def say(route: Route) -> None:
+        answer = route.fetch()
+        data = answer.json()
+        data["ce"]["digit"], data["summary"] = 4, said[-1]  # bold, for they disagree
+        route.fulfill(response=answer, json=data)
+
+    page.route("**/component_server/", say)
     verdict = page.locator(".verdict")
-    page.evaluate("(text) => (document.querySelector('.verdict').textContent = text)", LONGEST)
-    assert verdict.evaluate("(place) => place.scrollHeight <= place.clientHeight")
+    while said:
+        show_example(page, 9)
+        expect(verdict).to_have_text(said[-1])
+        assert verdict.evaluate("(place) => place.scrollHeight <= place.clientHeight"), said[-1]
+        said.pop()
 
 
 def test_no_width_scrolls_sideways(open_page: Open) -> None:
@@ -382,6 +409,35 @@ def test_a_disagreement_is_said(open_page: Open) -> None:
     expect(page.locator(".board")).to_have_class(re.compile("disagree"))
 
 
+def test_a_disagreement_on_a_larger_field_is_the_first_thing_said(open_page: Open) -> None:
+    page = open_page()
+    put_in_the_way(page, "field")
+    disagreements = 0
+    for digit in range(10):
+        answer = show_example(page, digit)
+        ce, cam = (answer[variant]["digit"] for variant in VARIANTS)
+        told = (
+            f"They disagree: cross-entropy reads {ce} from .* CAM-loss reads {cam} from " if ce != cam else "Both read "
+        )
+        expect(page.locator(".verdict")).to_have_text(re.compile(f"^{told}"))
+        expect(page.locator(".verdict")).not_to_have_text(re.compile("two digits|may not be|doubts"))
+        disagreements += ce != cam
+    assert disagreements > 0
+
+
+def test_scraps_are_no_second_digit(open_page: Open) -> None:
+    page = open_page()
+    for digit in (4, 6):
+        show_example(page, digit)
+        for _ in range(3):
+            put_in_the_way(page, "scraps")
+            page.get_by_role("button", name="Another").click()
+            settled(page)
+            verdict = page.locator(".verdict")
+            expect(verdict).to_have_text(re.compile("^(Both read|They disagree: )"))
+            expect(verdict).not_to_have_text(re.compile("two digits|may not be|doubts"))
+
+
 # ---- the first visit
 
 
@@ -408,7 +464,9 @@ def test_the_example_draws_itself_or_is_there_at_once(open_page: Open) -> None:
     page.reload()
     page.wait_for_selector("[data-ready]", state="attached")
     assert ink(page) < 0.8 * whole
+    expect(page.locator(".invitation")).to_have_css("opacity", "0")  # it is not yet their turn
     page.wait_for_function("(all) => ALL(document.querySelector('.pad')) >= all".replace("ALL", COUNT), arg=whole)
+    expect(page.locator(".invitation")).to_have_css("opacity", "1")
 
 
 def test_the_example_comes_back_only_on_a_fresh_visit(open_page: Open) -> None:
@@ -790,8 +848,8 @@ def test_what_is_put_in_the_way_is_what_they_are_given(open_page: Open, kind: st
     assert len(numbers(answer["seen"])) == side**2
     assert answer["map_size"] == [side // 2, side // 2]
     assert answer["cam"]["cam"] != plain["cam"]["cam"]
-    seen = page.locator(".seen canvas")
-    assert [seen.get_attribute(name) for name in ("width", "height")] == [str(side)] * 2
+    for seen in page.locator(".seen canvas").all():
+        assert [seen.get_attribute(name) for name in ("width", "height")] == [str(side)] * 2
     field = page.evaluate("document.querySelector('[data-ready]').field")
     digit = {name: field[name] + (side - 28) / 2 / side * field["side"] for name in ("left", "top")}
     put_in_the_way(page, "")
@@ -828,12 +886,68 @@ def test_answers_fall_or_hold_while_the_slider_moves(open_page: Open) -> None:
             now = loss["hottest"]
             still = "still" if now["digit"] == 4 else "now"
             expect(row.nth(0)).to_have_text(f"{still} {now['digit']} ({100 * now['prob']:.0f}%)")
-            expect(row.nth(1)).to_contain_text(f"still 4 {loss['chance']['kept']} of {loss['chance']['draws']} times")
+            expect(row.nth(1)).to_contain_text(f"4 in {loss['chance']['kept']} of {loss['chance']['draws']} (")
             expect(page.locator(f"[data-variant={variant}] .digit")).to_have_text(str(now["digit"]))
     assert any(rubbed[variant]["digit"] != 4 for variant in VARIANTS)  # nearly all of the ink is gone
     page.locator("[name=rub]").fill("0")
     assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
     expect(losses).to_be_hidden()
+
+
+SEEN = """() => [...document.querySelectorAll(".seen canvas")].map((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return [...data].filter((_, i) => i % 4 === 0);
+})"""
+
+
+def test_each_is_shown_what_it_is_given_and_what_it_reads_beside_the_knobs(open_page: Open) -> None:
+    page = open_page(**PHONE)
+    now = page.locator(".now")
+    expect(now).to_have_text(f"Cross-entropy {DASH} · CAM-loss {DASH}")
+    plain = show_example(page, 8)
+    whole = numbers(plain["seen"]) > 0
+    page.locator("[name=rub]").fill("12")
+    answer = settled(page)
+    for variant, shown in zip(VARIANTS, page.evaluate(SEEN), strict=True):
+        rubbed = numbers(answer[variant]["loss"]["mask"]) > 0
+        assert torch.equal(torch.tensor(shown) > 0, whole & ~rubbed)
+    read = [f"{answer[v]['digit']} ({100 * answer[v]['probs'][answer[v]['digit']]:.1f}%)" for v in VARIANTS]
+    expect(now).to_have_text(f"Cross-entropy {read[0]} · CAM-loss {read[1]}")
+    page.locator("[name=rub]").scroll_into_view_if_needed()
+    for place in ("[name=disturbance]", "[name=rub]", ".now"):
+        expect(page.locator(place)).to_be_in_viewport()  # together
+
+
+def test_what_the_study_found_stands_beside_each_disturbance(open_page: Open) -> None:
+    page = open_page()
+    study = json.loads((WEB / "study.json").read_text(encoding="utf-8"))
+    kinds = page.locator("[name=disturbance] option").evaluate_all("(all) => all.map(({ value }) => value)")
+    assert set(kinds) == set(study)
+    for kind in kinds:
+        page.locator("[name=disturbance]").select_option(kind)
+        expect(page.locator(".study")).to_have_text(study[kind])
+
+
+def test_a_disturbance_ends_with_its_drawing(open_page: Open) -> None:
+    page = open_page()
+    plain = show_example(page, 4)
+    put_in_the_way(page, "scraps")
+    page.locator("[name=rub]").fill("20")
+    settled(page)
+    page.keyboard.press("Delete")
+    expect(page.locator("[name=disturbance]")).to_have_value("")
+    expect(page.locator("[name=rub]")).to_have_value("0")
+    expect(page.locator(".rub output")).to_have_text("0%")
+    assert show_example(page, 4) == plain
+
+
+def test_disturbing_comes_after_both_rows_of_maps(open_page: Open) -> None:
+    page = open_page(**PHONE)
+    tops = [page.locator(place).first.bounding_box() for place in ("[data-map=cam]", "[data-map=caam]", ".trials")]
+    heights = [box["y"] for box in tops if box]
+    assert heights == sorted(heights)
+    order = "(all) => all.map((part) => part.className)"
+    assert page.locator(".board > section").evaluate_all(order) == ["drawing", "answer", "trials", "after"]
 
 
 def test_without_the_networks_here_a_disturbance_says_that_it_waits(open_page: Open) -> None:
@@ -957,15 +1071,18 @@ def test_focus_stays_when_a_tool_has_nothing_left_to_do(open_page: Open, tool: s
     expect(page.locator(".pad")).to_be_focused()
 
 
-def test_a_question_ends_with_its_drawing(open_page: Open) -> None:
+@pytest.mark.parametrize("end", ["Clear", "an example"])
+def test_a_question_ends_with_its_drawing(open_page: Open, end: str) -> None:
     page = open_page()
+    draw(page, example(4))
     page.locator("[name=class]").select_option("4")
     page.locator("[name=other]").select_option("9")
-    show_example(page, 4)
-    page.get_by_role("button", name="Clear").click()
+    settled(page)
+    if end == "Clear":
+        page.get_by_role("button", name="Clear").click()
+    assert show_example(page, 7)["cam"]["contrast"] is None
     for name in ("class", "other"):
         expect(page.locator(f"[name={name}]")).to_have_value("")
-    assert show_example(page, 7)["cam"]["contrast"] is None
 
 
 def test_one_voice_tells_what_an_arrow_key_points_at(open_page: Open) -> None:
@@ -990,12 +1107,22 @@ def test_one_voice_tells_what_an_arrow_key_points_at(open_page: Open) -> None:
     assert page.evaluate("[...window.voices]") == ["pointed unseen"]
 
 
-def test_typing_in_a_control_does_not_clear_the_pad(open_page: Open) -> None:
+@pytest.mark.parametrize("name", ["class", "disturbance", "colours"])
+def test_delete_clears_the_pad_from_a_selector_too(open_page: Open, name: str) -> None:
     page = open_page()
     show_example(page, 6)
-    page.locator("[name=class]").focus()
+    page.locator(f"[name={name}]").focus()
     page.keyboard.press("Delete")
-    assert settled(page)["cam"]["digit"] == 6
+    assert settled(page) is None
+
+
+def test_letters_in_a_selector_choose_an_option(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 6)
+    page.locator("[name=disturbance]").focus()
+    page.keyboard.type("noi")
+    expect(page.locator("[name=disturbance]")).to_have_value("noise")
+    assert settled(page)["is_disturbed"]
 
 
 def test_brush_sets_the_width_of_the_next_stroke(open_page: Open) -> None:
@@ -1061,9 +1188,10 @@ def test_cells_are_painted_in_the_colours_of_their_values(open_page: Open, other
     page.locator("[name=colours]").select_option("viridis")
     page.locator("[name=opacity]").fill("1")
     page.locator("[name=smooth]").uncheck()
+    show_example(page, 9)
     page.locator("[name=other]").select_option(other)
     page.get_by_role("button", name="Photo").focus()
-    answer = show_example(page, 9)
+    answer = settled(page)
     table = json.loads((WEB / "colours.json").read_text(encoding="utf-8"))[palette]
     cells = base64.b64decode(answer["cam"]["contrast" if other else "cam"])
     painted = page.evaluate(
@@ -1084,6 +1212,32 @@ def test_cells_are_painted_in_the_colours_of_their_values(open_page: Open, other
             total += 1
             matches += all(abs(a - b) <= 2 for a, b in zip(colour, painted[at : at + 3], strict=True))
     assert matches / total > 0.85  # the outline of the ink covers some centres
+
+
+def test_a_contrast_is_measured_and_captioned_as_what_it_is(open_page: Open) -> None:
+    page = open_page()
+    plain = show_example(page, 9)
+    page.locator("[name=class]").select_option("4")
+    page.locator("[name=other]").select_option("9")
+    answer = settled(page)
+    expect(page.locator(".verdict")).to_have_text(re.compile("^Both read 9. Evidence for 4 rather than 9: "))
+    for variant in VARIANTS:
+        column, reading = page.locator(f"[data-variant={variant}]"), answer[variant]
+        shown = numbers(reading["contrast"], -1).clamp_min(0).view(1, 14, 14)
+        given = numbers(answer["seen"]).view(28, 28)
+        assert reading["area"] == pytest.approx(hot_part(shown[0], given).area, abs=0.02)
+        assert reading["ink_energy"] == pytest.approx(float(ink_energy(shown, given[None, None])), abs=0.02)
+        assert reading["ink_energy"] != plain[variant]["ink_energy"]
+        caption = column.locator("[data-map=cam] figcaption")
+        expect(caption).to_have_text("Evidence for 4 rather than 9 contrastive CAM: one digit's CAM less the other's")
+        expect(column.locator(".match")).to_have_text(" ")  # it is the CAM that CAM-loss makes like the CAAM
+        name = column.locator("[data-map=cam] canvas").get_attribute("aria-label")
+        assert name is not None
+        assert name.endswith(", contrastive CAM: Evidence for 4 rather than 9")
+    page.locator("[name=other]").select_option("")
+    page.locator("[name=class]").select_option("")
+    assert settled(page) == plain
+    expect(page.locator("[data-map=cam] figcaption").first).to_have_text("Evidence for 9 CAM, class activation map")
 
 
 def test_bars_are_a_shortcut_to_the_question(open_page: Open) -> None:
@@ -1334,9 +1488,10 @@ def test_picture_and_json_can_be_saved(open_page: Open) -> None:
     page = open_page()
     for name in ("Save picture", "Save JSON", "Copy link"):
         expect(page.get_by_role("button", name=name)).to_be_disabled()
+    show_example(page, 4)
     page.locator("[name=class]").select_option("4")
     page.locator("[name=other]").select_option("9")
-    answer = show_example(page, 4)
+    answer = settled(page)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save picture").click()
     assert saved.value.suggested_filename == "camloss.png"
@@ -1366,9 +1521,10 @@ def test_the_saved_picture_says_what_the_page_says(open_page: Open, page_server:
     page = open_page(color_scheme=scheme)
     page.locator("[name=smooth]").uncheck()
     page.locator("[name=opacity]").fill("1")
+    show_example(page, 9)
     page.locator("[name=class]").select_option("4")
     page.locator("[name=other]").select_option("9")
-    answer = show_example(page, 9)
+    answer = settled(page)
     page.evaluate(NOTE_TEXTS)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save picture").click()
@@ -1519,6 +1675,13 @@ def test_axe_finds_no_violation(open_page: Open, scheme: str, device: str) -> No
     check()
     page.evaluate("document.querySelectorAll('.examples button')[9].click()")
     settled(page)
+    check()
+    draw(page, example(8))
+    put_in_the_way(page, "field")
+    expect(page.locator(".finds button").first).to_be_attached()  # they disagree about it
+    page.locator("[name=rub]").fill("20")
+    settled(page)
+    expect(page.locator(".losses")).to_be_visible()
     check()
     for tab in page.get_by_role("tab").all()[1:]:
         tab.click()
