@@ -4,6 +4,7 @@
     config.json         which network it is
     training.json       how it was trained, epoch by epoch, and what it measured
     README.md           the model card, and its pictures
+    epochs.safetensors  where it was trained here: the network on the way, see camloss/snapshots.py
 
 Readers open the first file alone, and it is replaced in one step: they see the old checkpoint or the new one.
 """
@@ -79,8 +80,17 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
                 model.doubt = Doubt(model.middle_channels, num_classes)
     except CamlossError as error:
         raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
+    return fill(model, tensors, name)
+
+
+def fill(model: MapClassifier, tensors: Mapping[str, Tensor], name: str) -> MapClassifier:
+    """Give a model from `build_model` these weights, in eval mode; errors call the file that they are from `name`.
+
+    Raises:
+        CamlossError: they are not just this model's, in name, shape and number type, or not finite.
+    """
     if misfit := _misfit(tensors, model.state_dict()):
-        raise CamlossError(f"{name} does not fit arch {config['arch']!r}: {misfit}; fetch or train it again")
+        raise CamlossError(f"{name} does not fit arch {model.arch!r}: {misfit}; fetch or train it again")
     model.load_state_dict(tensors, strict=True, assign=True)
     return model.eval()
 

@@ -15,6 +15,7 @@ import _checkout
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
 from camloss.hub.card import pictures_in, write_card
+from camloss.snapshots import read_snapshots, save_snapshots
 from camloss.training.resume import alone_in
 from camloss.twins import VARIANTS, compare_twins, put_pair, sha256_of
 
@@ -49,6 +50,8 @@ def join(sources: dict[str, Path], into: Path) -> str:
             training = {"variant": variant, "run": run, **headers[variant]["training"]}
             model = load_weights(source / WEIGHTS)
             directory = save_checkpoint(model, staged / variant, {**training, "run": run})
+            if snapshots := read_snapshots(source, training["run"]):
+                save_snapshots(snapshots, directory, run)
             write_card(directory, f"{into.name}/{variant}", pictures_in(source))
         put_pair(staged, into)
     return run

@@ -25,6 +25,7 @@ from camloss.hub.push import push_pair
 from camloss.hub.words import check_repo_id
 from camloss.metrics import evaluate
 from camloss.page.viz import card_pictures
+from camloss.snapshots import save_snapshots
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.known import as_the_page_reads, fit_doubt
@@ -109,6 +110,7 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
         shown = explain(twin.model, images)
         pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
         directory = save_checkpoint(twin.model, folder / variant, record)
+        save_snapshots(twin.snapshots, directory, run)
         write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
     if is_pair(config):
         put_pair(staged, config.output_dir)

@@ -10,7 +10,7 @@ FLOORS = (  # nothing imports from a floor above its own, nor from another room 
     ("errors", "maps", "doubt"),
     ("cli", "losses", "wrap", "digits"),
     ("metrics", "checkpoint"),
-    ("explain", "diagnose", "twins"),
+    ("explain", "diagnose", "twins", "snapshots"),
     ("training", "hub"),
     ("page",),
     ("app", "scripts"),

@@ -16,6 +16,7 @@ from untrained import write_twins
 
 from camloss import build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
+from camloss.snapshots import read_snapshots
 from camloss.training.resume import alone_in
 from camloss.twins import Twins
 
@@ -83,6 +84,9 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
         assert len(record["history"]) == 3
         assert record["variant"] == variant
         assert str(tmp_path) not in json.dumps(record)
+        kept = read_snapshots(folder, record["run"])
+        assert list(kept) == [1, 2, 3]
+        assert torch.equal(kept[3]["head.weight"], model.head.weight.half())
     assert not (tmp_path / "out" / ".resume").exists()
 
     folders = tmp_path / "out" / "ce", tmp_path / "out" / "cam"
@@ -128,6 +132,10 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
         resumed = load_checkpoint(old / variant).state_dict()
         for name, tensor in load_checkpoint(tmp_path / "whole" / variant).state_dict().items():
             assert torch.equal(resumed[name], tensor), (variant, name)
+        whole = read_snapshots(tmp_path / "whole" / variant, Twins.load(tmp_path / "whole").run)
+        kept = read_snapshots(old / variant, killed_run)
+        assert list(kept) == list(whole) == [1, 2, 3]
+        assert all(torch.equal(kept[e][name], whole[e][name]) for e in whole for name in whole[e])
 
 
 def test_no_data_and_no_network(tmp_path: Path) -> None:
@@ -312,6 +320,8 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {
             path.name for path in folder.iterdir()
         }
+        kept = read_snapshots(tmp_path / "pair" / variant, twins.run)
+        assert torch.equal(kept[2]["head.weight"], twins[variant].head.weight.half())
         assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text(
             encoding="utf-8"
         )

@@ -18,6 +18,7 @@ from camloss.digits.hands import draw_hands
 from camloss.digits.mnist import MNISTData, Split
 from camloss.digits.models import MapClassifier, build_model
 from camloss.errors import CamlossError
+from camloss.snapshots import Snapshot, snapshot_epochs, snapshot_of
 from camloss.training.config import TrainConfig
 from camloss.training.controls import Way
 from camloss.training.hardware import environment, pick_device, pick_precision
@@ -68,9 +69,10 @@ def train(
     augmentation = Augmentation().scaled(config.augment)
 
     state = TrainingState(config, variant, run)
-    history = state.load(model, optimizer) if config.resume else []
+    history, snapshots = state.load(model, optimizer) if config.resume else ([], {})
     if not history and not config.dry_run:
-        state.save(model, optimizer, history)  # an output folder that cannot be written shows now, not after an epoch
+        # An output folder that cannot be written shows now, not after an epoch.
+        state.save(model, optimizer, history, snapshots)
     steps_per_epoch = math.ceil(len(train_split) / config.batch_size)
     if config.dry_run:
         steps_per_epoch = 2
@@ -115,21 +117,24 @@ def train(
             "seconds": seconds,
         }
         history.append(entry)
+        if epoch + 1 in snapshot_epochs(config.epochs, config.warmup_epochs):
+            snapshots[epoch + 1] = snapshot_of(model)
         if not config.dry_run:
-            state.save(model, optimizer, history)
+            state.save(model, optimizer, history, snapshots)
         log(
             f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
             f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
         )
-    return TrainedTwin(model.eval().cpu(), history, {**environment(device), "precision": precision})
+    return TrainedTwin(model.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
 
 
 @dataclass(frozen=True)
 class TrainedTwin:
-    """A trained model in eval mode on the CPU, one entry an epoch, and where it was trained."""
+    """A trained model in eval mode on the CPU, one entry an epoch, snapshots by epoch, and where it was trained."""
 
     model: MapClassifier
     history: list[dict[str, float]]
+    snapshots: dict[int, Snapshot]
     environment: dict[str, str]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from camloss.checkpoint import pack, read_header, unpack, write_atomically
 from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
+from camloss.snapshots import Snapshot, by_epoch, flattened
 from camloss.training.config import TrainConfig
 
 
@@ -56,6 +57,11 @@ def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
 class TrainingState:
     """The state of one twin between two epochs, in one file that is replaced in one step."""
 
@@ -63,18 +69,31 @@ class TrainingState:
         self.config, self.run = config.record(), run
         self.path = config.output_dir / ".resume" / f"{variant}.safetensors"
 
-    def save(self, model: MapClassifier, optimizer: torch.optim.Optimizer, history: list[dict[str, float]]) -> None:
+    def save(
+        self,
+        model: MapClassifier,
+        optimizer: torch.optim.Optimizer,
+        history: list[dict[str, float]],
+        snapshots: dict[int, Snapshot],
+    ) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors |= {f"snapshot.{name}": tensor for name, tensor in flattened(snapshots).items()}
         for idx, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
         write_atomically(
             self.path, pack(tensors, config=self.config, history={"epochs": history}, run={"id": self.run})
         )
 
-    def load(self, model: MapClassifier, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-        """Put the saved state into model and optimizer; returns the history so far, empty where nothing was saved."""
+    def load(
+        self, model: MapClassifier, optimizer: torch.optim.Optimizer
+    ) -> tuple[list[dict[str, float]], dict[int, Snapshot]]:
+        """Put the saved state into model and optimizer.
+
+        Returns:
+            The history and the snapshots so far; both empty where nothing was saved.
+        """
         if not self.path.exists():
-            return []
+            return [], {}
         tensors, header = unpack(self.path)
         if header["config"] != json.loads(json.dumps(self.config)):
             changed = [name for name, value in self.config.items() if header["config"].get(name) != value]
@@ -89,9 +108,9 @@ class TrainingState:
                     # fused AdamW walks parameter and slots side by side in memory, so their strides must agree
                     laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor
                     slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
-        model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+        model.load_state_dict(below("model.", tensors))
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
-        return list(header["history"]["epochs"])
+        return list(header["history"]["epochs"]), by_epoch(below("snapshot.", tensors))
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)

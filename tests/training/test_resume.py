@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 from trained import same, weights
 
 from camloss import CamlossError
@@ -14,7 +15,7 @@ from camloss.training.resume import TrainingState
 
 def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, data: MNISTData) -> None:
     config = dataclasses.replace(config, epochs=3)
-    uninterrupted = weights(config, "cam", data)
+    uninterrupted = train(config, "cam", data, log=lambda _: None)
     TrainingState(config, "cam").discard()
 
     class StopError(Exception):
@@ -27,8 +28,21 @@ def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, d
     with pytest.raises(StopError):
         train(config, "cam", data, log=stop_after_the_second)
     resumed = train(dataclasses.replace(config, resume=True), "cam", data, log=lambda _: None)
-    assert same(resumed.model.state_dict(), uninterrupted)
+    last = uninterrupted.model.state_dict()
+    assert same(resumed.model.state_dict(), last)
     assert [entry["epoch"] for entry in resumed.history] == [1, 2, 3]
+    assert list(resumed.snapshots) == list(uninterrupted.snapshots) == [1, 2, 3]
+    for epoch, snapshot in uninterrupted.snapshots.items():
+        assert same(resumed.snapshots[epoch], snapshot)
+    assert torch.equal(uninterrupted.snapshots[3]["head.weight"], last["head.weight"].half())
+    assert not torch.equal(uninterrupted.snapshots[2]["head.weight"], last["head.weight"].half())
+
+
+def test_twins_are_one_network_until_the_warmup_ends(config: TrainConfig, data: MNISTData) -> None:
+    ce, cam = (train(config, variant, data, log=lambda _: None).snapshots for variant in ("ce", "cam"))
+    assert list(ce) == list(cam) == [1, 2]
+    assert same(ce[1], cam[1])
+    assert not same(ce[2], cam[2])
 
 
 def test_resuming_with_other_flags_is_refused(config: TrainConfig, data: MNISTData) -> None:
