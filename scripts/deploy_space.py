@@ -39,7 +39,7 @@ ALLOWED = (
         f"checkpoints/{pair}{twin}/{name}"
         for pair in ("", "*/")
         for twin in VARIANTS
-        for name in ("model.safetensors", "config.json")
+        for name in ("model.safetensors", "config.json", "epochs.safetensors")
     ),
     "checkpoints/hub.json",
 )

@@ -19,7 +19,7 @@ from gradio_client import Client
 from hub_server import Hub
 from packaging.requirements import Requirement
 from page_server import PageServer
-from untrained import write_twins
+from untrained import write_snapshots, write_twins
 
 from camloss.hub.card import check_space_card, metadata
 from camloss.hub.pull import pinned
@@ -58,6 +58,7 @@ BAIT = (
     "camloss/page/web/photo.jpg",
     "checkpoints/.resume/cam.safetensors",
     "checkpoints/cam/secret.txt",
+    "checkpoints/cam/.epochs.safetensors.part",
     "scripts/train.py",
     "tests/test_hub.py",
     "token",
@@ -77,6 +78,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
         ROOT / "camloss", root / "camloss", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
+    write_snapshots(root / "checkpoints")
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")
     (root / "docs" / "more.md").write_text("# More", encoding="utf-8")
@@ -149,6 +151,8 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "camloss/py.typed",
         "checkpoints/ce/config.json",
         "checkpoints/ce/model.safetensors",
+        "checkpoints/ce/epochs.safetensors",
+        "checkpoints/cam/epochs.safetensors",
         "checkpoints/cam/config.json",
         "checkpoints/cam/model.safetensors",
         "docs/page.png",

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from camloss import build_model, save_checkpoint
+from camloss.snapshots import save_snapshots, snapshot_of
 
 RECORD: dict[str, Any] = {
     "run": "0123456789abcdef",
@@ -31,4 +32,12 @@ def write_twins(directory: Path, seed: int = 0) -> Path:
     for offset, variant in enumerate(("ce", "cam")):
         torch.manual_seed(seed + offset)
         save_checkpoint(build_model("sketch_cnn"), directory / variant, {"variant": variant, **RECORD})
+    return directory
+
+
+def write_snapshots(directory: Path, run: str = RECORD["run"], arch: str = "sketch_cnn") -> Path:
+    """Networks that have learnt nothing as snapshots after both epochs, beside the twins of a folder."""
+    for offset, variant in enumerate(("ce", "cam")):
+        torch.manual_seed(10 + offset)
+        save_snapshots({epoch: snapshot_of(build_model(arch)) for epoch in (1, 2)}, directory / variant, run)
     return directory
