@@ -60,6 +60,18 @@ LAST = list(VARIANTS)[-1]  # the one whose weights name the pair
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """Both twins on their way, after an epoch of the training."""
+
+    epoch: int
+    alpha: float
+    """Of the last variant, in that epoch."""
+    models: Mapping[str, MapClassifier]
+    accuracy: Mapping[str, float]
+    """On the validation images, from the training's record."""
+
+
+@dataclass(frozen=True)
 class Twins:
     """A checked pair of models in eval mode, and one line that says where they come from."""
 
@@ -68,6 +80,8 @@ class Twins:
     run: str
     """The id of the training that made them."""
     source: str
+    snapshots: tuple[Snapshot, ...] = ()
+    """In the order of the epochs; only for the page, which looks for them."""
 
     def __getitem__(self, variant: str) -> MapClassifier:
         return self.models[variant]

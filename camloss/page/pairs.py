@@ -1,5 +1,6 @@
 """The pairs that the page offers: those in a folder of checkpoints, by the folder's name."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import torch
 
 from camloss.checkpoint import read_header
 from camloss.errors import CamlossError
-from camloss.twins import VARIANTS, Twins, check_pair, pair_files
+from camloss.snapshots import load_snapshots
+from camloss.twins import LAST, VARIANTS, Snapshot, Twins, check_pair, pair_files
+
+log = logging.getLogger(__name__)
 
 
 def find_pairs(folder: Path) -> dict[str, Path]:
@@ -35,13 +39,43 @@ def find_pairs(folder: Path) -> dict[str, Path]:
             reasons[0] if reasons else f"no pair of checkpoints in {folder}; train one with: python scripts/train.py"
         )
     for reason in reasons:
-        logging.getLogger(__name__).warning("left out: %s", reason)
+        log.warning("left out: %s", reason)
     return pairs
 
 
 def load_for_page(place: str | Path) -> Twins:
-    """The pair in a folder, ready to answer; errors as `Twins.load`."""
-    return ready(Twins.load(place))
+    """The pair in a folder with its snapshots, ready to answer; errors as `Twins.load`."""
+    twins = Twins.load(place)
+    try:
+        twins = dataclasses.replace(twins, snapshots=snapshots_in(place, twins))
+    except CamlossError as error:
+        log.warning("left out: %s", error)
+    return ready(twins)
+
+
+def snapshots_in(place: str | Path, twins: Twins) -> tuple[Snapshot, ...]:
+    """The snapshots beside a pair; none where its training kept none, or another pair has come into the folder.
+
+    Raises:
+        CamlossError: a file is damaged, or an epoch is not in the training's record.
+    """
+    files = pair_files(place)
+    networks = {v: load_snapshots(file.parent, twins.run, twins[v]) for v, file in files.items()}
+    histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
+    epochs = [epoch for epoch in networks[LAST] if all(epoch in networks[v] for v in VARIANTS)]
+    try:
+        entries = {epoch: {v: histories[v][epoch - 1] for v in VARIANTS} for epoch in epochs}
+        return tuple(
+            Snapshot(
+                epoch,
+                float(entry[LAST]["alpha"]),
+                {v: networks[v][epoch] for v in VARIANTS},
+                {v: float(entry[v]["validation_accuracy"]) for v in VARIANTS},
+            )
+            for epoch, entry in entries.items()
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise CamlossError(f"the snapshots in {place} are of epochs that the training's record lacks") from error
 
 
 def ready(twins: Twins) -> Twins:

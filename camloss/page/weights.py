@@ -1,10 +1,12 @@
 """The weights of a pair for the visitor's browser: one file, in the layout that kernel.c computes with.
 
-    /web/weights?networks=NAME      {"file": NAME of the next or null, "source": which models these are}
-    /web/weights/HASH.safetensors   the file: its name holds its hash, so that a browser keeps it for ever
+    /web/weights?networks=NAME      {"file": NAME of the next or null, "source": which models these are,
+                                     "snapshots": null or {"file": NAME of the next, "epochs": what is in it}}
+    /web/weights/HASH.safetensors   a file: its name holds its hash, so that a browser keeps it for ever
 
-Batch norm is folded into the convolutions in float64; what is sent is float32. A network of other parts than the kernel
-knows has no such file: the server goes on answering for it.
+Batch norm is folded into the convolutions in float64; what is sent is float32, and float16 for the snapshots of the
+training, which are a file of their own that few ask for. A network of other parts than the kernel knows has no such
+file: the server goes on answering for it.
 """
 
 import functools
@@ -35,7 +37,10 @@ LANES = 4  # channels that the kernel computes at once
 class WeightFile:
     name: str
     plain: bytes
-    compressed: bytes
+
+    @functools.cached_property
+    def compressed(self) -> bytes:
+        return gzip.compress(self.plain, mtime=0)
 
 
 @dataclass(frozen=True)
@@ -49,23 +54,29 @@ class Convolution:
 
 def weight_file(twins: Twins) -> WeightFile | None:
     """The file of a pair; None where the kernel cannot compute one of its networks."""
-    return _weight_file(tuple(twins.models.items()))
+    return _weight_file(tuple(twins.models.items()), torch.float32)
 
 
-@functools.lru_cache(maxsize=KEPT_PAIRS)
-def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | None:
+def snapshot_file(twins: Twins) -> WeightFile | None:
+    """The file of a pair's snapshots, each network named by epoch and variant; None where there are none."""
+    models = {f"{shot.epoch}.{variant}": model for shot in twins.snapshots for variant, model in shot.models.items()}
+    return _weight_file(tuple(models.items()), torch.float16) if models else None
+
+
+@functools.lru_cache(maxsize=2 * KEPT_PAIRS)
+def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dtype) -> WeightFile | None:
     tensors: dict[str, Tensor] = {}
     networks: dict[str, object] = {}
-    for variant, model in models:
+    for name, model in models:
         layers = fold(model)
         if layers is None:
             return None
         for idx, layer in enumerate(layers):
-            tensors[f"{variant}.{idx}.weight"] = for_lanes(layer.weight).float()
-            tensors[f"{variant}.{idx}.bias"] = layer.bias.float()
-        tensors[f"{variant}.head.weight"] = model.head.weight.float()
-        tensors[f"{variant}.head.bias"] = model.head.bias.float()
-        networks[variant] = {
+            tensors[f"{name}.{idx}.weight"] = for_lanes(layer.weight).to(dtype)
+            tensors[f"{name}.{idx}.bias"] = layer.bias.to(dtype)
+        tensors[f"{name}.head.weight"] = model.head.weight.to(dtype)
+        tensors[f"{name}.head.bias"] = model.head.bias.to(dtype)
+        networks[name] = {
             "layers": [
                 {"inputs": layer.weight.shape[1], "outputs": layer.weight.shape[0], "stride": layer.stride}
                 for layer in layers
@@ -77,9 +88,9 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...]) -> WeightFile | 
             "doubt": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS} if model.doubt else None,
         }
         if model.doubt:
-            tensors |= {f"{variant}.doubt.{name}": buffer.float() for name, buffer in model.doubt.named_buffers()}
+            tensors |= {f"{name}.doubt.{part}": buffer.to(dtype) for part, buffer in model.doubt.named_buffers()}
     body = pack(tensors, networks=networks)
-    return WeightFile(f"{hashlib.sha256(body).hexdigest()}.safetensors", body, gzip.compress(body, mtime=0))
+    return WeightFile(f"{hashlib.sha256(body).hexdigest()}.safetensors", body)
 
 
 @torch.no_grad()
@@ -113,6 +124,11 @@ def for_lanes(weight: Tensor) -> Tensor:
     return groups.permute(0, 3, 4, 2, 1).contiguous()
 
 
+def told_of(twins: Twins) -> list[dict[str, object]]:
+    """What the training's record says of each snapshot."""
+    return [{"epoch": shot.epoch, "alpha": shot.alpha, "accuracy": dict(shot.accuracy)} for shot in twins.snapshots]
+
+
 def weight_routes(twins_of: Callable[[str | None], Twins]) -> Iterator[Route]:
     """The two routes above.
 
@@ -126,13 +142,17 @@ def weight_routes(twins_of: Callable[[str | None], Twins]) -> Iterator[Route]:
             twins = twins_of(request.query_params.get("networks"))
         except CamlossError as error:
             return JSONResponse({"error": str(error)}, 404)
-        file = weight_file(twins)
-        if file:
-            files.pop(file.name, None)
-            files[file.name] = file
-            for old in list(files)[:-KEPT_PAIRS]:
-                files.pop(old, None)
-        answer = {"file": file and file.name, "source": twins.source}
+        file, on_the_way = weight_file(twins), snapshot_file(twins)
+        for kept in filter(None, (file, on_the_way)):
+            files.pop(kept.name, None)
+            files[kept.name] = kept
+        for old in list(files)[: -2 * KEPT_PAIRS]:
+            files.pop(old, None)
+        answer = {
+            "file": file and file.name,
+            "source": twins.source,
+            "snapshots": on_the_way and {"file": on_the_way.name, "epochs": told_of(twins)},
+        }
         return JSONResponse(answer, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     def send(request: Request) -> Response:

@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from untrained import write_twins
+from untrained import RECORD, write_snapshots, write_twins
 
-from camloss import CamlossError
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS
+from camloss import CamlossError, load_checkpoint
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, save_checkpoint
 from camloss.page.pairs import find_pairs, load_for_page
+from camloss.snapshots import EPOCHS, read_snapshots
 
 
 def test_the_folder_comes_first_then_its_subfolders_each_by_its_own_name(tmp_path: Path) -> None:
@@ -49,3 +50,42 @@ def test_no_pair_at_all_is_one_line_that_says_why(tmp_path: Path) -> None:
     (write_twins(tmp_path) / "cam" / WEIGHTS).write_bytes(b"not safetensors")
     with pytest.raises(CamlossError, match="is damaged"):
         find_pairs(tmp_path)
+
+
+def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: Path) -> None:
+    folder = write_snapshots(write_twins(tmp_path))
+    first, last = load_for_page(folder).snapshots
+    assert (first.epoch, first.alpha, first.accuracy) == (1, 0.0, {"ce": 0.97, "cam": 0.97})
+    assert (last.epoch, last.alpha, last.accuracy) == (2, 1.0, {"ce": 0.99, "cam": 0.99})
+    kept = read_snapshots(folder / "cam", RECORD["run"])
+    assert last.models["cam"].head.bias.equal(kept[2]["head.bias"].float())
+    assert list(first.models) == list(load_for_page(folder).models)
+
+
+def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert load_for_page(folder).snapshots == ()
+        write_snapshots(folder, run="of another training")
+        assert load_for_page(folder).snapshots == ()
+    assert caplog.records == []
+    write_snapshots(folder)
+    (folder / "ce" / EPOCHS).unlink()  # one twin alone has no way to compare
+    assert load_for_page(folder).snapshots == ()
+
+
+def test_snapshots_that_cannot_be_shown_are_left_out_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_snapshots(write_twins(tmp_path))
+    for variant in ("ce", "cam"):
+        record = load_training(folder / variant)
+        save_checkpoint(load_checkpoint(folder / variant), folder / variant, {**record, "history": []})
+    (write_snapshots(write_twins(tmp_path / "damaged")) / "cam" / EPOCHS).write_bytes(b"not safetensors")
+    for place, reason in ((folder, "the training's record lacks"), (tmp_path / "damaged", "is damaged")):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert load_for_page(place).snapshots == ()
+        (warning,) = caplog.records
+        assert reason in warning.message
+        assert "\n" not in warning.message

@@ -9,12 +9,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from torch import nn
 from torch.nn import functional as F
-from untrained import write_twins
+from untrained import write_snapshots, write_twins
 
 from camloss.digits.models import MNIST_MEAN, MNIST_STD, build_model
 from camloss.doubt import Doubt
 from camloss.errors import CamlossError
-from camloss.page.weights import fold, for_lanes, weight_file, weight_routes
+from camloss.page.pairs import load_for_page
+from camloss.page.weights import fold, for_lanes, snapshot_file, weight_file, weight_routes
 from camloss.twins import Twins
 
 
@@ -82,10 +83,39 @@ def test_the_file_holds_both_twins_and_its_name_their_hash(client: TestClient, t
 
 
 def test_the_shipped_pair_is_light_enough() -> None:
-    file = weight_file(Twins.load(Path(__file__).resolve().parents[2] / "checkpoints"))
+    shipped = load_for_page(Path(__file__).resolve().parents[2] / "checkpoints")
+    file, on_the_way = weight_file(shipped), snapshot_file(shipped)
     assert file is not None
     assert len(file.compressed) <= 1_400_000
     assert gzip.decompress(file.compressed) == file.plain
+    if on_the_way is not None:
+        assert len(on_the_way.compressed) <= 2_500_000
+
+
+def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
+    twins = load_for_page(write_snapshots(write_twins(tmp_path)))
+    client = TestClient(Starlette(routes=[*weight_routes(lambda _: twins)]))
+    told = client.get("/web/weights").json()
+    assert told["snapshots"]["epochs"] == [
+        {"epoch": 1, "alpha": 0.0, "accuracy": {"ce": 0.97, "cam": 0.97}},
+        {"epoch": 2, "alpha": 1.0, "accuracy": {"ce": 0.99, "cam": 0.99}},
+    ]
+    name = told["snapshots"]["file"]
+    assert name != told["file"]
+    answer = client.get(f"/web/weights/{name}")
+    assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == name
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    tensors = load(answer.content)
+    assert {key.rpartition(".")[0].rsplit(".", 1)[0] for key in tensors} == {"1.ce", "1.cam", "2.ce", "2.cam"}
+    assert {value.dtype for value in tensors.values()} == {torch.float16}
+    layers = fold(twins.snapshots[0].models["cam"])
+    assert layers is not None
+    assert tensors["1.cam.3.weight"].equal(for_lanes(layers[3].weight).half())
+
+
+def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, twins: Twins) -> None:
+    assert snapshot_file(twins) is None
+    assert client.get("/web/weights?networks=pair").json()["snapshots"] is None
 
 
 def test_other_weights_have_another_name(tmp_path: Path, twins: Twins) -> None:
