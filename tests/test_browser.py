@@ -24,7 +24,7 @@ from playwright.sync_api import (
     ViewportSize,
     expect,
 )
-from untrained import RECORD
+from untrained import RECORD, write_snapshots, write_twins
 
 from camloss import build_model, explain, save_checkpoint
 from camloss.digits.pen import write_strokes
@@ -33,6 +33,7 @@ from camloss.page import serve
 from camloss.page.evidence import hot_part
 from camloss.page.pairs import load_for_page
 from camloss.page.sentence import Read, sentence
+from camloss.twins import Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -1629,6 +1630,97 @@ def test_how_it_works_on_ones_own_drawing(open_page: Open) -> None:
     page.get_by_role("button", name="Play").click()
     expect(page.locator(".channels .added")).to_have_count(8, timeout=5000)
     expect(apart).to_have_text(ends, timeout=10_000)
+
+
+@pytest.fixture
+def pair_on_its_way(tmp_path: Path) -> Iterator[PageServer]:
+    """A page with a pair that has snapshots, of networks that have learnt nothing."""
+    folder = write_snapshots(write_twins(tmp_path / "pair"))
+    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(folder))
+    yield server
+    server.kill()
+
+
+def test_the_epochs_of_the_training_on_ones_own_drawing(open_page: Open, pair_on_its_way: PageServer) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(server=pair_on_its_way, reduced_motion="reduce")
+    name = page.request.get(f"{pair_on_its_way.url}web/weights").json()["snapshots"]["file"]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    final = show_example(page, 2)
+    assert not [url for url in asked if name in url]
+    page.get_by_role("tab", name="How it works").click()
+    section = page.locator(".epochs")
+    expect(section).to_be_visible()
+    assert len([url for url in asked if name in url]) == 1
+    expect(section.locator("output")).to_have_text("epoch 2 of 2")
+    expect(section.locator(".since")).to_have_text("By now one of them has CAM-loss to obey as well.")
+    expect(section.locator("[data-number=accuracy]")).to_have_text(["99.0%", "99.0%"])
+    kept = load_for_page(pair_on_its_way.environment["CAMLOSS_CHECKPOINTS"]).snapshots
+    sketch = write_strokes(serve.open_strokes(example(2)))
+    assert sketch is not None
+
+    def painted() -> set[str]:
+        urls = section.locator("canvas").evaluate_all("(canvases) => canvases.map((canvas) => canvas.toDataURL())")
+        return set(urls)
+
+    def told() -> list[int]:
+        numbers = section.locator("[data-number=area], [data-number=agreement]").all_text_contents()
+        return [int(re.sub(r"% (of the square|alike)$", "", number)) for number in numbers]
+
+    def truth(snapshot: Snapshot) -> list[float]:
+        shares = []
+        for variant in VARIANTS:
+            seen = explain(snapshot.models[variant], sketch.pixels, class_idx=final[variant]["digit"])
+            shares += [hot_part(seen.cam[0], sketch.pixels[0, 0]).area, 1 - float(seen.distance)]
+        return [100 * share for share in shares]
+
+    assert told() == pytest.approx(truth(kept[1]), abs=0.7)
+    later = painted()
+    assert len(later) == 4
+    section.get_by_role("slider", name="After").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(section.locator("output")).to_have_text("epoch 1 of 2")
+    expect(section.locator(".since")).to_have_text("Until here both have learnt from cross-entropy alone.")
+    expect(section.locator("[data-number=accuracy]")).to_have_text(["97.0%", "97.0%"])
+    assert told() == pytest.approx(truth(kept[0]), abs=0.7)
+    assert truth(kept[0]) != pytest.approx(truth(kept[1]), abs=1.5)
+    assert not painted() & later
+    assert Axe().run(page).response["violations"] == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("fate", ["missing", "damaged"])
+def test_without_the_file_the_page_goes_on_without_the_epochs(
+    open_page: Open, pair_on_its_way: PageServer, fate: str
+) -> None:
+    page = open_page(server=pair_on_its_way, watched=False)
+    name = page.request.get(f"{pair_on_its_way.url}web/weights").json()["snapshots"]["file"]
+    page.route(
+        f"**/web/weights/{name}", lambda route: route.fulfill(status=404 if fate == "missing" else 200, body="?")
+    )
+    draw(page, example(2))
+    settled(page)
+    with page.expect_response(f"**/web/weights/{name}"):
+        page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".note").first).to_contain_text("Evidence for")
+    page.wait_for_timeout(300)
+    expect(page.locator(".epochs")).to_be_hidden()
+    assert page.evaluate("import('/web/reader.js').then(({ reader }) => reader.ready)")
+
+
+def test_a_pair_without_snapshots_has_no_epochs_to_show(open_page: Open, tmp_path: Path) -> None:
+    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(write_twins(tmp_path / "pair")))
+    try:
+        page = open_page(server=server)
+        page.get_by_role("tab", name="How it works").click()
+        expect(page.locator(".note").first).to_contain_text("An example, until you draw one.")
+        expect(page.locator(".alike")).to_have_text([re.compile(r"^They correlate at -?[01]\.\d\d\.$")] * 2)
+        expect(page.locator(".epochs")).to_be_hidden()
+    finally:
+        server.kill()
 
 
 def test_the_equations_are_folded_and_typeset(open_page: Open) -> None:

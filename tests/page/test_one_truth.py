@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import engines
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from camloss.digits import disturb
 from camloss.digits.mnist import default_data_dir
-from camloss.digits.models import MapClassifier, build_model
+from camloss.digits.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_model
 from camloss.digits.pen import PenStroke, write_strokes
 from camloss.digits.strokes import PenDigit, read_unipen
 from camloss.doubt import Doubt
@@ -28,8 +28,9 @@ from camloss.metrics import ink_energy
 from camloss.page import serve
 from camloss.page.evidence import HotPart, hot_part, shared, two_digits
 from camloss.page.sentence import EVERYWHERE, PLACES, SHARED, WIDER, Read, sentence
-from camloss.page.weights import weight_file
-from camloss.twins import VARIANTS, Twins
+from camloss.page.weights import fold, weight_file
+from camloss.snapshots import snapshot_of
+from camloss.twins import VARIANTS, Snapshot, Twins
 
 pytestmark = pytest.mark.browser
 
@@ -80,7 +81,24 @@ def pairs() -> dict[str, Twins]:
     }
     for model in found["doubting"].models.values():
         fit_doubt(model)
+    on_the_way = (
+        found["plain_cnn"].models,
+        {variant: rounded(model) for variant, model in found["default"].models.items()},
+    )
+    found["default"] = replace(
+        found["default"],
+        snapshots=tuple(
+            Snapshot(e + 1, e, models, dict.fromkeys(VARIANTS, 0.9)) for e, models in enumerate(on_the_way)
+        ),
+    )
     return found
+
+
+def rounded(model: MapClassifier) -> MapClassifier:
+    """As it comes back from a snapshot."""
+    copy = build_model(str(model.arch)).eval()
+    copy.load_state_dict({name: value for name, value in snapshot_of(model).items() if not name.startswith("doubt.")})
+    return copy
 
 
 @torch.no_grad()
@@ -467,6 +485,76 @@ def test_as_much_ink_is_taken_in_every_order(browser: Browser, address: str) -> 
     middle = [(pixels * where.flatten()).sum() / pixels.sum() for where in (rows, columns)]
     far = ((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2).flatten()
     assert far[masks[2]].max() <= far[(pixels > 0) & ~masks[2]].min() + 1e-4
+
+
+SNAPSHOTS = """async ({ networks, pixels }) => {
+    const [{ networksIn }, evidence] = await Promise.all(
+        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { snapshots } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const file = await (await fetch(`/web/weights/${snapshots.file}`)).arrayBuffer();
+    const said = [...(await networksIn(file, kernel))].map(([name, network]) => {
+        const looks = pixels.map((given) =>
+            evidence.read(network, Float32Array.from(given), { class_idx: null, other_idx: null }));
+        return [name, looks.map(({ reading, logits }) => ({ ...reading, logits: [...logits] }))];
+    });
+    return Object.fromEntries(said);
+}"""
+
+
+@torch.no_grad()
+def as_sent_in_float16(model: MapClassifier, pixels: Tensor) -> Tensor:
+    """The logits of a network whose folded weights are rounded to float16."""
+    layers = fold(model)
+    assert layers is not None
+    x = (pixels - MNIST_MEAN) / MNIST_STD
+    for layer in layers:
+        x = F.conv2d(x, layer.weight.half().float(), layer.bias.half().float(), layer.stride, padding=1).relu()
+    pooled = x.mean((-2, -1)) if model.pooling == "avg" else x.amax((-2, -1))
+    return F.linear(pooled, model.head.weight.half().float(), model.head.bias.half().float())
+
+
+def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, Twins]) -> None:
+    """What is sent is computed with as it is; rounded, the finished weights show what they show unrounded."""
+    sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
+    with engines.chromium(browser, address) as run:
+        said = run(SNAPSHOTS, {"networks": "default", "pixels": [s.pixels.flatten().tolist() for s in sketches]})
+    snapshots = pairs["default"].snapshots
+    assert list(said) == [f"{snapshot.epoch}.{variant}" for snapshot in snapshots for variant in VARIANTS]
+    for snapshot in snapshots:
+        for variant, model in snapshot.models.items():
+            for reading, sketch in zip(said[f"{snapshot.epoch}.{variant}"], sketches, strict=True):
+                truth = as_sent_in_float16(model, sketch.pixels)[0]
+                torch.testing.assert_close(torch.tensor(reading["logits"]).float(), truth, atol=1e-3, rtol=0)
+    for variant, model in pairs["default"].models.items():
+        for reading, sketch in zip(said[f"2.{variant}"], sketches, strict=True):
+            shipped = explain(model, sketch.pixels)
+            assert reading["digit"] == int(shipped.probs.argmax())
+            assert reading["agreement"] == pytest.approx(1 - float(shipped.distance), abs=2e-3)
+            for name, expected in (("cam", shipped.cam[0]), ("caam", shipped.caam[0])):
+                assert (cells(reading[name]) / 254 - expected.flatten()).abs().max() <= 0.02
+
+
+def test_float16_becomes_float32(browser: Browser, address: str) -> None:
+    """Every finite number of float16."""
+    bits = torch.arange(2**16, dtype=torch.int32).to(torch.uint16)
+    truth = bits.view(torch.float16).float()
+    finite = truth.isfinite()
+    widen = """async (bits) => [...(await import("/web/network.js")).widened(Uint16Array.from(bits))]"""
+    with engines.chromium(browser, address) as run:
+        said = torch.tensor(run(widen, bits.to(torch.int32)[finite].tolist()))
+    assert torch.equal(said, truth[finite])
+
+
+def test_how_far_maps_correlate(browser: Browser, address: str) -> None:
+    maps = torch.rand(4, 196, generator=torch.Generator().manual_seed(0)) * 254
+    maps[1] = 0.5 * maps[0] + 20
+    correlate = """async (maps) => (await import("/web/alike.js")).meanCorrelation(maps)"""
+    with engines.chromium(browser, address) as run:
+        assert run(correlate, maps[:2].tolist()) == pytest.approx(1)
+        assert run(correlate, [[3, 3, 3], [1, 2, 3]]) == 0
+        truth = torch.corrcoef(maps)[torch.triu_indices(4, 4, 1).unbind()].mean()
+        assert run(correlate, maps.tolist()) == pytest.approx(float(truth), abs=1e-5)
 
 
 def test_networks_that_the_kernel_cannot_run_stay_with_the_server() -> None:

@@ -5,7 +5,7 @@ import { fieldOf, ON_PAD } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Twin } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Twin } from "./types.d.ts" */
 
 /** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
 const sketches = new WeakMap();
@@ -46,6 +46,19 @@ export async function buildUpOf(drawing, networks, question, server) {
     if (steps) return steps;
   }
   return reply(() => server.build_up({ ...sent(drawing), networks, ...question }));
+}
+
+/**
+ * What both networks saw in a drawing after an epoch of their training; null where that cannot be told.
+ *
+ * @param {Drawing} drawing @param {string} networks
+ * @param {{epoch: number, classes: Record<string, number>}} question @param {Server} server
+ * @returns {Promise<AtEpoch | null>}
+ * @throws {import("./server.js").ConnectionLost} there is nobody to find the digit in a photo
+ */
+export async function atEpochOf(drawing, networks, question, server) {
+  const given = await givenOf(drawing, server);
+  return "error" in given || "blank" in given ? null : reader.atEpoch(given, networks, question);
 }
 
 /** @param {Drawing} drawing */

@@ -5,10 +5,10 @@
 const HEADER = "camloss"; // key of our facts in the header of a safetensors file
 
 /**
- * The networks in a file of weights.
+ * The networks in a file of weights, of float32 or float16.
  *
  * @param {ArrayBuffer} file @param {WebAssembly.Module} kernel
- * @returns {Promise<Map<string, Network>>} by variant
+ * @returns {Promise<Map<string, Network>>} by the names that the file gives them
  * @throws {Error} the file is damaged
  */
 export async function networksIn(file, kernel) {
@@ -16,16 +16,27 @@ export async function networksIn(file, kernel) {
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, length)));
   /** @param {string} name */
   const tensor = (name) => {
-    const [start, end] = header[name].data_offsets;
+    const { dtype, data_offsets } = header[name];
+    const [start, end] = data_offsets;
+    if (dtype === "F16") return widened(new Uint16Array(file, 8 + length + start, (end - start) / 2));
     return new Float32Array(file, 8 + length + start, (end - start) / 4);
   };
   /** @type {[string, NetworkHeader][]} */
   const described = Object.entries(JSON.parse(header.__metadata__[HEADER]).networks);
-  const networks = described.map(async ([variant, description]) => {
+  const networks = described.map(async ([own, description]) => {
     const instance = await WebAssembly.instantiate(kernel);
-    return /** @type {const} */ ([variant, new Network(instance, description, (name) => tensor(`${variant}.${name}`))]);
+    return /** @type {const} */ ([own, new Network(instance, description, (name) => tensor(`${own}.${name}`))]);
   });
   return new Map(await Promise.all(networks));
+}
+
+/** Finite numbers of float16, given as their bits. @param {Uint16Array} halves */
+export function widened(halves) {
+  return Float32Array.from(halves, (half) => {
+    const sign = half & 0x8000 ? -1 : 1;
+    const [exponent, fraction] = [(half >> 10) & 31, half & 1023];
+    return exponent ? sign * (1024 + fraction) * 2 ** (exponent - 25) : sign * fraction * 2 ** -24;
+  });
 }
 
 export class Network {

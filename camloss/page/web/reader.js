@@ -4,7 +4,9 @@
 import { pause } from "./dom.js";
 import { asBytes } from "./evidence.js";
 
-/** @import { Answer, BuildUp, Given, Question } from "./types.d.ts" */
+/** @import { Answer, AtEpoch, BuildUp, Epoch, Given, Question } from "./types.d.ts" */
+
+/** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
 const PATIENCE = 5000; // ms until the worker counts as broken
 const SUFFIX = ".safetensors";
@@ -14,7 +16,10 @@ class Reader {
   /** @type {Map<number, (reply: {result?: any, problem?: string}) => void>} by number of the call */ #open = new Map();
   #calls = 0;
   /** @type {string | null} the pair that the page wants */ #wanted = null;
-  /** @type {{networks: string, file: string, source: string} | null} the pair that the worker holds */ #ready = null;
+  /** @type {{networks: string, file: string, source: string, snapshots: Told | null} | null} the pair that the worker holds */ #ready =
+    null;
+  /** @type {{file: string, here: Promise<boolean>} | null} that pair's snapshots, once somebody wants to see them */ #held =
+    null;
   #loading = Promise.resolve();
 
   constructor() {
@@ -46,9 +51,10 @@ class Reader {
     const address = new URL(`weights?${new URLSearchParams({ networks })}`, import.meta.url);
     const response = await fetch(address, { cache: "no-store" }); // while the server is away, what is here goes on
     if (!response.ok) return;
-    const { file, source } = await response.json();
+    const { file, source, snapshots = null } = await response.json();
     if (this.#ready?.file !== file) {
       this.#ready = null;
+      this.#held = null;
       if (!file) return;
       await this.#call(
         "load",
@@ -56,7 +62,7 @@ class Reader {
         12,
       );
     }
-    this.#ready = { networks, file, source };
+    this.#ready = { networks, file, source, snapshots };
   }
 
   /**
@@ -90,6 +96,54 @@ class Reader {
     this.#worker?.terminate();
     this.#worker = null;
     this.#ready = null;
+    this.#held = null;
+  }
+
+  /**
+   * The epochs of its training after which a pair can be looked at. The weights of that time are fetched when this is
+   * first asked.
+   *
+   * @param {string} networks
+   * @returns {Promise<Epoch[] | null>} null where nothing was kept, or cannot be had
+   */
+  async snapshots(networks) {
+    if (!this.has(networks)) await this.#loading;
+    const told = this.#ready?.networks === networks ? this.#ready.snapshots : null;
+    if (!told) return null;
+    if (this.#held?.file !== told.file) this.#held = { file: told.file, here: this.#fetchSnapshots(told.file) };
+    const held = this.#held;
+    if (await held.here) return told.epochs;
+    if (this.#held === held) this.#held = null; // to be tried again
+    return null;
+  }
+
+  /** @param {string} name @returns {Promise<boolean>} whether the worker holds them */
+  async #fetchSnapshots(name) {
+    try {
+      const response = await fetch(new URL(`weights/${name}`, import.meta.url));
+      if (!response.ok) return false;
+      const file = await response.arrayBuffer();
+      if (this.#held?.file !== name) return false; // another pair has come
+      return await this.#call("load_snapshots", { file, hash: name.replace(SUFFIX, "") });
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * What both networks saw after an epoch of their training.
+   *
+   * @param {Given} given @param {string} networks
+   * @param {{epoch: number, classes: Record<string, number>}} question classes: what to explain, by variant
+   * @returns {Promise<AtEpoch | null>}
+   */
+  async atEpoch(given, networks, question) {
+    if (!this.#held || !this.has(networks)) return null;
+    try {
+      return await this.#call("at_epoch", { ...given, ...question });
+    } catch {
+      return null;
+    }
   }
 
   /**

@@ -1,8 +1,10 @@
 // How it works, on the visitor's own drawing and with both networks side by side: the features, the two sums of them, a
 // few maps more at each step, and their difference.
 
+import { meanCorrelation } from "./alike.js";
 import { buildUpOf, placementOf } from "./answer.js";
 import { button, control, find, write } from "./dom.js";
+import { Epochs } from "./epochs.js";
 import { fit, palettesOf, unpack } from "./heat.js";
 import { overlay } from "./maps.js";
 import { fieldOf } from "./picture.js";
@@ -22,6 +24,7 @@ export function start(root, props, server) {
   const heat = document.createElement("canvas");
   const slider = control(root, "step");
   const columns = props.twins.map((twin) => new Column(root, twin, props.shown));
+  const epochs = new Epochs(root, props.twins, server, paintTile);
   /** @type {{drawing: Drawing, field: Field, steps: BuildUp[]} | null} one build-up a twin */
   let shown = null;
   let stale = true;
@@ -56,6 +59,8 @@ export function start(root, props, server) {
     slider.max = String(shown.steps[0].totals.length - 1);
     if (atEnd) slider.value = slider.max;
     paint();
+    const classes = shown.steps.map(({ class_idx }, i) => [props.twins[i].variant, class_idx]);
+    epochs.show({ drawing, networks, classes: Object.fromEntries(classes) });
   }
 
   /** @param {HTMLCanvasElement} canvas @param {string} map @param {[number, number]} size */
@@ -81,9 +86,12 @@ export function start(root, props, server) {
         write(find(column.channels[c], "p"), words);
         find(column.channels[c], ".tile").classList.toggle("added", c < total.count);
       });
+      const alike = meanCorrelation(channels.map(({ features }) => unpack(features)));
+      write(column.alike, `They correlate at ${alike.toFixed(2)}.`);
       for (const name of SUMS) paintTile(column.sums[name], total[name], map_size);
       write(column.distance, `${(100 * total.distance).toFixed(1)}% apart`);
     });
+    epochs.paint();
   }
 
   /** @type {number | undefined} */
@@ -132,7 +140,9 @@ class Column {
       return part;
     };
     const tile = '<div class="tile"><canvas role="img"></canvas></div>';
-    const channels = add("channels", `<div class="channels">${`<div>${tile}<p>&nbsp;</p></div>`.repeat(shown)}</div>`);
+    const stamps = `<div>${tile}<p>&nbsp;</p></div>`.repeat(shown);
+    const channels = add("channels", `<div class="channels">${stamps}</div><p class="alike">&nbsp;</p>`);
+    this.alike = find(channels, ".alike");
     this.channels = /** @type {HTMLElement[]} */ ([...find(channels, ".channels").children]);
     const sum = (/** @type {typeof SUMS[number]} */ name) => add(name, `${tile}<p>&nbsp;</p>`);
     const parts = { caam: sum("caam"), cam: sum("cam"), difference: sum("difference") };

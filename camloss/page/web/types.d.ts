@@ -197,6 +197,16 @@ export interface BuildUp {
   totals: { count: number; caam: string; cam: string; difference: string; distance: number }[];
 }
 
+/** What the training's record says of an epoch after which the weights were kept. */
+export interface Epoch {
+  epoch: number;
+  alpha: number; // weight of the CAM-loss in it
+  accuracy: Record<string, number>; // on the validation images, by variant
+}
+
+/** What each network, by variant, said after an epoch. */
+export type AtEpoch = Record<string, Reading & { map_size: [number, number] }>;
+
 /** The Draw tab's element, with what the console and the tests read from it. */
 export interface DrawElement extends HTMLElement {
   answer: Answer | null;

@@ -1,15 +1,21 @@
 // The networks in a thread of their own, so that drawing never waits for them. reader.js is its other end.
 
 import { asBytes, disturbed } from "./disturb.js";
-import { answerFor, buildUp, rounded } from "./evidence.js";
+import { answerFor, buildUp, read, rounded } from "./evidence.js";
 import { networksIn } from "./network.js";
 import { FIELD, writeStrokes } from "./pen.js";
 
 /** @import { Network } from "./network.js" */
-/** @import { Example, Given, Sketch } from "./types.d.ts" */
+/** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
 
 /** @type {Map<string, Network>} by variant: both of one pair, or none */
 let networks = new Map();
+
+/** @type {WebAssembly.Module} */
+let kernel;
+
+/** @type {Map<string, Network>} by epoch and variant, "3.cam": those of the same pair on their way, or none */
+let snapshots = new Map();
 
 /** @type {Uint8Array[]} the page's examples, which scraps are torn from */
 let scraps = [];
@@ -26,13 +32,35 @@ const TASKS = {
   /** @param {{weights: string, hash: string}} given addresses */
   async load({ weights, hash }) {
     networks = new Map();
-    const kernel = fetch(new URL("kernel.wasm", import.meta.url)).then((response) => response.arrayBuffer());
+    snapshots = new Map();
+    const code = fetch(new URL("kernel.wasm", import.meta.url)).then((response) => response.arrayBuffer());
     const examples = fetch(new URL("examples.json", import.meta.url)).then((response) => response.json());
     const file = await fetch(weights).then((response) => response.arrayBuffer());
-    if (crypto.subtle && hexOf(await crypto.subtle.digest("SHA-256", file)) !== hash)
-      throw new Error("damaged weights");
+    if (!(await isWhole(file, hash))) throw new Error("damaged weights");
     scraps = (await examples).map((/** @type {Example} */ { strokes }) => asBytes(writeStrokes(strokes).pixels));
-    networks = await networksIn(file, await WebAssembly.compile(await kernel));
+    kernel = await WebAssembly.compile(await code);
+    networks = await networksIn(file, kernel);
+  },
+
+  /** @param {{file: ArrayBuffer, hash: string}} given @returns {Promise<boolean>} whether they are here now */
+  async load_snapshots({ file, hash }) {
+    if (!(await isWhole(file, hash))) return false;
+    snapshots = await networksIn(file, kernel);
+    return true;
+  },
+
+  /** @param {Given & {epoch: number, classes: Record<string, number>}} given @returns {AtEpoch | null} */
+  at_epoch({ epoch, classes, ...given }) {
+    const { pixels } = sketchOf(given);
+    /** @type {AtEpoch} */
+    const readings = {};
+    for (const [variant, class_idx] of Object.entries(classes)) {
+      const network = snapshots.get(`${epoch}.${variant}`);
+      if (!network) return null;
+      const { reading, size } = read(network, pixels, { class_idx, other_idx: null });
+      readings[variant] = { ...reading, map_size: size };
+    }
+    return readings;
   },
 
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
@@ -57,6 +85,11 @@ const TASKS = {
     return { blank: false, frame, ...buildUp(network, pixels, FIELD, FIELD, class_idx, shown) };
   },
 };
+
+/** Whether nothing happened to a file on its way; not to be told without https. @param {ArrayBuffer} file @param {string} hash */
+async function isWhole(file, hash) {
+  return !crypto.subtle || hexOf(await crypto.subtle.digest("SHA-256", file)) === hash;
+}
 
 /** @param {ArrayBuffer} bytes */
 const hexOf = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
