@@ -10,11 +10,13 @@ A class activation map is exact where the logits are the head times the average 
 so, and `wrap` looks before it answers.
 """
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from camloss.errors import CamlossError
 
@@ -133,16 +135,14 @@ def _why_inexact(model: nn.Module, wrapped: Wrapped, example: Tensor) -> str | N
     """Why the CAMs of a model do not add up to its logits; None where they do."""
     head = wrapped.head
     names = {module: name for name, module in model.named_modules()}
-    calls: list[
-        tuple[str, bool]
-    ] = []  # of the layers with weights of their own, in order: who, and whether it gave maps
+    calls: list[tuple[nn.Module, bool]] = []  # of layers with weights of their own: who, and whether it gave maps
     given: list[Tensor] = []  # to the head
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
         if module is head:
             given.extend(inputs)
         elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
-            calls.append((f"{names[module]} ({type(module).__name__})", _has_places(output)))
+            calls.append((module, _has_places(output)))
 
     with ExitStack() as hooks:
         for module in names:
@@ -153,10 +153,10 @@ def _why_inexact(model: nn.Module, wrapped: Wrapped, example: Tensor) -> str | N
     if not _has_places(features):
         return f"it makes {tuple(features.shape)} of {tuple(example.shape)}, not maps (N, C, H, W) of several cells"
     last_maps = max((i for i, (_, has_places) in enumerate(calls) if has_places), default=-1)
-    between = [title for title, _ in calls[last_maps + 1 :]]
-    if between:  # a fresh norm hardly changes what it is given: the numbers below would not tell
-        others = f" and {len(between) - 1} more" if len(between) > 1 else ""
-        return f"between its last maps and its head lies {between[0]}{others}"
+    later = [module for module, _ in calls[last_maps + 1 :]]
+    if later and not _makes_the_features(wrapped, {names[module] for module in later}, example):
+        others = f" and {len(later) - 1} more" if len(later) > 1 else ""
+        return f"between its last maps and its head lies {names[later[0]]} ({type(later[0]).__name__}){others}"
     if features.shape[1] != head.in_features:
         return f"its head takes {head.in_features} numbers where its features have {features.shape[1]} channels"
     if len(given) != 1 or not _close(given[0], features.mean((-2, -1))):
@@ -164,6 +164,24 @@ def _why_inexact(model: nn.Module, wrapped: Wrapped, example: Tensor) -> str | N
     if not isinstance(expected, Tensor) or not _close(expected, head(given[0])) or not _close(expected, logits):
         return "what it returns is not what its head gives"
     return None
+
+
+def _makes_the_features(wrapped: Wrapped, names: Collection[str], example: Tensor) -> bool:
+    """Whether layers that give no maps, such as the attention in a last block, still lie before what the head pools.
+
+    Tried with noise for their weights: a fresh norm behind the pooling hardly changes what it is given.
+    """
+    model, generator = wrapped.model, torch.Generator().manual_seed(0)
+    noise = {
+        f"model.{name}": (torch.rand(tensor.shape, generator=generator) + 0.5).to(tensor)
+        for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        if name.rpartition(".")[0] in names and tensor.is_floating_point()
+    }
+    given: list[Tensor] = []
+    with ExitStack() as hooks:
+        hooks.enter_context(wrapped.head.register_forward_pre_hook(lambda _, inputs: given.extend(inputs)))
+        _, features = functional_call(wrapped, noise, (example,))
+    return len(given) == 1 and _close(given[0], features.mean((-2, -1)))
 
 
 def _has_places(output: Any) -> bool:

@@ -12,6 +12,7 @@ from torchvision import models
 from camloss import CAMLoss, CamlossError, cam, explain, wrap
 
 TIMM = ["resnet18", "resnet50", "regnety_002", "efficientnet_b0", "densenet121"]
+ATTENTION_IN_THE_LAST_BLOCK = ["seresnet18", "ese_vovnet19b_dw"]  # layers that give (N, C, 1, 1), before the features
 TORCHVISION = ["resnet18", "regnet_y_400mf", "efficientnet_b0", "densenet121", "mobilenet_v2"]
 
 
@@ -47,7 +48,11 @@ EXAMPLE = torch.rand(1, 3, 16, 16)
 
 
 @pytest.mark.parametrize(
-    ("make", "name"), [*((timm_model, name) for name in TIMM), *((torchvision_model, name) for name in TORCHVISION)]
+    ("make", "name"),
+    [
+        *((timm_model, name) for name in (*TIMM, *ATTENTION_IN_THE_LAST_BLOCK)),
+        *((torchvision_model, name) for name in TORCHVISION),
+    ],
 )
 def test_two_steps_with_cam_loss_under_autocast(make: Callable[[str], nn.Module], name: str) -> None:
     torch.manual_seed(0)
@@ -153,6 +158,13 @@ def test_what_has_no_exact_cam_is_refused_with_the_reason(make: Callable[[], nn.
     assert model.training
 
 
+class ScaledAfterPooling(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(8))
+        self.pool = lambda maps: self.scale * maps.mean((2, 3))
+
+
 class TwiceTheHead(Net):
     def forward(self, x: Tensor) -> Tensor:
         return 2 * super().forward(x)
@@ -164,6 +176,7 @@ class TwiceTheHead(Net):
         (Net(pool=lambda maps: maps.amax((2, 3))), "its head is not given the average of its last maps"),
         (Net(after=nn.BatchNorm1d(8)), r"lies between \(BatchNorm1d\)"),  # fresh, it changes next to nothing
         (Net(after=nn.Linear(8, 8)), r"lies between \(Linear\)"),
+        (ScaledAfterPooling(), r"lies  \(ScaledAfterPooling\)"),
         (Net(after=nn.Tanh()), "its head is not given the average of its last maps"),
         (TwiceTheHead(), "what it returns is not what its head gives"),
     ],
