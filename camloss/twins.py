@@ -11,7 +11,8 @@ and then moves its files to their places.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,7 @@ def put_pair(staged: Path, folder: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Put the files of a pair that has arrived into their places, where a crash has left some."""
+    """Put the files of a pair that has arrived into their places, where a crash has left some; be `alone_in` it."""
     arrived = folder / ARRIVED
     for file in sorted(path for path in arrived.glob("*/*") if path.is_file()):
         target = folder / file.relative_to(arrived)
@@ -201,6 +202,45 @@ def settle(folder: Path) -> None:
         os.replace(file, target)
     if arrived.is_dir():
         shutil.rmtree(arrived)
+
+
+def settle_alone(folder: Path) -> None:
+    """`settle`, where there is something to settle; errors as `alone_in`."""
+    if (folder / ARRIVED).is_dir():
+        with alone_in(folder):
+            settle(folder)
+
+
+class BusyError(CamlossError):
+    """Another training is at work in a folder."""
+
+
+@contextmanager
+def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Keep every other training out of a folder; a process that died keeps nobody out.
+
+    Args:
+        folder: made if needed.
+        wait: for as long as another training is at work there.
+
+    Raises:
+        BusyError: another training is at work there.
+        CamlossError: the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
+        lock.acquire()
+    except Timeout as error:
+        raise BusyError(f"another training is at work in {folder}; wait for it or name another folder") from error
+    except OSError as error:
+        raise CamlossError(f"cannot write {folder}: {error.strerror}; name another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sha256_of(path: Path) -> str:

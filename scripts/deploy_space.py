@@ -25,7 +25,8 @@ from camloss.hub.patience import patiently
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
 from camloss.hub.words import check_repo_id
-from camloss.twins import VARIANTS, Twins, settle
+from camloss.page.pairs import find_pairs
+from camloss.twins import VARIANTS, Twins, settle_alone
 
 ALLOWED = (
     "app.py",
@@ -35,14 +36,9 @@ ALLOWED = (
     "camloss/**/*.py",
     "camloss/py.typed",
     *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),
-    *(
-        f"checkpoints/{pair}{twin}/{name}"
-        for pair in ("", "*/")
-        for twin in VARIANTS
-        for name in ("model.safetensors", "config.json", "epochs.safetensors")
-    ),
     "checkpoints/hub.json",
 )
+OF_A_TWIN = ("model.safetensors", "config.json", "epochs.safetensors")
 README = "README.md"
 SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK and Python
 REQUIREMENTS = "requirements.txt"
@@ -53,7 +49,8 @@ VARIABLE = "CAMLOSS_HUB_REPO"  # what app.py reads
 def main() -> None:
     flags = parse_flags()
     check_repo_id(flags.space)
-    settle(flags.root / "checkpoints")
+    if not flags.dry_run:
+        settle_alone(flags.root / "checkpoints")
     pins: Mapping[str, Pin] = {}
     if flags.weights:
         check_repo_id(flags.weights)
@@ -112,20 +109,24 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
     Raises:
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
     """
-    paths = sorted({path for pattern in ALLOWED for path in root.glob(pattern)})
-    files = {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in paths
-        if path.is_file() and not path.name.startswith(".")
-    }
     weights_of_twins = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
     require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_twins)
     settings, text = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README))
     readme = f"---\n{settings}---\n\n{text}"
     named = [*named_in(readme), *results_of(root)]
     require(root, *named)
-    files |= {name: (root / name).read_bytes() for name in named}
     Twins.load(root / "checkpoints")
+    of_pairs = (
+        place / twin / name
+        for place in find_pairs(root / "checkpoints").values()
+        for twin in VARIANTS
+        for name in OF_A_TWIN
+    )
+    allowed = (path for pattern in ALLOWED for path in root.glob(pattern))
+    paths = {path.relative_to(root) for path in (*allowed, *of_pairs) if path.is_file()}
+    shown = sorted(path for path in paths if not any(part.startswith(".") for part in path.parts))
+    files = {path.as_posix(): (root / path).read_bytes() for path in shown}
+    files |= {name: (root / name).read_bytes() for name in named}
     files[README] = space_card(readme, space, weights, pins).encode()
     return files
 

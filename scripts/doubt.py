@@ -24,8 +24,7 @@ from camloss.hub.card import PICTURES, write_card
 from camloss.training.evaluation import HANDS, load_pen_digits
 from camloss.training.hardware import environment
 from camloss.training.known import as_the_page_reads, fit_doubt, measure_doubt
-from camloss.training.resume import alone_in
-from camloss.twins import Twins, put_pair
+from camloss.twins import Twins, alone_in, put_pair
 
 
 def main() -> None:

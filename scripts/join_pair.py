@@ -16,8 +16,7 @@ from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
 from camloss.hub.card import pictures_in, write_card
 from camloss.snapshots import read_snapshots, save_snapshots
-from camloss.training.resume import alone_in
-from camloss.twins import VARIANTS, compare_twins, put_pair, sha256_of
+from camloss.twins import VARIANTS, alone_in, compare_twins, put_pair, sha256_of
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ from camloss.digits.mnist import MNISTData, load_mnist
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.controls import WAYS
 from camloss.training.loop import DivergedError
-from camloss.training.resume import BusyError, alone_in
 from camloss.training.study import Study, read_record
+from camloss.twins import BusyError, alone_in
 
 SHORT: dict[str, Any] = {"epochs": 3, "hands": 0}
 VALIDATION = {"short": 10_000, "long": 5_000}  # images; as the shipped pair, the long runs learn from 55,000

@@ -30,8 +30,8 @@ from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.known import as_the_page_reads, fit_doubt
 from camloss.training.loop import train
-from camloss.training.resume import TrainingState, alone_in, run_id
-from camloss.twins import VARIANTS, pair_files, put_pair
+from camloss.training.resume import TrainingState, run_id
+from camloss.twins import VARIANTS, alone_in, pair_files, put_pair
 
 
 def main() -> None:

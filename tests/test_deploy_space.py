@@ -56,7 +56,12 @@ BAIT = (
     "camloss/.backup.py",
     "camloss/page/web/.env.json",
     "camloss/page/web/photo.jpg",
+    "camloss/.old/hub.py",
+    "checkpoints/.old/cam/config.json",
     "checkpoints/.resume/cam.safetensors",
+    "checkpoints/.staged/ce/model.safetensors",
+    "checkpoints/half/cam/config.json",
+    "checkpoints/half/cam/model.safetensors",
     "checkpoints/cam/secret.txt",
     "checkpoints/cam/.epochs.safetensors.part",
     "scripts/train.py",
@@ -170,6 +175,15 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
     assert metadata(card)["thumbnail"] == f"{hub.endpoint}/spaces/{SPACE}/resolve/main/docs/page.png"
     assert hub.space(SPACE).variables == {}
     assert f"{SPACE} is at " in result.out
+
+
+def test_every_whole_pair_is_uploaded(hub: Hub, checkout: Path, deploy: Deploy) -> None:
+    write_twins(checkout / "checkpoints" / "another", seed=3)
+    assert deploy().code == 0
+    sent = {name for name in hub.space(SPACE).files if name.startswith("checkpoints/another/")}
+    assert sent == {
+        f"checkpoints/another/{twin}/{name}" for twin in ("ce", "cam") for name in ("model.safetensors", "config.json")
+    }
 
 
 def test_the_card_and_the_variables_name_the_weights(

@@ -17,8 +17,7 @@ from untrained import write_twins
 from camloss import build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
 from camloss.snapshots import read_snapshots
-from camloss.training.resume import alone_in
-from camloss.twins import Twins
+from camloss.twins import Twins, alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where nothing listens

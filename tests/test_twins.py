@@ -13,7 +13,7 @@ from untrained import RECORD, write_twins
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
-from camloss.twins import ARRIVED, VARIANTS, Twins, put_pair, settle
+from camloss.twins import ARRIVED, VARIANTS, BusyError, Twins, alone_in, put_pair, settle, settle_alone
 
 
 @pytest.fixture
@@ -171,6 +171,17 @@ def test_a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one(
     assert outcomes[0] is False
     assert outcomes[1:] == [True] * (len(outcomes) - 1)  # from the first rename on
     assert len(outcomes) > 4
+
+
+def test_nobody_settles_beside_who_is_at_work(pair: Path) -> None:
+    settle_alone(pair)
+    assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce"]  # nothing to do, so no lock either
+    new = weights(write_twins(pair / ARRIVED, seed=5))
+    with alone_in(pair), pytest.raises(BusyError, match="another training is at work"):
+        settle_alone(pair)
+    assert weights(pair / ARRIVED) == new
+    settle_alone(pair)
+    assert weights(pair) == new
 
 
 def test_what_is_no_pair_takes_nobodys_place(pair: Path, tmp_path: Path) -> None:

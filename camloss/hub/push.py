@@ -19,7 +19,7 @@ from camloss.hub.card import MAPS, MAPS_OF_TWIN, Place, files_beside, pictures_i
 from camloss.hub.patience import Progress, patiently
 from camloss.hub.pull import PAIR, PINS, Pin
 from camloss.hub.words import check_repo_id
-from camloss.twins import LAST, VARIANTS, Twins, settle
+from camloss.twins import LAST, VARIANTS, Twins, pair_files, settle_alone
 
 
 def push_pair(
@@ -60,7 +60,8 @@ def push_pair(
     check_repo_id(repo)
     check_repo_id(space)
     checkpoints_dir = Path(checkpoints_dir)
-    settle(checkpoints_dir)
+    if not dry_run:
+        settle_alone(checkpoints_dir)
     Twins.load(checkpoints_dir)
     repo_ids = {variant: f"{repo}-{variant}" for variant in VARIANTS}
     files = published_files(checkpoints_dir, repo, space)
@@ -106,8 +107,9 @@ def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, d
     Raises:
         CamlossError: a checkpoint cannot be read, or the Hub would refuse its card.
     """
-    headers = {variant: read_header(checkpoints_dir / variant / WEIGHTS) for variant in VARIANTS}
-    pictures = {variant: pictures_in(checkpoints_dir / variant) for variant in VARIANTS}
+    weights = pair_files(checkpoints_dir)
+    headers = {variant: read_header(file) for variant, file in weights.items()}
+    pictures = {variant: pictures_in(file.parent) for variant, file in weights.items()}
     files = {}
     for variant in VARIANTS:
         other = next(twin for twin in VARIANTS if twin != variant)
@@ -116,7 +118,7 @@ def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, d
             shown[MAPS_OF_TWIN] = pictures[other][MAPS]
         place = Place(f"{repo}-{variant}", f"{repo}-{other}", space)
         beside = files_beside(headers[variant], place.repo_id, shown, place=place, twin=headers[other].get("training"))
-        files[variant] = {WEIGHTS: (checkpoints_dir / variant / WEIGHTS).read_bytes(), **beside}
+        files[variant] = {WEIGHTS: weights[variant].read_bytes(), **beside}
     return files
 
 

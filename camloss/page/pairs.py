@@ -9,7 +9,7 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.errors import CamlossError
 from camloss.snapshots import load_snapshots
-from camloss.twins import LAST, VARIANTS, Snapshot, Twins, check_pair, pair_files
+from camloss.twins import LAST, VARIANTS, Snapshot, Twins, pair_files
 
 log = logging.getLogger(__name__)
 
@@ -17,19 +17,20 @@ log = logging.getLogger(__name__)
 def find_pairs(folder: Path) -> dict[str, Path]:
     """The pairs in a folder of checkpoints, by name: its own `ce` and `cam` first, then those of its subfolders.
 
-    Only the headers of the weight files are read. What is no pair is left out, with a warning.
+    Each is loaded once, so that a choice that is offered can be taken. What is no pair is left out, with a warning;
+    a folder whose name begins with a dot holds what is not ready.
 
     Raises:
         CamlossError: there is none.
     """
     pairs: dict[str, Path] = {}
     reasons: list[str] = []
-    for place in [folder, *sorted(path for path in folder.glob("*") if path.name not in VARIANTS)]:
-        files = pair_files(place)
-        if not any(file.is_file() for file in files.values()):
+    subfolders = (path for path in folder.glob("*") if path.name not in VARIANTS and not path.name.startswith("."))
+    for place in [folder, *sorted(subfolders)]:
+        if not any(file.is_file() for file in pair_files(place).values()):
             continue
         try:
-            check_pair({variant: read_header(file) for variant, file in files.items()}, str(place))
+            Twins.load(place)
         except CamlossError as error:
             reasons.append(str(error))
         else:

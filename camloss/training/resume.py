@@ -2,9 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,38 +20,6 @@ def run_id(config: TrainConfig) -> str:
         if config.resume and path.exists():
             return str(read_header(path)["run"]["id"])
     return secrets.token_hex(8)
-
-
-class BusyError(CamlossError):
-    """Another training is at work in a folder."""
-
-
-@contextmanager
-def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Keep every other training out of a folder; a process that died keeps nobody out.
-
-    Args:
-        folder: made if needed.
-        wait: for as long as another training is at work there.
-
-    Raises:
-        BusyError: another training is at work there.
-        CamlossError: the folder cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
-        lock.acquire()
-    except Timeout as error:
-        raise BusyError(f"another training is at work in {folder}; wait for it or name another folder") from error
-    except OSError as error:
-        raise CamlossError(f"cannot write {folder}: {error.strerror}; name another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

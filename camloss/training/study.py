@@ -36,8 +36,9 @@ from camloss.metrics import area_above_half
 from camloss.training.config import TrainConfig
 from camloss.training.controls import BASELINE, MATCHED_TO, WAYS, MapOf
 from camloss.training.loop import train
-from camloss.training.resume import TrainingState, alone_in
+from camloss.training.resume import TrainingState
 from camloss.training.survey import choices, survey
+from camloss.twins import alone_in
 
 OWN = ("alpha", "seed")  # of the config: what each run has of its own
 TRIES, TOLERANCE = 6, 0.15  # of the search for a strength: how many, and how far off an area may be

@@ -16,7 +16,7 @@ from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
 from camloss.hub.pull import PAIR, PINS, load_pair, pinned
 from camloss.hub.push import published_files, push_pair
-from camloss.twins import Twins
+from camloss.twins import ARRIVED, VARIANTS, Twins
 
 pytest_plugins = ["hub_client"]
 
@@ -121,6 +121,21 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(hub: Hub, checkpoints: Path) 
     assert f"{WEIGHTS:20} {size:>10,} bytes" in lines[1]
     assert hub.requests == []
     assert not (checkpoints / PINS).exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_dry_run_shows_the_pair_that_has_arrived_and_moves_nothing(checkpoints: Path) -> None:
+    arrived = write_twins(checkpoints / ARRIVED, seed=5)
+    before = sorted(checkpoints.rglob("*"))
+    lines: list[str] = []
+    push_pair(REPO, checkpoints, dry_run=True, log=lines.append)
+    assert sorted(checkpoints.rglob("*")) == before
+    files = published_files(checkpoints, REPO, SPACE)
+    assert {twin: files[twin][WEIGHTS] for twin in VARIANTS} == {
+        twin: (arrived / twin / WEIGHTS).read_bytes() for twin in VARIANTS
+    }
+    push(checkpoints)
+    assert not arrived.exists()
 
 
 def test_large_files_go_to_lfs_once(hub: Hub, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:

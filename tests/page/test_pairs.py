@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from untrained import RECORD, write_snapshots, write_twins
 
-from camloss import CamlossError, load_checkpoint
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, save_checkpoint
+from camloss import CamlossError, load_checkpoint, save_checkpoint
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training
 from camloss.page.pairs import find_pairs, load_for_page
 from camloss.snapshots import EPOCHS, read_snapshots
 
@@ -42,6 +43,25 @@ def test_a_broken_subfolder_is_left_out_with_one_line(tmp_path: Path, caplog: py
         assert list(find_pairs(folder)) == ["checkpoints"]
     assert [record.message.count("\n") for record in caplog.records] == [0, 0]
     assert all(word in record.message for word, record in zip(("broken", "half"), caplog.records, strict=True))
+
+
+def test_what_is_not_ready_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    for name in (".staged", ".old"):
+        write_twins(folder / name, seed=1)
+    assert list(find_pairs(folder)) == ["checkpoints"]
+    assert caplog.records == []
+
+
+def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    broken = write_twins(folder / "broken", seed=1) / "cam"
+    model = load_checkpoint(broken)
+    with torch.no_grad():
+        model.head.weight[3, 5] = float("nan")
+    save_checkpoint(model, broken, load_training(broken))
+    assert list(find_pairs(folder)) == ["checkpoints"]
+    assert "holds NaN or infinite values" in caplog.text
 
 
 def test_no_pair_at_all_is_one_line_that_says_why(tmp_path: Path) -> None:
