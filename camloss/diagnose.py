@@ -64,14 +64,14 @@ class Diagnosis:
     def verdict(self) -> str:
         """One sentence, or two."""
         if self.distance > AGREE:
-            said = f"CAM and CAAM differ ({self.distance:.3f} apart)."
+            verdict = f"CAM and CAAM differ ({self.distance:.3f} apart)."
         elif self.shortcuts:
-            said = f"CAM and CAAM agree ({self.distance:.3f} apart), but {'; '.join(self.shortcuts)}."
+            verdict = f"CAM and CAAM agree ({self.distance:.3f} apart), but {'; '.join(self.shortcuts)}."
         else:
-            said = f"CAM and CAAM agree ({self.distance:.3f} apart), and none of the known short cuts explains it."
+            verdict = f"CAM and CAAM agree ({self.distance:.3f} apart), and none of the known short cuts explains it."
         if self.class_correlation < NEGATIVES:
-            said += f" The classes share one map: the others' CAMs are its negative ({self.class_correlation:.2f})."
-        return said
+            verdict += f" The classes share one map: the others' CAMs are its negative ({self.class_correlation:.2f})."
+        return verdict
 
 
 @torch.no_grad()

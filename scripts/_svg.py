@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+import _checkout  # noqa: F401
+
+from camloss.page.palette import LIGHT, SERIES
+
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 60, 230, 40, 50  # margins; the legend lies in the right one
-COLOURS = ("#1f5fae", "#c8560c", "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")
 
 
 class Point(NamedTuple):
@@ -37,18 +40,18 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"',
         ' font-size="13">',
-        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="{LIGHT["raised"]}"/>',
         _text(LEFT, 22, title, "font-weight='bold'"),
     ]
     for tenth in range(0, 11, 2):
         y = y_of(tenth / 10)
-        parts.append(f'<path d="M{LEFT} {y:.1f}H{LEFT + wide}" stroke="#dddddd"/>')
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{LEFT + wide}" stroke="{LIGHT["rule"]}"/>')
         parts.append(_text(LEFT - 8, y + 4, f"{tenth * 10} %", "text-anchor='end'"))
     for place, tick in enumerate(ticks):
         parts.append(_text(x_of(place), TOP + high + 18, tick, "text-anchor='middle'"))
     parts.append(_text(LEFT + wide / 2, HEIGHT - 12, x_label, "text-anchor='middle'"))
     for number, (name, points) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = SERIES[number % len(SERIES)]
         there = [(x_of(place), point) for place, point in enumerate(points) if point is not None]
         line = " ".join(f"{x:.1f},{y_of(point.mean):.1f}" for x, point in there)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -62,4 +65,4 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
 
 
 def _text(x: float, y: float, words: str, style: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="#222222"{" " + style if style else ""}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{LIGHT["ink"]}"{" " + style if style else ""}>{escape(words)}</text>'

@@ -74,11 +74,21 @@ def test_a_bare_install_brings_four_packages_and_all_extras_what_the_page_needs(
 def test_text_is_read_and_written_in_a_named_encoding() -> None:
     folders = (ROOT / name for name in ("camloss", "scripts", "tests"))
     for path in (ROOT / "app.py", *(path for folder in folders for path in folder.rglob("*.py"))):
-        for call in calls_of(path, {"read_text", "write_text"}):
+        for call in calls_on_text(path):
             assert "encoding" in {keyword.arg for keyword in call.keywords}, f"{path}:{call.lineno}"
 
 
-def calls_of(path: Path, names: set[str]) -> Iterator[ast.Call]:
+def calls_on_text(path: Path) -> Iterator[ast.Call]:
+    """Where a module reads or writes text: `read_text`, `write_text`, and `open` in a mode without b."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
-            yield node
+        match node:
+            case ast.Call(func=ast.Attribute(attr="read_text" | "write_text")):
+                yield node
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open")):
+                pass
+            case (
+                ast.Call(func=ast.Attribute(attr="open"), args=[*mode])
+                | ast.Call(func=ast.Name(id="open"), args=[_, *mode])
+            ):
+                if not any(isinstance(word, ast.Constant) and "b" in str(word.value) for word in mode):
+                    yield node

@@ -17,14 +17,14 @@ from camloss.page.environment import PORT
 HEADER_SECONDS = 10  # until the headers of a request must have come
 M_MMAP_THRESHOLD = -3  # of mallopt in malloc.h
 LARGE = 1 << 20  # bytes of a block that is given back at once
-FINISH_SECONDS = 2  # for what is in flight when the server is told to end
+FINISH_SECONDS = 2  # for what is in flight when the server has to end
 
 
 def run(demo: Any, options: Mapping[str, Any]) -> None:
     """Serve a gradio page until SIGTERM or Ctrl-C.
 
     Raises:
-        CamlossError: it cannot listen where it is told to.
+        CamlossError: it cannot listen on that address and port.
     """
     from gradio import networking
 
@@ -44,10 +44,10 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
     server = demo.server
     server.config.timeout_graceful_shutdown = FINISH_SECONDS
     server.config.http_protocol_class = impatient(server.config.http_protocol_class)
-    told = threading.Event()
+    ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    while not told.wait(1.0) and server.thread.is_alive():  # in steps: on Windows a wait for ever hears no Ctrl-C
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(1.0) and server.thread.is_alive():  # in steps: on Windows a wait for ever hears no Ctrl-C
         pass
     server.should_exit = True
     server.thread.join(FINISH_SECONDS + 1)

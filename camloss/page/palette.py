@@ -1,4 +1,4 @@
-"""The colours of the page, by what they are for: styles, theme and saved pictures take them here."""
+"""The colours of the page, by what they are for: styles, theme, saved pictures and figures take them here."""
 
 LIGHT = {
     "ground": "#f7f6f2",
@@ -22,6 +22,8 @@ DARK = {
     "blue": "#82b8f4",
     "orange": "#ffa366",
 }
+
+SERIES = (LIGHT["blue"], LIGHT["orange"], "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")  # of lines in one figure
 
 
 def custom_properties() -> str:

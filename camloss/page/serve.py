@@ -280,6 +280,6 @@ def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[.
 
 
 def _read(variant: str, reading: dict[str, Any]) -> Read:
-    facts = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
+    common = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
     prob = reading["probs"][reading["digit"]]
-    return Read(title=VARIANTS[variant].title, prob=prob, doubt=reading.get("doubt", 0.0), **facts)
+    return Read(title=VARIANTS[variant].title, prob=prob, doubt=reading.get("doubt", 0.0), **common)

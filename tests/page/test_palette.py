@@ -23,7 +23,8 @@ def test_each_variant_has_its_colour() -> None:
 
 
 def test_no_file_repeats_a_colour_of_the_palette() -> None:
-    files = [*WEB.glob("*.css"), *WEB.glob("*.html"), *WEB.glob("*.js"), *(ROOT / "camloss").rglob("*.py")]
+    pages = (path for kind in ("css", "html", "js") for path in WEB.glob(f"*.{kind}"))
+    files = [*pages, *(ROOT / "camloss").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
     repeated = {
         (path.name, colour)
         for path in [*files, ROOT / "app.py"]

@@ -2,7 +2,7 @@
 
 /** @import { Features, Layer, NetworkHeader } from "./types.d.ts" */
 
-const HEADER = "camloss"; // key of our facts in the header of a safetensors file
+const HEADER = "camloss"; // key of what weights.py wrote in the header of a safetensors file
 
 /**
  * The networks in a file of weights, of float32 or float16.
