@@ -10,7 +10,9 @@ The pair appears in its folder in one step, when both twins are done; until then
 
 import argparse
 import dataclasses
+import importlib.util
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import _checkout  # noqa: F401
 from camloss import CamlossError, cli, explain
 from camloss.checkpoint import save_checkpoint
 from camloss.digits.mnist import MNISTData, load_mnist
-from camloss.hub.card import write_card
+from camloss.hub.card import CARD, PICTURES, write_card
 from camloss.hub.push import push_pair
 from camloss.hub.words import check_repo_id
 from camloss.metrics import evaluate
@@ -33,6 +35,8 @@ from camloss.training.loop import train
 from camloss.training.resume import TrainingState, run_id
 from camloss.twins import VARIANTS, alone_in, pair_files, put_pair
 
+FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself does without
+
 
 def main() -> None:
     parser = cli.Parser(__doc__)
@@ -42,6 +46,8 @@ def main() -> None:
     push_to = flags.pop("push_to_hub")
     config = chosen_config(flags)
     if push_to is not None:  # now, not after an hour of training
+        if lacking("huggingface_hub"):
+            raise CamlossError("publishing needs huggingface_hub; pip install '.[hub]'")
         check_repo_id(push_to)
         if not is_pair(config):
             raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
@@ -60,9 +66,10 @@ def is_pair(config: TrainConfig) -> bool:
 
 
 def print_next_commands(folder: Path) -> None:
-    set_folder = f"set CAMLOSS_CHECKPOINTS={folder}&&" if os.name == "nt" else f"CAMLOSS_CHECKPOINTS={folder}"
+    quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
+    set_folder = f'set "CAMLOSS_CHECKPOINTS={folder}"&&' if os.name == "nt" else f"CAMLOSS_CHECKPOINTS={quoted}"
     print(f"\nSee this pair:   {set_folder} python app.py")
-    print(f"Publish it:      python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}")
+    print(f"Publish it:      python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {quoted}")
 
 
 def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
@@ -93,6 +100,7 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
     shutil.rmtree(staged, ignore_errors=True)
     folder = staged if is_pair(config) else config.output_dir
     read = as_the_page_reads(data.validation)
+    without_cards = lacking(*FOR_CARDS)
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
         twin = train(config, variant, data, run)
@@ -106,17 +114,26 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
             "test": measured[variant],
             "environment": twin.environment,
         }
-        images, _ = next(data.test.batches(10))
-        shown = explain(twin.model, images)
-        pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
         directory = save_checkpoint(twin.model, folder / variant, record)
         save_snapshots(twin.snapshots, directory, run)
-        write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
+        if not without_cards:
+            images, _ = next(data.test.batches(10))
+            shown = explain(twin.model, images)
+            pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
+            write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
     if is_pair(config):
         put_pair(staged, config.output_dir)
+    if without_cards:
+        print(f"no model cards without {' and '.join(without_cards)}: pip install '.[page]'")
+        for file in (config.output_dir / variant / name for variant in measured for name in (CARD, *PICTURES)):
+            file.unlink(missing_ok=True)  # of older weights
     for state in states:
         state.discard()  # only now: until both are done, --resume needs the first one too
     return measured
+
+
+def lacking(*packages: str) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 def refuse_equal_twins(config: TrainConfig) -> None:

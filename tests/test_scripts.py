@@ -2,8 +2,7 @@
 
 import json
 import os
-import resource
-import signal
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +36,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, **offline, "OMP_NUM_THREADS": "1"}
 
 
-def run(script: str, *flags: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(script: str, *flags: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a script with `more` in its environment."""
+    env = {**environment(), **more}
     return subprocess.run(
-        command(script, *flags), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300, check=False
+        command(script, *flags), cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -97,6 +98,24 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
         assert 0 <= measured["deletion"] <= 1
 
 
+OF_OTHER_EXTRAS = ("gradio", "httpx2", "huggingface_hub", "matplotlib", "starlette")
+
+
+def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_path: Path) -> None:
+    out = write_twins(tmp_path / "out")
+    for variant in ("ce", "cam"):
+        (out / variant / "README.md").write_text("the card of older weights", encoding="utf-8")
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({OF_OTHER_EXTRAS}))"
+    (tmp_path / "sitecustomize.py").write_text(blocked, encoding="utf-8")
+    done = run("train.py", *quick(data_dir, out, "--epochs", "2", "--hands", "0"), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "no model cards without matplotlib and huggingface_hub: pip install '.[page]'" in done.stdout
+    assert Twins.load(out).run == load_training(out / "cam")["run"]
+    assert names(out / "cam") == {"config.json", "model.safetensors", "training.json"}
+    refused = run("train.py", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=str(tmp_path))
+    assert_one_line(refused, 2, "publishing needs huggingface_hub; pip install '.[hub]'")
+
+
 def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: Path, tmp_path: Path) -> None:
     assert run("train.py", *quick(data_dir, tmp_path / "whole")).returncode == 0
 
@@ -115,7 +134,7 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("cam epoch  2/3"):
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 break
     for variant in ("ce", "cam"):  # neither alone: the old pair until both are done
         assert (old / variant / "model.safetensors").read_bytes() == before[variant]
@@ -179,6 +198,7 @@ def test_an_output_folder_that_cannot_be_written(data_dir: Path, tmp_path: Path)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
     assert run("train.py", *flags).returncode == 0
     weights = tmp_path / "out" / "cam" / "model.safetensors"
@@ -232,6 +252,14 @@ def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_pat
     assert Twins.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
     assert f"CAMLOSS_CHECKPOINTS={folder} python app.py" in done.stdout
     assert f"python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}" in done.stdout
+
+
+def test_the_next_commands_can_be_pasted(data_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    done = run("train.py", *quick(data_dir, folder, "--epochs", "2", "--hands", "0"))
+    see, publish = (line.partition(":")[2] for line in done.stdout.splitlines()[-2:])
+    assert shlex.split(see) == [f"CAMLOSS_CHECKPOINTS={folder}", "python", "app.py"]
+    assert shlex.split(publish)[-2:] == ["--checkpoints", str(folder)]
 
 
 def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Path) -> None:
