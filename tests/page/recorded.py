@@ -1,4 +1,6 @@
-"""What the page answered to ten drawings when it was last changed on purpose: `python tests/page/recorded.py` records.
+"""What the page answered to ten drawings when it was last changed on purpose, as pictures and as strokes.
+
+    python tests/page/recorded.py    records anew
 
 The networks have learnt nothing, so that a new pair of checkpoints changes no answer; only changed code does.
 """
@@ -15,6 +17,8 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORDED = Path(__file__).with_suffix(".json")
+AGAIN = "python tests/page/recorded.py"  # records
+Strokes = list[dict[str, Any]]
 sys.path.insert(0, str(ROOT))
 
 from camloss import build_model  # noqa: E402
@@ -23,13 +27,14 @@ from camloss.page import serve  # noqa: E402
 from camloss.twins import VARIANTS, Twins  # noqa: E402
 
 
-def drawings() -> list[str]:
-    """The page's first ten examples as a canvas draws them, as base64 text."""
+def drawings() -> list[Strokes]:
+    """The page's first ten examples."""
     examples = json.loads((ROOT / "camloss" / "page" / "web" / "examples.json").read_text(encoding="utf-8"))
-    return [drawing(example["strokes"]) for example in examples[:10]]
+    return [example["strokes"] for example in examples[:10]]
 
 
-def drawing(strokes: list[dict[str, Any]]) -> str:
+def picture_of(strokes: Strokes) -> str:
+    """What a canvas draws of them, as base64 text."""
     paths = tuple(tuple(zip(stroke["points"][::2], stroke["points"][1::2], strict=True)) for stroke in strokes)
     canvas = render_strokes(paths, (1000, 1000), strokes[0]["width"]).resize((250, 250))
     file = io.BytesIO()
@@ -37,19 +42,23 @@ def drawing(strokes: list[dict[str, Any]]) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def untrained() -> Twins:
+def untrained(arch: str) -> Twins:
     models = {}
     for seed, variant in enumerate(VARIANTS):
         torch.manual_seed(seed)
-        models[variant] = build_model("plain_cnn").eval()
+        models[variant] = build_model(arch).eval()
     return Twins(models, "", "")
 
 
-def answers() -> list[dict[str, Any]]:
-    """Everything in each answer, with pictures and maps as their sums by row and by column."""
-    twins = untrained()
-    found = [serve.answer(twins, picture, None, (digit + 1) % 10) for digit, picture in enumerate(drawings())]
-    return [{name: in_short(value) for name, value in answer.items()} for answer in found]
+def answers() -> dict[str, list[dict[str, Any]]]:
+    """Everything in each answer, with pictures and maps as their means by row and by column."""
+    of_pictures, of_strokes = untrained("plain_cnn"), untrained("light_cnn")
+    found: dict[str, list[dict[str, Any]]] = {"pictures": [], "strokes": []}
+    for digit, strokes in enumerate(drawings()):
+        other = (digit + 1) % 10
+        found["pictures"].append(serve.answer(of_pictures, picture_of(strokes), None, other))
+        found["strokes"].append(serve.answer(of_strokes, None, None, other, strokes=strokes))
+    return {way: [in_short(answer) for answer in of_way] for way, of_way in found.items()}
 
 
 def in_short(value: Any) -> Any:
