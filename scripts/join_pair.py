@@ -4,6 +4,7 @@
 
 A pair that one training made keeps the id of that training; two checkpoints that were trained apart get one in common.
 Twins whose arch, number of classes, precision or config differ in anything but the loss are refused.
+With --data-dir each card says where the twin's maps are hottest, as it does after a new training.
 """
 
 import hashlib
@@ -14,8 +15,10 @@ import _checkout
 
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
+from camloss.digits.mnist import Split, load_mnist
 from camloss.hub.card import pictures_in, write_card
 from camloss.snapshots import read_snapshots, save_snapshots
+from camloss.training.evaluation import peaks
 from camloss.twins import VARIANTS, alone_in, compare_twins, put_pair, sha256_of
 
 
@@ -26,14 +29,20 @@ def main() -> None:
     parser.add_argument(
         "--into", type=Path, default=_checkout.ROOT / "checkpoints", metavar="DIR", help="default: checkpoints"
     )
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where maps are hottest")
     flags = parser.parse_args()
     sources: dict[str, Path] = {variant: getattr(flags, variant) for variant in VARIANTS}
-    run = join(sources, flags.into)
+    run = join(sources, flags.into, load_mnist(flags.data_dir).test if flags.data_dir else None)
     print(f"{flags.into} holds the pair of training {run}")
 
 
-def join(sources: dict[str, Path], into: Path) -> str:
+def join(sources: dict[str, Path], into: Path, test: Split | None) -> str:
     """Make one checkpoint of each variant the pair of a folder; returns the id that they share.
+
+    Args:
+        sources: folder of each checkpoint.
+        into: where the pair belongs.
+        test: to measure where the maps are hottest, if at all.
 
     Raises:
         CamlossError: a checkpoint is missing or damaged, or the two could not come from one training.
@@ -46,10 +55,11 @@ def join(sources: dict[str, Path], into: Path) -> str:
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
         for variant, source in sources.items():
-            training = {"variant": variant, "run": run, **headers[variant]["training"]}
             model = load_weights(source / WEIGHTS)
-            directory = save_checkpoint(model, staged / variant, {**training, "run": run})
-            if snapshots := read_snapshots(source, training["run"]):
+            trained = {"variant": variant, "run": run, **headers[variant]["training"]}
+            measured = {"peaks": peaks(model, test)} if test else {}
+            directory = save_checkpoint(model, staged / variant, {**trained, "run": run, **measured})
+            if snapshots := read_snapshots(source, trained["run"]):
                 save_snapshots(snapshots, directory, run)
             write_card(directory, f"{into.name}/{variant}", pictures_in(source))
         put_pair(staged, into)

@@ -8,18 +8,22 @@
     python scripts/tables.py --check                                    do nothing, but fail where a page is not so
 
 A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `evaluate`, made from evaluate.json, or
-that of any Markdown file in docs/records.
+that of any Markdown file in docs/records; `hottest` is a sentence from evaluate.json.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from _checkout import ROOT
 from evaluate import as_table
 
 from camloss import CamlossError, cli
+from camloss.hub.card import where_hottest
+from camloss.training.evaluation import BLOB
+from camloss.twins import VARIANTS
 
 PAGES = ("README.md", "docs/*.md")
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,7 +49,16 @@ def read_tables(records: Path) -> dict[str, str]:
     """Every table that a page may show, by name."""
     measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
-    return {"evaluate": as_table(measured), **printed}
+    return {"evaluate": as_table(measured), "hottest": hottest(measured), **printed}
+
+
+def hottest(measured: Mapping[str, Any]) -> str:
+    """Where the maps of CAM-loss are hottest, beside those of its twin and of the control."""
+    *others, (_, of_cam_loss) = (
+        (VARIANTS[Path(source).name].title, found) for source, found in measured["checkpoints"].items()
+    )
+    beside = {title[0].lower() + title[1:]: numbers for title, numbers in others}
+    return f"Its map is {where_hottest({'CAM-loss': of_cam_loss, **beside, BLOB: measured['controls'][BLOB]})}."
 
 
 def fill(text: str, tables: Mapping[str, str], name: str) -> str:

@@ -29,6 +29,7 @@ from camloss.metrics import evaluate
 from camloss.page.viz import card_pictures
 from camloss.snapshots import save_snapshots
 from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.evaluation import peaks
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.known import as_the_page_reads, fit_doubt
 from camloss.training.loop import train
@@ -112,6 +113,7 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
             "config": config.record(),
             "history": twin.history,
             "test": measured[variant],
+            "peaks": peaks(twin.model, data.test),
             "environment": twin.environment,
         }
         directory = save_checkpoint(twin.model, folder / variant, record)

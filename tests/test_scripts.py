@@ -341,7 +341,10 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     twins = Twins.load(tmp_path / "pair")
     assert done.stdout == f"{tmp_path / 'pair'} holds the pair of training {twins.run}\n"
-    assert run("join_pair.py", *apart, "--into", tmp_path / "pair").stdout == done.stdout
+    measured = {variant: load_training(tmp_path / "pair" / variant)["peaks"] for variant in ("ce", "cam")}
+    assert run("join_pair.py", *apart, "--into", tmp_path / "pair", "--data-dir", data_dir).stdout == done.stdout
+    for variant, peaks in measured.items():
+        assert load_training(tmp_path / "pair" / variant)["peaks"] == peaks
     for variant, folder in zip(("ce", "cam"), apart, strict=True):
         assert torch.equal(twins[variant].head.weight, load_checkpoint(folder).head.weight)
         assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {

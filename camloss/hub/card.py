@@ -4,7 +4,7 @@ The Hub itself checks a card when it is pushed (https://huggingface.co/docs/hub/
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from camloss.twins import LOSS_SETTINGS, VARIANTS
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
-MAPS_OF_TWIN = "maps-of-its-twin.png"
+MAPS_OF_TWINS = {variant: f"maps-of-{variant}.png" for variant in VARIANTS}
 CARD = "README.md"
 
 PAPER = "https://arxiv.org/abs/2109.01359"
@@ -49,9 +49,10 @@ class Place(NamedTuple):
     """Where a model is published, and what belongs to it there."""
 
     repo_id: str
-    twin_id: str
+    twin_ids: tuple[str, ...]
+    """Where the others are."""
     space_id: str
-    """The page that shows both; the package is installed from there."""
+    """The page that shows them all; the package is installed from there."""
 
 
 def model_card(
@@ -61,7 +62,7 @@ def model_card(
     pictures: Collection[str] = (),
     *,
     place: Place | None = None,
-    twin: Mapping[str, Any] | None = None,
+    twins: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the card of one checkpoint; whatever the training record lacks, the card leaves out.
 
@@ -69,9 +70,9 @@ def model_card(
         config: "arch" and "num_classes".
         training: the training record; see `camloss.training`.
         source: what `load_checkpoint` is given to load it: a repo id or a folder.
-        pictures: which of `PICTURES` and `MAPS_OF_TWIN` lie beside the card.
+        pictures: which of `PICTURES` and `MAPS_OF_TWINS` lie beside the card.
         place: where it is published, if it is.
-        twin: the training record of the other twin.
+        twins: the training records of the others.
 
     Returns:
         Markdown with a YAML block on top.
@@ -98,11 +99,15 @@ def model_card(
     sections = [
         _introduction(config, training.get("variant", ""), place),
         f"![Digits of the test set, their CAM and their CAAM]({MAPS})" if MAPS in pictures else "",
-        f"The same from its twin:\n\n![The same digits, their CAM and CAAM from its twin]({MAPS_OF_TWIN})"
-        if MAPS_OF_TWIN in pictures
-        else "",
+        *(
+            f"The same from its twin, {VARIANTS[variant].title}:\n\n"
+            f"![The same digits, their CAM and CAAM from {VARIANTS[variant].title}]({name})"
+            for variant, name in MAPS_OF_TWINS.items()
+            if name in pictures
+        ),
         _usage(source, place),
-        _results(training, twin or {}),
+        _results(training, twins),
+        _peaks(training),
         _training(training, CURVES in pictures),
         _limits(),
         f"## Cite\n\n```bibtex\n{BIBTEX}\n```",
@@ -140,10 +145,10 @@ def _introduction(config: Mapping[str, Any], variant: str, place: Place | None) 
     if variant in VARIANTS:
         paragraphs.append(f"Trained with {VARIANTS[variant].learnt}.")
     if place:
+        twins = ", ".join(f"[{twin}]({HUB}/{twin})" for twin in place.twin_ids)
         paragraphs.append(
-            "Its twin, with the same network, initial weights and data order: "
-            f"[{place.twin_id}]({HUB}/{place.twin_id}). "
-            f"Draw a digit and compare the two: [{place.space_id}]({HUB}/spaces/{place.space_id})."
+            f"{'Its twin' if len(place.twin_ids) == 1 else 'Its twins'}, with the same network, initial weights and "
+            f"data order: {twins}. Draw a digit and compare them: [{place.space_id}]({HUB}/spaces/{place.space_id})."
         )
     return "\n\n".join(paragraphs)
 
@@ -168,13 +173,14 @@ print(answer.cam.shape)  # (1, H, W) in [0, 1]: where the evidence for that digi
 ```"""
 
 
-def _results(training: Mapping[str, Any], twin: Mapping[str, Any]) -> str:
-    """A table of what was measured, the twin's numbers beside its own where they are known."""
-    columns = [record for record in (training, twin) if record.get("test")]
-    if not columns or columns[0] is not training:
+def _results(training: Mapping[str, Any], twins: Sequence[Mapping[str, Any]]) -> str:
+    """A table of what was measured, the twins' numbers beside its own where they are known."""
+    if not training.get("test"):
         return ""
-    names = [f"{whose}{_title(record)}" for whose, record in zip(("this: ", "its twin: "), columns, strict=False)]
-    header = names if len(columns) > 1 else ["value"]
+    others = [record for record in twins if record.get("test")]
+    columns = [training, *others]
+    names = [f"this: {_title(training)}", *(f"its twin: {_title(record)}" for record in others)]
+    header = names if others else ["value"]
     rows = [
         [f"{metric.name} {metric.better}".strip(), *(_number(record["test"].get(key)) for record in columns)]
         for key, metric in METRICS.items()
@@ -183,6 +189,31 @@ def _results(training: Mapping[str, Any], twin: Mapping[str, Any]) -> str:
     lines = [["metric", *header], ["---", *("---:" for _ in columns)], *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return f"## Results on the test set\n\n{table}\n\n↑ higher is better, ↓ lower is better."
+
+
+def where_hottest(columns: Mapping[str, Mapping[str, float]]) -> str:
+    """In words, where a network's maps are hottest: its numbers first, those of what it is compared with after each.
+
+    Args:
+        columns: by name, what `camloss.training.evaluation.locate` measures.
+    """
+
+    def share(key: str) -> str:
+        own, *others = (numbers[key] for numbers in columns.values())
+        beside = (f"{name} {value:.1%}" for name, value in zip([*columns][1:], others, strict=True))
+        return f"{own:.1%} ({', '.join(beside)})"
+
+    return (
+        f"hottest where strokes meet in {share('peak_near_junction')} of the digits whose strokes do, and in the hole "
+        f"in {share('peak_in_hole')} of the closed 0s"
+    )
+
+
+def _peaks(training: Mapping[str, Any]) -> str:
+    peaks = training.get("peaks", {})
+    if not peaks or not all({"peak_near_junction", "peak_in_hole"} <= set(numbers) for numbers in peaks.values()):
+        return ""
+    return f"Its CAM of the true digit is {where_hottest(peaks)}."
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -230,13 +261,13 @@ def files_beside(
     pictures: Mapping[str, bytes],
     *,
     place: Place | None = None,
-    twin: Mapping[str, Any] | None = None,
+    twins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, bytes]:
     """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
 
     Args:
         header: of the weight file.
-        source, place, twin: for the card, see `model_card`.
+        source, place, twins: for the card, see `model_card`.
         pictures: PNG files by name.
 
     Raises:
@@ -244,7 +275,7 @@ def files_beside(
     """
     config, training = header["config"], header.get("training", {})
     try:
-        card = model_card(config, training, source, pictures, place=place, twin=twin)
+        card = model_card(config, training, source, pictures, place=place, twins=twins)
     except CamlossError:
         raise
     except Exception as error:  # a record is any JSON

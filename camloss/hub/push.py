@@ -15,7 +15,7 @@ from typing import Any
 
 from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
-from camloss.hub.card import MAPS, MAPS_OF_TWIN, Place, files_beside, pictures_in
+from camloss.hub.card import MAPS, MAPS_OF_TWINS, Place, files_beside, pictures_in
 from camloss.hub.patience import Progress, patiently
 from camloss.hub.pull import PAIR, PINS, Pin
 from camloss.hub.words import check_repo_id
@@ -112,12 +112,13 @@ def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, d
     pictures = {variant: pictures_in(file.parent) for variant, file in weights.items()}
     files = {}
     for variant in VARIANTS:
-        other = next(twin for twin in VARIANTS if twin != variant)
+        others = [twin for twin in VARIANTS if twin != variant]
         shown = dict(pictures[variant])
-        if MAPS in shown and MAPS in pictures[other]:
-            shown[MAPS_OF_TWIN] = pictures[other][MAPS]
-        place = Place(f"{repo}-{variant}", f"{repo}-{other}", space)
-        beside = files_beside(headers[variant], place.repo_id, shown, place=place, twin=headers[other].get("training"))
+        if MAPS in shown:
+            shown |= {MAPS_OF_TWINS[twin]: pictures[twin][MAPS] for twin in others if MAPS in pictures[twin]}
+        place = Place(f"{repo}-{variant}", tuple(f"{repo}-{twin}" for twin in others), space)
+        records = [headers[twin].get("training", {}) for twin in others]
+        beside = files_beside(headers[variant], place.repo_id, shown, place=place, twins=records)
         files[variant] = {WEIGHTS: weights[variant].read_bytes(), **beside}
     return files
 

@@ -134,7 +134,8 @@ DISTURBED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from dig
     "in_noise": lambda digits, numbers, _others: noise(digits, numbers),
     "among_scraps": among_scraps,
 }
-CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {"blob amid the ink": blob, "pixel of ink": ink_pixel}
+BLOB = "blob amid the ink"
+CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: blob, "pixel of ink": ink_pixel}
 
 
 def locate(maps: Tensor, split: Split) -> dict[str, float]:
@@ -193,6 +194,16 @@ def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) 
         worst = min(right[split.labels == label].mean().item() for label in split.labels.unique())
         numbers[f"pen_worst_digit_{name}"] = worst
     return numbers
+
+
+def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
+    """Those numbers of `locate` that say where maps are hottest: of the CAMs of a model ("network"), and of a blob."""
+    maps = {"network": true_cams(model, test), BLOB: blob(pixels(test))}
+    located = {name: locate(of_one, test) for name, of_one in maps.items()}
+    return {
+        name: {key: value for key, value in numbers.items() if key.startswith("peak_")}
+        for name, numbers in located.items()
+    }
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from camloss.twins import VARIANTS
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = {"format": 1, "arch": "sketch_cnn", "num_classes": 10}
 CE, CAM = "user/camloss-mnist-ce", "user/camloss-mnist-cam"
-PLACE = Place(CAM, CE, "user/camloss")
+PLACE = Place(CAM, (CE,), "user/camloss")
 SPACE: dict[str, Any] = {
     "title": "CAM-loss",
     "emoji": "✍️",
@@ -100,11 +100,23 @@ def test_the_card_leaves_out_metrics_that_were_not_measured() -> None:
 
 def test_the_twins_numbers_stand_beside_its_own() -> None:
     twin = {"variant": "ce", **RECORD, "test": {**RECORD["test"], "accuracy": 0.9899}}
-    card = model_card(CONFIG, {"variant": "cam", **RECORD}, CAM, place=PLACE, twin=twin)
+    card = model_card(CONFIG, {"variant": "cam", **RECORD}, CAM, place=PLACE, twins=[twin])
     assert "| metric | this: CAM-loss | its twin: Cross-entropy |" in card
     assert "| Accuracy ↑ | 0.9912 | 0.9899 |" in card
     assert "| Cross-entropy ↓ | 0.0310 | 0.0310 |" in card
     assert "| Distance of CAM and CAAM | 0.1000 | 0.1000 |" in card
+
+
+def test_where_the_maps_are_hottest_stands_beside_its_control() -> None:
+    located = {"area_above_half": 0.1, "peak_near_junction": 0.75, "peak_in_hole": 0.875}
+    peaks = {"network": located, "blob": {"peak_near_junction": 0.5, "peak_in_hole": 0.25}}
+    record = {"variant": "cam", **RECORD, "peaks": peaks}
+    assert (
+        "Its CAM of the true digit is hottest where strokes meet in 75.0% (blob 50.0%) of the digits whose strokes do, "
+        "and in the hole in 87.5% (blob 25.0%) of the closed 0s." in model_card(CONFIG, record, CAM)
+    )
+    del peaks["blob"]["peak_in_hole"]
+    assert "hottest" not in model_card(CONFIG, record, CAM)
 
 
 def test_the_card_of_cross_entropy_says_nothing_about_alpha() -> None:

@@ -56,9 +56,9 @@ def test_pictures_beside_the_weights_are_sent_and_shown(hub: Hub, checkpoints: P
     (checkpoints / "cam" / "notes.txt").write_text("private", encoding="utf-8")
     push(checkpoints)
     ce, cam = hub.model(CE).files, hub.model(CAM).files
-    assert (cam["maps.png"], cam["maps-of-its-twin.png"]) == (b"maps of cam", b"maps of ce")
-    assert (ce["maps.png"], ce["maps-of-its-twin.png"]) == (b"maps of ce", b"maps of cam")
-    for picture in ("maps.png", "maps-of-its-twin.png", "curves.png"):
+    assert (cam["maps.png"], cam["maps-of-ce.png"]) == (b"maps of cam", b"maps of ce")
+    assert (ce["maps.png"], ce["maps-of-cam.png"]) == (b"maps of ce", b"maps of cam")
+    for picture in ("maps.png", "maps-of-ce.png", "curves.png"):
         assert f"]({picture})" in cam["README.md"].decode()
     assert "curves.png" not in ce["README.md"].decode()
     assert "notes.txt" not in cam

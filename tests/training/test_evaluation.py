@@ -21,6 +21,8 @@ from camloss.training.evaluation import (
     load_pen_digits,
     locate,
     measure,
+    peaks,
+    pixels,
     write_pen_digits,
 )
 
@@ -198,3 +200,15 @@ def test_measure_names_everything(pen_file: Path) -> None:
         "pen_accuracy_report": 1.0,
         "pen_worst_digit_report": 1.0,
     }
+
+
+def test_peaks_are_what_measure_says_and_the_control_does() -> None:
+    torch.manual_seed(0)
+    images, labels = digits(20, seed=1)
+    model, test = build_model("sketch_cnn").eval(), Split(images[:, None], labels)
+    found = peaks(model, test)
+    assert set(found) == {"network", "blob amid the ink"}
+    everything = {"network": measure(model, test, {}), "blob amid the ink": locate(blob(pixels(test)), test)}
+    for name, numbers in found.items():
+        assert set(numbers) == {"peak_near_junction", "peak_in_hole"}
+        assert numbers == {key: everything[name][key] for key in numbers}
