@@ -9,7 +9,7 @@ Nothing in them is typed by hand; what may be claimed, docs/protocol.md says. RE
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from camloss.training.controls import BASELINE, MATCHED_TO, WAYS
 from camloss.training.survey import CLAIMED, IN_DEPTH
 
 FIGURES = "docs/results"
+FIGURES_SAY = {"scraps": "Accuracy among scraps", "dose": "Accuracy by alpha"}
 MEASURES = {  # of the table of all ways
     "accuracy": "accuracy on plain digits",
     "scraps_8": "among eight scraps",
@@ -94,12 +95,17 @@ ORDERS = {
     "_random": "at random",
 }
 KEPT, HALF_WAY = 0.8, 0.5  # of a third twin: of the gain among scraps, and of the way to cross-entropy's area and rank
-INTRODUCTION = """\
-# Does CAM-loss work?
-
-What the runs of [the study](protocol.md) say, by the rules that were written down before them. Made by
-`python scripts/report.py` from one record a run; no number is typed by hand. Differences are paired by seed, with 95 %
-intervals of Student's t over the seeds; they count as claims with five seeds and more."""
+FIRST = "scraps_8"  # of the claims, which the answer tells of
+FOLD = "## Everything that was measured"  # camloss/page/results.py folds what follows
+MEANT = f"""\
+*Among scraps*: the digit, unscaled, on a field of 56x56 pixels with eight pieces of other digits around it; *a larger
+field*: the same, blank. The last two claims are about the hottest tenth of the maps, whose size does not matter there.
+A *control* is another way to train, which knows nothing of where the evidence lies; with fewer than {SEEDS} seeds
+nothing counts as shown or refuted."""
+RULES = """\
+By the rules of [the study](protocol.md), which were written down before the runs. Made by `python scripts/report.py`
+from one record a run; no number is typed by hand. Differences are paired by seed, with 95 % intervals of Student's t
+over the seeds."""
 LIMITS = """\
 One data set (MNIST), one network, and at most five seeds. All surroundings are ours; other ones may tell another story.
 Sums over the field and cleared features are ways of reading a network that it was not trained for."""
@@ -137,17 +143,56 @@ def pages(folder: Path) -> dict[str, str]:
     ]
     if not parts:
         raise CamlossError(f"nothing to compare in {folder}; run python scripts/sweep.py")
-    sections = [INTRODUCTION, *(f"> {part.answer()}" for part in parts), runs(lengths)]
+    last, held = parts[-1], longest_with_control(parts)
+    figures = {name: figure for part in parts for name, figure in part.figures().items()}
+    shown = ((held or last).figure("scraps"), parts[0].figure("dose"))
+    sections = ["# Does CAM-loss work?", answer(parts), last.summary(), MEANT, *filter(None, shown), FOLD, RULES]
     for part in parts:
         sections += part.sections()
-    sections += ["## What is left open", left_open(lengths, parts), LIMITS]
-    figures = {name: figure for part in parts for name, figure in part.figures().items()}
+    sections += ["### What is left open", left_open(lengths, parts), LIMITS, "### The runs", runs(lengths)]
     return {
         "docs/results.md": "\n\n".join(sections) + "\n",
-        "docs/records/study.md": parts[-1].summary(),
-        "camloss/page/web/study.json": json.dumps(on_the_page(lengths, parts[-1]), indent=1) + "\n",
+        "docs/records/study.md": f"{answer(parts)}\n\n{last.summary()}\n",
+        "camloss/page/web/study.json": json.dumps(on_the_page(lengths, last), indent=1) + "\n",
         **figures,
     }
+
+
+def answer(parts: Sequence["Part"]) -> str:
+    """What was asked, what was found, what the strongest control did, and what follows: a sentence each."""
+    last = parts[-1]
+    asked = (
+        f"CAM-loss was to do {len(CLAIMS)} things better than cross-entropy and than its strongest control: "
+        f"{listed(lower(words) for words in CLAIMS)}."
+    )
+    sentences = {"Asked": asked, "Found": last.found(), "Held against": held_against(parts), "So": last.verdicts()}
+    return "\n".join(f"- **{name}:** {sentence}" for name, sentence in sentences.items())
+
+
+def held_against(parts: Sequence["Part"]) -> str:
+    """What the strongest control of the first claim does, or that there is none."""
+    part = longest_with_control(parts)
+    if part is None:
+        return "No control has been measured beside it yet, so nothing says that it takes CAM-loss."
+    return part.held_against()
+
+
+def longest_with_control(parts: Sequence["Part"]) -> "Part | None":
+    """The longest runs in which the first claim can be held against its strongest control."""
+    return next((part for part in reversed(parts) if part.against_control), None)
+
+
+def ahead(found: "Compared") -> str:
+    """Which of CAM-loss and its control is, and what that is worth."""
+    difference = found.difference
+    if difference.mean == 0:
+        return "neither is ahead"
+    leader = (
+        f"{'CAM-loss' if difference.mean > 0 else 'the control'} is ahead by {100 * abs(difference.mean):.1f} points"
+    )
+    if difference.seeds < SEEDS:
+        return f"{leader}, on too few seeds to decide"
+    return leader if difference.sign else f"{leader}, and the interval includes zero"
 
 
 @dataclass(frozen=True)
@@ -163,37 +208,50 @@ class Part:
     def claims(self) -> list[Claim]:
         return claims(self.records, self.chosen, self.controls)
 
-    def answer(self) -> str:
-        """What was claimed beforehand and what became of it, to be quoted."""
-        found = self.claims
-        said = [f"{WAYS[self.chosen].title}, {self.length} runs."]
-        for verdict, words in (("shown", "Shown"), ("refuted", "Refuted"), ("open", "Open")):
-            these = [claim for claim in found if claim.verdict == verdict]
-            if these:
-                said.append(f"{words}: {'; '.join(self._said(claim) for claim in these)}.")
-        return " ".join(said)
+    def found(self) -> str:
+        """Of the first claim, and what it costs, beside cross-entropy."""
+        one, other = WAYS[self.chosen].title, WAYS[BASELINE].title
+        read = compared(self.records, self.chosen, BASELINE, FIRST)
+        if read is None:
+            return f"The {self.length} runs of {one} and {other} share no seed yet."
+        among = (
+            f"In the {self.length} runs ({in_words(read.difference.seeds)}) {one} reads {read.one:.1%} of the "
+            f"digits among scraps and {other} {read.other:.1%}: {points(read.difference)} points"
+        )
+        plain = compared(self.records, self.chosen, BASELINE, "accuracy")
+        return f"{among}; of plain digits {plain.one:.2%} and {plain.other:.2%}." if plain else f"{among}."
 
-    def _said(self, claim: Claim) -> str:
-        words = claim.words[0].lower() + claim.words[1:]
-        over = f"{points(claim.from_baseline)} points over cross-entropy"
-        if claim.control is None or claim.from_control is None:
-            return f"{words} ({over}; no control to hold it against)"
-        return f"{words} ({over}, {points(claim.from_control)} over {WAYS[claim.control].title})"
+    @property
+    def against_control(self) -> "Compared | None":
+        control = self.controls[FIRST]
+        return None if control is None else compared(self.records, self.chosen, control, FIRST)
+
+    def held_against(self) -> str:
+        """What the strongest control of the first claim does; there has to be one."""
+        control, found = self.controls[FIRST], self.against_control
+        assert control is not None
+        assert found is not None
+        return (
+            f"In the {self.length} runs ({in_words(found.difference.seeds)}) the strongest control, "
+            f"*{WAYS[control].title}*, reads {found.other:.1%} of the digits among scraps and "
+            f"{WAYS[self.chosen].title} {found.one:.1%}: {ahead(found)}."
+        )
+
+    def verdicts(self) -> str:
+        """What the runs show, refute and leave open, by claim."""
+        by_verdict: dict[str, list[str]] = {"shown": [], "refuted": [], "open": []}
+        for claim in self.claims:
+            by_verdict[claim.verdict].append(f"that {lower(claim.words)} better")
+        shown, refuted, left = (listed(words) or "nothing" for words in by_verdict.values())
+        runs = f"By the rules written down before them, the {self.length} runs"
+        return f"{runs} show {shown}, refute {refuted}, and leave open {left}."
 
     def summary(self) -> str:
-        """README's: one sentence, and a row a claim."""
-        found = self.claims
-        count = {verdict: sum(claim.verdict == verdict for claim in found) for verdict in ("shown", "refuted", "open")}
-        shown = "".join(f" {capital(self._said(claim))}." for claim in found if claim.verdict == "shown")
-        sentence = (
-            f"Of the {len(found)} claims about {WAYS[self.chosen].title} that were written down before the runs, the "
-            f"{self.length} runs show {count['shown']}, refute {count['refuted']} and leave {count['open']} open."
-        )
+        """A row a claim, and what it costs."""
         header = ["claim", WAYS[BASELINE].title, WAYS[self.chosen].title, "difference in points [95 %]"]
-        table = cli.table(
-            [*header, "over the strongest control", "seeds", "verdict"], [*map(self._row, found), self._cost()]
+        return cli.table(
+            [*header, "over the strongest control", "seeds", "verdict"], [*map(self._row, self.claims), self._cost()]
         )
-        return f"{sentence}{shown}\n\n{table}\n"
 
     def _cost(self) -> list[str]:
         found = self.records.difference(self.chosen, BASELINE, "accuracy")
@@ -214,7 +272,7 @@ class Part:
         return [claim.words, *values, points(claim.from_baseline), control, str(seeds), claim.verdict]
 
     def sections(self) -> Iterator[str]:
-        yield f"## {self.length.capitalize()} runs: what was claimed beforehand"
+        yield f"### {self.length.capitalize()} runs: what was claimed beforehand"
         yield self.claimed()
         yield f"### {self.length.capitalize()} runs: every way to train"
         yield self.every_way()
@@ -231,25 +289,26 @@ class Part:
             yield variants
 
     def claimed(self) -> str:
-        rows = []
-        for claim in self.claims:
-            control = (
-                claim.control and f"{WAYS[claim.control].title}, {percent(self.records, claim.control, claim.measure)}"
-            )
-            rows.append(
-                [
-                    claim.words,
-                    percent(self.records, BASELINE, claim.measure),
-                    percent(self.records, self.chosen, claim.measure),
-                    points(claim.from_baseline),
-                    control or "none",
-                    points(claim.from_control),
-                    f"{claim.p:.4f}",
-                    f"{claim.verdict}, {seeds_of(claim)}",
-                ]
-            )
+        rows = [
+            [
+                claim.words,
+                percent(self.records, BASELINE, claim.measure),
+                percent(self.records, self.chosen, claim.measure),
+                points(claim.from_baseline),
+                self._control(claim),
+                points(claim.from_control),
+                f"{claim.p:.4f}",
+                " / ".join(str(found.seeds if found else 0) for found in (claim.from_baseline, claim.from_control)),
+                claim.verdict,
+            ]
+            for claim in self.claims
+        ]
         header = ["claim", "cross-entropy", WAYS[self.chosen].title, "difference", "strongest control", "difference"]
-        return cli.table([*header, "p (Holm)", "verdict"], rows)
+        return cli.table([*header, "p (Holm)", "seeds of both differences", "verdict"], rows)
+
+    def _control(self, claim: Claim) -> str:
+        value = claim.control and percent(self.records, claim.control, claim.measure)
+        return f"{WAYS[claim.control].title}, {value}" if claim.control and value else "none measured"
 
     def every_way(self) -> str:
         numbers = [
@@ -266,14 +325,13 @@ class Part:
             for way in self.records.ways
             if way != BASELINE
         ]
-        parts = [
-            cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
-            "Differences from cross-entropy, in points:",
-            cli.table(["way", *MEASURES.values()], differences),
-        ]
-        if "dose" in self._figures():
-            parts.append(f"![Accuracy by alpha](results/dose-{self.length}.svg)")
-        return "\n\n".join(parts)
+        return "\n\n".join(
+            [
+                cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
+                "Differences from cross-entropy, in points:",
+                cli.table(["way", *MEASURES.values()], differences),
+            ]
+        )
 
     def surroundings(self) -> str:
         ways = self._columns("scraps_8", "blank_56", "ce-among-scraps")
@@ -297,7 +355,7 @@ class Part:
                 f"Accuracy with what surrounds the digit changed, on {CLAIMED:,} test images for what is claimed and "
                 f"{IN_DEPTH} for all else; the last column is the difference from cross-entropy.",
                 cli.table(["around the digit", *titles, "difference"], accuracy),
-                f"![Accuracy among scraps](results/scraps-{self.length}.svg)",
+                self.figure("scraps"),
                 "How much of it is the average over more cells? *sum*: features summed, and divided by the cells of a "
                 "plain digit; *cleared*: the same of what they are above those of a blank field.",
                 cli.table(["around the digit", *three], read),
@@ -387,17 +445,31 @@ class Part:
     def figures(self) -> dict[str, str]:
         return {f"{FIGURES}/{name}-{self.length}.svg": figure for name, figure in self._figures().items()}
 
+    def figure(self, name: str) -> str:
+        """To be shown; "" where there is none."""
+        return (
+            f"![{FIGURES_SAY[name]}, {self.length} runs](results/{name}-{self.length}.svg)"
+            if name in self._figures()
+            else ""
+        )
+
     def _figures(self) -> dict[str, str]:
         ways = self._columns("scraps_8", "ce-among-scraps")
         scraps = {"0": "blank_56", **{str(count): f"scraps_{count}" for count in (2, 4, 8, 16)}}
         lines = {WAYS[way].title: [point(self.records, way, measure) for measure in scraps.values()] for way in ways}
-        found = {"scraps": line_chart("Accuracy on a field of 56x56 pixels", "scraps", list(scraps), lines)}
+        found = {
+            "scraps": line_chart(
+                f"Accuracy on a field of 56x56 pixels, {self.length} runs", "scraps", list(scraps), lines
+            )
+        }
         doses = [way for way in self.records.ways if WAYS[way].role == "dose"]
         if len(doses) > 1:
             doses = [BASELINE, *sorted(doses, key=lambda way: WAYS[way].alpha)]
             ticks = [f"{WAYS[way].alpha:g}" for way in doses]
             shown = {MEASURES[name]: [point(self.records, way, name) for way in doses] for name in MEASURES}
-            found["dose"] = line_chart("Cross-entropy (0) and CAM-loss by alpha", "alpha", ticks, shown)
+            found["dose"] = line_chart(
+                f"Cross-entropy (0) and CAM-loss by alpha, {self.length} runs", "alpha", ticks, shown
+            )
         return found
 
 
@@ -428,24 +500,59 @@ def shares(records: Records, ways: Sequence[str], measure: str) -> str:
     return f"({seeds} seed{'s' * (seeds != 1)}): {means}"
 
 
-def capital(words: str) -> str:
-    return words[0].upper() + words[1:]
+@dataclass(frozen=True)
+class Compared:
+    """The means of two ways over the seeds that they share, and their difference."""
+
+    one: float
+    other: float
+    difference: Difference
+
+
+def compared(records: Records, one: str, other: str, measure: str) -> Compared | None:
+    """None where the two share no seed."""
+    difference = records.difference(one, other, measure)
+    if difference is None:
+        return None
+    values = [records.values(way, measure) for way in (one, other)]
+    shared = values[0].keys() & values[1].keys()
+    means = [statistics.mean(of[seed] for seed in shared) for of in values]
+    return Compared(means[0], means[1], difference)
+
+
+def listed(items: Iterable[str]) -> str:
+    """ "a, b and c"; "" for none."""
+    *others, last = [*items] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def lower(words: str) -> str:
+    return words[0].lower() + words[1:]
 
 
 def runs(lengths: Mapping[str, Records]) -> str:
+    """Which there are, which there are not, and where they ran."""
+    there = [name for name in WAYS if any(records.runs[name] for records in lengths.values())]
     rows = [
-        [way.title, way.role, strength(lengths, name), *(seeds_in(records, name) for records in lengths.values())]
-        for name, way in WAYS.items()
+        [
+            WAYS[name].title,
+            WAYS[name].role,
+            strength(lengths, name),
+            str(WAYS[name].seeds),
+            *(str(len(records.runs[name])) for records in lengths.values()),
+        ]
+        for name in there
     ]
+    missing = "; ".join(way.title for name, way in WAYS.items() if name not in there) or "none"
     devices = {
-        record["environment"]["device"]
+        "{device}, torch {torch}".format(**record["environment"])
         for records in lengths.values()
         for seeds in records.runs.values()
         for record in seeds.values()
     }
     return (
-        f"Seeds that are in so far:\n\n{cli.table(['way', 'role', 'alpha', *lengths], rows)}\n\n"
-        f"Trained and measured on {', '.join(sorted(devices))}."
+        f"Seeds that are in so far:\n\n{cli.table(['way', 'role', 'alpha', 'asked for', *lengths], rows)}\n\n"
+        f"Ways without a run: {missing}.\n\nTrained and measured on {'; '.join(sorted(devices))}."
     )
 
 
@@ -463,14 +570,10 @@ def left_open(lengths: Mapping[str, Records], parts: Sequence[Part]) -> str:
         for claim in part.claims:
             if claim.verdict == "open":
                 lines.append(f"- {claim.words} ({part.length} runs): {why_open(claim)}.")
-    for length, records in lengths.items():
-        short_of = [
-            way.title for name, way in WAYS.items() if length == "short" and len(records.runs[name]) < way.seeds
-        ]
-        if short_of:
-            lines.append(
-                f"- {length.capitalize()} runs with fewer seeds than the protocol asks for: {'; '.join(short_of)}."
-            )
+    short = lengths["short"]
+    lacking = sum(len(short.runs[name]) < way.seeds for name, way in WAYS.items())
+    if lacking:
+        lines.append(f"- {lacking} of {len(WAYS)} ways have fewer seeds of short runs than the protocol asks for.")
     if parts[-1].length == "short":
         lines.append("- Whether any of it holds for the recipe at full length: there are no long runs to compare.")
     return "\n".join(lines) or "- None of the claims."
@@ -480,7 +583,7 @@ def why_open(claim: Claim) -> str:
     if claim.control is None or claim.from_control is None:
         return "no control has been measured beside it"
     if fewest(claim) < SEEDS:
-        return f"{seeds_of(claim)}, and five are asked for"
+        return f"{in_words(fewest(claim))}, and {SEEDS} are asked for"
     return "an interval includes zero, or the corrected p-value is too high"
 
 
@@ -488,8 +591,7 @@ def fewest(claim: Claim) -> int:
     return min(0 if found is None else found.seeds for found in (claim.from_baseline, claim.from_control))
 
 
-def seeds_of(claim: Claim) -> str:
-    count = fewest(claim)
+def in_words(count: int) -> str:
     return f"{count} seed{'s' * (count != 1)}"
 
 

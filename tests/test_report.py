@@ -46,7 +46,19 @@ def test_a_page_that_is_not_what_the_records_say_is_found(
     )
 
 
-def made_up(folder: Path, ways: dict[str, int], **better: float) -> Path:
+def answer(results: str) -> list[str]:
+    """The sentences that come first: Asked, Found, Held against, So."""
+    sentences = results.split("\n\n")[1].splitlines()
+    assert [sentence.partition(":**")[0] for sentence in sentences] == [
+        "- **Asked",
+        "- **Found",
+        "- **Held against",
+        "- **So",
+    ]
+    return sentences
+
+
+def made_up(folder: Path, ways: dict[str, int], length: str = "short", **better: float) -> Path:
     """Records of that many seeds of each way, alike but for a little noise; CAM-loss is better by what is said."""
     template = json.loads(next((STUDY / "long").glob("ce-seed-*.json")).read_text(encoding="utf-8"))
     template |= {"history": []}
@@ -58,7 +70,7 @@ def made_up(folder: Path, ways: dict[str, int], **better: float) -> Path:
                 numbers |= {name: numbers[name] + gain for name, gain in better.items()}
             numbers["accuracy"] = 0.99
             record = template | {"way": way, "seed": seed, "validation": numbers, "test": numbers}
-            path = folder / "short" / f"{way}-seed-{seed}.json"
+            path = folder / length / f"{way}-seed-{seed}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record), encoding="utf-8")
     return folder
@@ -70,17 +82,18 @@ ALL |= dict.fromkeys(("random-weight", "other-image", "small-features"), 5)  # w
 
 def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2))
-    assert (
-        "the short runs show 1, refute 1 and leave 2 open. It reads digits among scraps (+"
-        in made["docs/records/study.md"]
-    )
     results = made["docs/results.md"]
-    assert "> CAM-loss at alpha " in results
-    assert "Shown: it reads digits among scraps (+" in results
-    assert "Refuted: it reads digits on a larger field (-" in results
+    said = answer(results)
+    assert made["docs/records/study.md"].startswith("\n".join(said))
+    assert re.search(
+        r"In the short runs \(5 seeds\) CAM-loss at alpha [\d.]+ reads 8\d\.\d% of .* \d\d\.\d%: \+", said[1]
+    )
+    assert re.search(r"\*, reads \d\d\.\d% of the digits .*: CAM-loss is ahead by \d\d\.\d points\.$", said[2])
+    assert "the short runs show that it reads digits among scraps better, refute that it reads digits on a" in said[3]
+    assert "leave open that its maps lie on the ink better and that its maps tell two digits apart better." in said[3]
     assert results.count("an interval includes zero, or the corrected p-value is too high") == 2
     assert "there are no long runs to compare" in results
-    assert "![Accuracy by alpha](results/dose-short.svg)" in results
+    assert "![Accuracy by alpha, short runs](results/dose-short.svg)" in results
     for name, text in made.items():
         assert "nan" not in text, name
         if name.endswith(".svg"):
@@ -112,15 +125,89 @@ def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Pa
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, {"ce": 4, "alpha-3": 4, "small-cam": 2}, scraps_8=0.3))
-    assert "show 0, refute 0 and leave 4 open.\n" in made["docs/records/study.md"]
-    assert "2 seeds, and five are asked for" in made["docs/results.md"]
-    assert "Shown" not in made["docs/results.md"]
+    assert "show nothing, refute nothing, and leave open that" in made["docs/records/study.md"]
+    assert "2 seeds, and 5 are asked for" in made["docs/results.md"]
+    said = answer(made["docs/results.md"])
+    assert "(4 seeds)" in said[1]
+    assert "(2 seeds)" in said[2]
+    assert said[2].endswith("on too few seeds to decide.")
 
 
 def test_one_seed_of_two_ways_makes_a_page(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, {"ce": 1, "alpha-3": 1}))
     assert "no control has been measured beside it" in made["docs/results.md"]
+    said = answer(made["docs/results.md"])
+    assert "(1 seed)" in said[1]
+    assert "[" not in said[1]  # no interval
+    assert "No control has been measured beside it yet" in said[2]
     assert "nan" not in made["docs/results.md"]
+
+
+def test_two_ways_without_a_common_seed_are_not_compared(tmp_path: Path) -> None:
+    made_up(tmp_path, {"ce": 1, "alpha-3": 2})
+    (tmp_path / "short" / "alpha-3-seed-0.json").unlink()
+    said = answer(pages(tmp_path)["docs/results.md"])
+    assert said[1].endswith("The short runs of CAM-loss at alpha 3 and cross-entropy share no seed yet.")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "gain", "words"),
+    [
+        (1, 0.3, r"reads \d\d\.\d% .*: CAM-loss is ahead by \d\d\.\d points, on too few seeds to decide"),
+        (1, -0.3, r"reads \d\d\.\d% .*: the control is ahead by \d\d\.\d points, on too few seeds to decide"),
+        (5, -0.3, r"reads \d\d\.\d% .*: the control is ahead by \d\d\.\d points"),
+        (
+            5,
+            0.0,
+            r"reads \d\d\.\d% .*: (CAM-loss|the control) is ahead by \d\.\d points, and the interval includes zero",
+        ),
+    ],
+)
+def test_the_answer_says_how_the_strongest_control_does(tmp_path: Path, seeds: int, gain: float, words: str) -> None:
+    said = answer(
+        pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5, "max-pooling": seeds}, scraps_8=gain))["docs/results.md"]
+    )
+    assert re.search(rf"\*cross-entropy, maximum pooling\*, {words}\.$", said[2])
+
+
+def test_the_mean_of_a_way_is_that_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
+    made_up(tmp_path, {"ce": 1, "alpha-3": 2}, scraps_8=0.2)
+    records = [json.loads((tmp_path / "short" / f"{run}-seed-0.json").read_text()) for run in ("alpha-3", "ce")]
+    one, other = (record["test"]["scraps_8"] for record in records)
+    found = answer(pages(tmp_path)["docs/results.md"])[1]
+    assert (
+        f"reads {one:.1%} of the digits among scraps and cross-entropy {other:.1%}: {100 * (one - other):+.1f} "
+        in found
+    )
+
+
+def test_long_runs_speak_first_and_a_control_where_there_is_one(tmp_path: Path) -> None:
+    made_up(tmp_path, {"ce": 1, "alpha-3": 1, "max-pooling": 1})
+    results = pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "long", scraps_8=0.2))["docs/results.md"]
+    said = answer(results)
+    assert "In the long runs (5 seeds)" in said[1]
+    assert "In the short runs (1 seed) the strongest control" in said[2]
+    assert "the long runs show nothing" in said[3]
+    assert results.index("(results/scraps-short.svg)") < results.index("## Everything")  # with the control's line
+    assert "(results/scraps-long.svg)" in results
+
+
+def test_no_way_without_a_run_is_named_twice(tmp_path: Path) -> None:
+    results = pages(made_up(tmp_path, {"ce": 1, "alpha-3": 1}))["docs/results.md"]
+    for name, way in WAYS.items():
+        if name not in ("ce", "alpha-3"):
+            assert len(re.findall(rf"{re.escape(way.title)}(?=;|\.\n)", results)) == 1
+            assert f"| {way.title} " not in results
+
+
+def test_devices_are_named_with_their_torch(tmp_path: Path) -> None:
+    made_up(tmp_path, {"ce": 2, "alpha-3": 1})
+    path = tmp_path / "short" / "ce-seed-1.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["environment"] = record["environment"] | {"device": "a GPU", "torch": "2.9.0"}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    line = next(line for line in pages(tmp_path)["docs/results.md"].splitlines() if line.startswith("Trained and"))
+    assert re.fullmatch(r"Trained and measured on .+, torch 2\.\S+; a GPU, torch 2\.9\.0\.", line)
 
 
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
