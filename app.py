@@ -184,15 +184,19 @@ def component(name: str, script: str | None = None, **options: Any) -> gr.HTML:
 
 
 def document_api(page: gr.Blocks) -> None:
-    """gradio documents the parameters of an API by what their components say; ours say what the docstring does."""
+    """gradio documents the values of an API by what their components say; ours say what the docstring does."""
     _, parameters, _ = get_function_description(explain_digit)
     (function,) = page.fns.values()
     component: Any
+    (component,) = function.outputs
+    component.label = "answer"
+    component._api_info = {**component._api_info, "description": RETURNED}
     for component, (name, words) in zip(function.inputs, parameters.items(), strict=True):
         component.label = name
         component._api_info = {**component._api_info, "additional_description": words}
 
 
+RETURNED = " ".join(get_function_description(explain_digit)[2])
 RESULTS = results_in(Path(__file__).resolve().parent / "docs")
 FILES = {**files_in(), **(RESULTS.figures if RESULTS else {})}
 SHOWN = 4  # channels of each twin on the "How it works" tab
@@ -205,7 +209,7 @@ FORMULAS: list[dict[str, str | bool]] = [
 ]
 
 with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False) as demo:
-    component("header")
+    component("header", script="api.js", returned=RETURNED)
     with gr.Tab("Draw", elem_id="draw"):
         component(
             "draw",
@@ -233,7 +237,9 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             gr.Markdown(web("how.md"), latex_delimiters=FORMULAS)
     if RESULTS:
         with gr.Tab("Results", elem_id="results"):
-            gr.Markdown(RESULTS.text, elem_classes="prose")
+            gr.Markdown(RESULTS.answer, elem_classes="prose", sanitize_html=False)  # which drops tabindex
+            with gr.Accordion("Everything that was measured", open=False, elem_classes="fold"):
+                gr.Markdown(RESULTS.rest, elem_classes="prose", sanitize_html=False)
     api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
 document_api(demo)
 demo.queue(max_size=guard.MAX_WAITING)

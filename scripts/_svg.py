@@ -8,8 +8,8 @@ import _checkout  # noqa: F401
 
 from camloss.page.palette import LIGHT, SERIES
 
-WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 60, 230, 40, 50  # margins; the legend lies in the right one
+WIDTH, HEIGHT = 780, 400
+LEFT, RIGHT, TOP, BOTTOM = 60, 310, 40, 50  # margins; the legend lies in the right one
 
 
 class Point(NamedTuple):

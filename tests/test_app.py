@@ -84,6 +84,10 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     assert words["picture"].startswith("a PNG, JPEG or WebP image as base64 text")
     assert all(len(description) > 20 for description in words.values())
     assert [p["label"] for p in info["/explain"]["parameters"]] == list(words)
+    (returned,) = info["/explain"]["returns"]
+    assert returned["label"] == "answer"
+    assert returned["python_type"]["description"].startswith("blank, summary; seen (28 x 28)")
+    assert returned["python_type"]["type"] == "dict(str, Any)"
 
 
 def test_a_call_by_name_as_the_documentation_prints_it(page_server: PageServer) -> None:

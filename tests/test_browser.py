@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -1745,6 +1746,31 @@ def test_the_results_are_a_tab_where_they_have_been_written(open_page: Open) -> 
         figure.scroll_into_view_if_needed()
         page.wait_for_function("(image) => image.complete", arg=figure.element_handle())
         assert figure.evaluate("(image) => image.naturalWidth") > 100
+
+
+# ---- use via API
+
+
+def test_the_panel_of_the_api_says_what_the_function_says(open_page: Open, page_server: PageServer) -> None:
+    page = open_page(watched=False)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.location["url"]) if message.type == "error" else None)
+    with urllib.request.urlopen(f"{page_server.url}gradio_api/info", timeout=30) as answer:
+        info = json.load(answer)["named_endpoints"]["/explain"]
+    for _ in range(2):  # it is made anew each time
+        page.get_by_role("button", name="Use via API").click()
+        said = [info["description"], *(value["python_type"]["description"] for value in info["parameters"])]
+        expect(page.locator(".api-docs .desc")).to_have_text([*said, info["returns"][0]["python_type"]["description"]])
+        ways = page.locator(".api-docs .snippet:visible")
+        assert [way.strip() for way in ways.all_inner_texts()] == ["Python", "JavaScript", "CLI", "cURL"]
+        ways.get_by_text("cURL").click()
+        expect(page.locator(".api-docs .desc").nth(1)).to_have_text(said[1])
+        assert "MCP" not in page.locator(".api-docs").inner_text()
+        page.locator(".api-docs .banner-wrap button").last.click()
+        expect(page.locator(".api-docs")).to_have_count(0)
+    asked = {f"{page_server.url}{path}" for path in ("monitoring/summary", "gradio_api/mcp/schema")}
+    assert set(complaints) <= asked  # of gradio's own, to learn that there is neither
 
 
 # ---- for everyone

@@ -7,20 +7,24 @@ from pathlib import Path
 from camloss.page.web_files import MEDIA_TYPES, WebFile, web_file
 
 PAGE = "results.md"
+FOLD = "## Everything that was measured\n"
+WIDE = re.compile(r"^((?:\|.*\n?)+|!\[.*\)\n?)", re.MULTILINE)  # a table or a figure
 
 
 @dataclass(frozen=True)
 class Results:
-    """A page in Markdown, whose pictures are `figures` under `/web/`."""
+    """A page in Markdown, whose pictures are `figures` under `/web/`: the answer, and all else that was measured."""
 
-    text: str
+    answer: str
+    rest: str
     figures: dict[str, WebFile]
 
 
 def results_in(docs: Path) -> Results | None:
     """The results in a folder of documentation; None where there are none.
 
-    Links to other pages of the documentation, which the page does not have, become their words.
+    Links to other pages of the documentation, which the page does not have, become their words. What may be wider than
+    a phone scrolls by itself, by keyboard as well.
     """
     path = docs / PAGE
     if not path.is_file():
@@ -38,4 +42,6 @@ def results_in(docs: Path) -> Results | None:
     text = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     text = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)\)", picture, text)
     text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\w+://|#)[^)]*\)", r"\1", text)
-    return Results(text, figures)
+    text = WIDE.sub(r'<div class="wide" role="group" aria-label="scrolls sideways" tabindex="0">\n\n\1\n</div>\n', text)
+    answer, _, rest = text.partition(FOLD)
+    return Results(answer, rest, figures)
