@@ -1,8 +1,11 @@
 """Make the pictures of README and docs, and the one that stands for a link to the page.
 
-python scripts/make_pictures.py [--digit 8]     those of the page, from the real page in Chromium
+python scripts/make_pictures.py                 all of these:
+python scripts/make_pictures.py --only page     docs/page.png, the real page in Chromium
 python scripts/make_pictures.py --only card     camloss/page/web/card.png, what sites show of a link
 python scripts/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
+
+The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import torch
 from _checkout import ROOT
 from _page import box_of, chromium_page, page
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from camloss import cli
 from camloss.digits.hands import FAMILIES, draw_hands
@@ -28,12 +32,11 @@ Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of t
 WEB = ROOT / "camloss" / "page" / "web"
 CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--digit", type=int, default=8, help="which of the page's examples to draw (default: 8)")
+    parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw (default: 4)")
     parser.add_argument("--only", choices=("page", "card", "hands"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
@@ -42,7 +45,9 @@ def main() -> None:
         draw_samples(flags.output_dir / "hands.png")
         print(flags.output_dir / "hands.png")
     if flags.only in (None, "page"):
-        photograph_page(strokes_of(flags.digit), flags.output_dir)
+        with page() as url:
+            asyncio.run(photograph_page(url, strokes_of(flags.digit), flags.output_dir / "page.png"))
+        print(flags.output_dir / "page.png")
     if flags.only in (None, "card"):
         with page() as url:
             asyncio.run(make_card(url, strokes_of(flags.digit), CARD))
@@ -68,29 +73,17 @@ def draw_samples(path: Path) -> None:
     Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
 
 
-def photograph_page(strokes: list[Stroke], folder: Path) -> None:
-    with page() as url:
-        asyncio.run(make_pictures(url, strokes, folder))
-    for name in ("page.png", "answer.png", "phone-dark.png"):
-        print(folder / name)
-
-
-async def make_pictures(url: str, strokes: list[Stroke], folder: Path) -> None:
-    async with chromium_page(url, device_scale_factor=2) as tab:
-        await draw(tab, strokes)
-        await tab.screenshot(path=folder / "page.png")
-        async with tab.expect_download() as saved:
-            await tab.get_by_role("button", name="Save picture").click()
-        await (await saved.value).save_as(folder / "answer.png")
-    async with chromium_page(url, color_scheme="dark", device_scale_factor=2, **PHONE) as tab:
-        await draw(tab, strokes)
-        await tab.screenshot(path=folder / "phone-dark.png")
+async def photograph_page(url: str, strokes: list[Stroke], path: Path) -> None:
+    async with chromium_page(url, device_scale_factor=1.5) as tab:
+        source = await draw(tab, strokes)
+        await tab.screenshot(path=path)
+    sign(path, source)
 
 
 async def make_card(url: str, strokes: list[Stroke], path: Path) -> None:
     """The picture that *Save picture* makes, but for the address: nobody knows where the page will stand."""
     async with chromium_page(url) as tab:
-        await draw(tab, strokes)
+        source = await draw(tab, strokes)
         await tab.evaluate(
             """() => {
                 const { fillText } = CanvasRenderingContext2D.prototype;
@@ -102,11 +95,18 @@ async def make_card(url: str, strokes: list[Stroke], path: Path) -> None:
         async with tab.expect_download() as saved:
             await tab.get_by_role("button", name="Save picture").click()
         await (await saved.value).save_as(path)
-    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    sign(path, source)
 
 
-async def draw(tab: "Page", strokes: list[Stroke]) -> None:
-    """With the mouse, point by point, and wait for the answer."""
+def sign(path: Path, source: str) -> None:
+    """Note in a picture of which pair it is; in all its colours, so that maps have no bands."""
+    note = PngInfo()
+    note.add_text("Source", source)
+    Image.open(path).convert("RGB").save(path, optimize=True, pnginfo=note)
+
+
+async def draw(tab: "Page", strokes: list[Stroke]) -> str:
+    """With the mouse, point by point; wait for the answer, and give its source."""
     await tab.wait_for_selector("[data-ready]", state="attached")
     box = await box_of(tab, ".pad")
     for stroke in strokes:
@@ -119,6 +119,7 @@ async def draw(tab: "Page", strokes: list[Stroke]) -> None:
         await tab.mouse.up()
     await tab.mouse.move(0, 0)
     await tab.wait_for_selector(".answer[aria-busy=false]")
+    return str(await tab.evaluate("document.querySelector('[data-ready]').answer.source"))
 
 
 if __name__ == "__main__":

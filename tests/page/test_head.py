@@ -2,12 +2,15 @@
 
 import re
 import urllib.request
+from pathlib import Path
 
-from page_server import PageServer
+import pytest
+from page_server import ROOT, PageServer
 from PIL import Image
 
 from camloss.page import head
 from camloss.page.web_files import WEB
+from camloss.twins import Twins
 
 
 def tags(page: str) -> dict[str, str]:
@@ -33,4 +36,12 @@ def test_a_link_shows_the_pages_own_title_and_picture(page_server: PageServer) -
 def test_the_picture_has_the_size_that_is_told() -> None:
     with Image.open(WEB / "card.png") as picture:
         assert picture.size == (1200, 630)
-    assert (WEB / "card.png").stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("path", [WEB / "card.png", ROOT / "docs" / "page.png"], ids=lambda path: path.name)
+def test_the_pictures_are_small_and_of_the_pair_that_is_shipped(path: Path) -> None:
+    """Fails when checkpoints/ has changed: run python scripts/make_pictures.py."""
+    assert path.stat().st_size < 400_000
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"  # a palette would put bands into the maps
+        assert picture.info["Source"] == Twins.load(ROOT / "checkpoints").source
