@@ -317,7 +317,8 @@ FLAWS = """() => {
     const name = (element) => `${element.tagName}.${element.className} ${element.textContent.trim().slice(0, 20)}`;
     const parts = shown(`h1, h1 + p, [role=tab], .paper, .tools > button, .brush, .seen, .examples,
         .question label, .verdict, h2, .digit, .confidence, .bars, .tile, figcaption, dl > div, .legend, .match,
-        .view label, .view button, .save > *, summary`);
+        .view label, .view button, .save > *, summary, .words, .line > *, .pair > *, .prose :is(h1, h2, h3, p, li),
+        .wide, .fold > button`);
     const boxes = parts.map((part) => part.getBoundingClientRect());
     const flaws = [];
     boxes.forEach((a, i) => {
@@ -330,13 +331,28 @@ FLAWS = """() => {
             if (wide > 1 && high > 1) flaws.push(`${name(one)} lies on ${name(other)}`);
         });
     });
-    for (const part of shown("button, label, figcaption, dt, h2")) {
+    for (const part of shown("button:not(.label-wrap), label, figcaption, dt, h2")) {
         if (part.scrollWidth > part.clientWidth + 1 && part.clientWidth) flaws.push(`${name(part)} is cut`);
     }
-    if (document.querySelector("[name=brush]").clientWidth < 60) flaws.push("the brush cannot be set");
-    const { left, right } = document.querySelector(".board").getBoundingClientRect();
+    for (const cell of shown(".prose :is(td, th, p, li)")) {
+        const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            for (const { 0: word, index } of texts.currentNode.data.matchAll(/[^\\s\u2010-]+/g)) {
+                const range = new Range();
+                range.setStart(texts.currentNode, index);
+                range.setEnd(texts.currentNode, index + word.length);
+                if (range.getClientRects().length > 1) flaws.push(`${word} is broken`);
+            }
+        }
+    }
+    const tabs = [...document.querySelectorAll(".tab-container")].map((row) => row.childElementCount);
+    if (new Set(tabs).size !== 1) flaws.push(`of the tabs are seen and measured: ${tabs}`);
     const page = document.documentElement.clientWidth;
-    if (Math.abs(left - (page - right)) > 2) flaws.push("the page is not in the middle");
+    for (const brush of shown("[name=brush]")) if (brush.clientWidth < 60) flaws.push("the brush cannot be set");
+    for (const middle of shown(".board, .story, .prose")) {
+        const { left, right } = middle.getBoundingClientRect();
+        if (Math.abs(left - (page - right)) > 2) flaws.push("the page is not in the middle");
+    }
     if (document.documentElement.scrollWidth > page) flaws.push("the page scrolls sideways");
     return flaws;
 }"""
@@ -352,15 +368,51 @@ def test_nothing_overlaps_or_is_cut_at_any_width(open_page: Open) -> None:
     assert {width: found for width, found in flaws.items() if found} == {}
 
 
+@pytest.mark.parametrize("tab", ["How it works", "Results"])
+def test_nothing_overlaps_or_is_cut_on_the_other_tabs(open_page: Open, tab: str) -> None:
+    page = open_page()
+    show_example(page, 3)
+    page.get_by_role("tab", name=tab).click()
+    flaws = {}
+    for fold in ("closed", "open"):
+        if fold == "open":
+            page.locator(".fold > button:visible").click()
+            expect(page.locator(".fold .prose, .fold .katex").first).to_be_visible()
+        for width in (320, 360, 390, 820, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(100)  # until gradio has measured its tabs
+            flaws[fold, width] = page.evaluate(FLAWS)
+    assert {place: found for place, found in flaws.items() if found} == {}
+
+
+def test_the_results_fit_on_two_screens(open_page: Open) -> None:
+    page = open_page(viewport={"width": 1440, "height": 900})
+    page.get_by_role("tab", name="Results").click()
+    expect(page.locator(".prose img").last).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") < 1800
+    page.set_viewport_size({"width": 390, "height": 844})
+    table = page.locator(".wide").first
+    wide = table.evaluate("(table) => table.scrollWidth - table.clientWidth")
+    assert wide > 0
+    table.focus()
+    page.keyboard.press("End")  # and by keyboard
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(table) => table.scrollLeft > 0", arg=table.element_handle())
+
+
 def test_a_finger_finds_every_button_on_a_phone(open_page: Open) -> None:
     page = open_page(**{**PHONE, "viewport": {"width": 320, "height": 640}})
     show_example(page, 3)
     assert page.evaluate(FLAWS) == []
-    for target in page.locator(".board button:visible, .board select:visible, .board input[type=range]:visible").all():
-        box = target.bounding_box()
-        assert box is not None
-        assert box["height"] >= 44
-        assert box["width"] >= 44
+    for name in ("Draw", "How it works", "Results"):
+        page.get_by_role("tab", name=name).click()
+        targets = page.locator(":is(button, select, summary, input[type=range], footer a):visible").all()
+        assert len(targets) > 4  # at least the tabs and the footer's
+        for target in targets:
+            box = target.bounding_box()
+            assert box is not None
+            assert box["height"] >= 44, target.inner_text()
+            assert box["width"] >= 44, target.inner_text()
 
 
 def test_bars_are_seen_in_forced_colours_and_in_print(open_page: Open) -> None:
@@ -375,6 +427,39 @@ def test_bars_are_seen_in_forced_colours_and_in_print(open_page: Open) -> None:
     assert page.locator("figcaption").first.evaluate("(element) => getComputedStyle(element).color") == ground.evaluate(
         "(element) => getComputedStyle(element).color"
     )
+
+
+def test_words_are_readable_and_what_is_off_looks_off_in_forced_colours(open_page: Open) -> None:
+    page = open_page(forced_colors="active")
+    show_example(page, 3)
+    colour = "(element) => getComputedStyle(element).color"
+    text = page.locator("body").evaluate(colour)
+    for words in (".confidence", "dt", "article figcaption", ".match", "article h2", ".seen figcaption"):
+        assert page.locator(words).first.evaluate(colour) == text, words
+    assert page.locator(".tile").first.evaluate("(tile) => getComputedStyle(tile).forcedColorAdjust") == "none"
+    for forced in ("active", "none"):
+        page.emulate_media(forced_colors=forced, color_scheme="dark")
+        expect(page.locator("[name=strength]")).to_have_css("opacity", "0.4")
+        expect(page.locator("[name=rub]")).to_have_css("opacity", "1")
+
+
+def test_print_shows_what_was_found_and_no_control(open_page: Open) -> None:
+    page = open_page()
+    show_example(page, 3)
+    page.locator("[name=rub]").fill("10")
+    settled(page)
+    for name in ("Draw", "How it works", "Results"):
+        page.emulate_media(media="screen")
+        page.get_by_role("tab", name=name).click()
+        page.emulate_media(media="print")
+        expect(page.locator(":is(button, select, input, summary):visible")).to_have_count(0)
+        if name == "Draw":
+            for kept in (".verdict", ".paper", ".legend canvas", ".seen canvas", ".losses", ".bars", ".source"):
+                expect(page.locator(kept).first).to_be_visible()
+            box, legend = (page.locator(place).last.bounding_box() for place in (".board", ".source"))
+            assert box is not None
+            assert legend is not None
+            assert box["y"] + box["height"] - legend["y"] - legend["height"] < 40  # no white half of a page
 
 
 def test_blank_pad_invites_and_predicts_nothing(open_page: Open) -> None:
