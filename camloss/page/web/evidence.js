@@ -221,7 +221,7 @@ function readRubbed(network, pixels, drawn, question, share) {
  * @returns {{reading: Reading, hottest: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
  *   hottest: the pixels by which places are compared; heat: the evidence, stretched over the pixels
  */
-function read(network, pixels, drawn, question) {
+export function read(network, pixels, drawn, question) {
   const side = Math.sqrt(pixels.length);
   const { logits, features, middle } = network.run(pixels, side, side);
   const { height, width, channels } = features;

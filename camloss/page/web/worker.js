@@ -57,7 +57,7 @@ const TASKS = {
     for (const [variant, class_idx] of Object.entries(classes)) {
       const network = snapshots.get(`${epoch}.${variant}`);
       if (!network) return null;
-      const { reading, size } = read(network, pixels, { class_idx, other_idx: null });
+      const { reading, size } = read(network, pixels, pixels, { class_idx, other_idx: null });
       readings[variant] = { ...reading, map_size: size };
     }
     return readings;
