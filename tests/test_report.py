@@ -172,7 +172,9 @@ def test_the_answer_says_how_the_strongest_control_does(tmp_path: Path, seeds: i
 
 def test_the_mean_of_a_way_is_that_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 1, "alpha-3": 2}, scraps_8=0.2)
-    records = [json.loads((tmp_path / "short" / f"{run}-seed-0.json").read_text()) for run in ("alpha-3", "ce")]
+    records = [
+        json.loads((tmp_path / "short" / f"{run}-seed-0.json").read_text(encoding="utf-8")) for run in ("alpha-3", "ce")
+    ]
     one, other = (record["test"]["scraps_8"] for record in records)
     found = answer(pages(tmp_path)["docs/results.md"])[1]
     assert (

@@ -38,7 +38,9 @@ def test_styles_use_only_colours_that_there_are() -> None:
     style = palette.custom_properties()
     for name, colour in palette.LIGHT.items():
         assert f"--{name}: {colour};" in style.partition(".dark")[0]
-    own = {"mono", "twin", "share", "body-text-color", "body-text-color-subdued"}  # the last two are gradio's
+    given = {"mono", "twin", "share", "body-text-color", "body-text-color-subdued"}  # the last two by gradio
     for path in WEB.glob("*.css"):
-        used = set(re.findall(r"var\(--([a-z-]+)", path.read_text(encoding="utf-8")))
-        assert used - own <= palette.LIGHT.keys(), path.name
+        text = path.read_text(encoding="utf-8")
+        own = set(re.findall(r"--([a-z-]+):", text))
+        used = set(re.findall(r"var\(--([a-z-]+)", text))
+        assert used - own - given <= palette.LIGHT.keys(), path.name
