@@ -494,8 +494,8 @@ SNAPSHOTS = """async ({ networks, pixels }) => {
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const file = await (await fetch(`/web/weights/${snapshots.file}`)).arrayBuffer();
     const said = [...(await networksIn(file, kernel))].map(([name, network]) => {
-        const looks = pixels.map((given) =>
-            evidence.read(network, Float32Array.from(given), { class_idx: null, other_idx: null }));
+        const looks = pixels.map((given) => Float32Array.from(given)).map((given) =>
+            evidence.read(network, given, given, { class_idx: null, other_idx: null }));
         return [name, looks.map(({ reading, logits }) => ({ ...reading, logits: [...logits] }))];
     });
     return Object.fromEntries(said);
