@@ -111,7 +111,7 @@ def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "no model cards without matplotlib and huggingface_hub: pip install '.[page]'" in done.stdout
     assert Twins.load(out).run == load_training(out / "cam")["run"]
-    assert names(out / "cam") == {"config.json", "model.safetensors", "training.json"}
+    assert names(out / "cam") == {"config.json", "epochs.safetensors", "model.safetensors", "training.json"}
     refused = run("train.py", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=str(tmp_path))
     assert_one_line(refused, 2, "publishing needs huggingface_hub; pip install '.[hub]'")
 

@@ -33,7 +33,7 @@ def test_tables_and_figures_scroll_by_themselves(tmp_path: Path) -> None:
     (tmp_path / "figure.svg").write_text("<svg/>", encoding="utf-8")
     table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
     (tmp_path / "results.md").write_text(
-        f"One.\n\n{table}\nTwo | three.\n\n![F](figure.svg)\n\n{FOLD}\n{table}", "utf-8"
+        f"One.\n\n{table}\nTwo | three.\n\n![F](figure.svg)\n\n{FOLD}\n{table}", encoding="utf-8"
     )
     results = results_in(tmp_path)
     assert results is not None
