@@ -17,5 +17,7 @@ export function start(root, { returned }) {
     const panel = frame.querySelector(".api-docs");
     if (panel) reword.observe(panel, { childList: true, subtree: true });
   });
-  panels.observe(/** @type {HTMLElement} */ (frame.querySelector(".main.app > .wrap")), { childList: true });
+  for (const place of frame.querySelectorAll(".main.app, .main.app > .wrap")) {
+    panels.observe(place, { childList: true });
+  }
 }
