@@ -31,7 +31,7 @@ from camloss import CamlossError, cli
 
 LONGEST = 400  # characters of an error; the name of a file may be 100 of them
 SHOWN = 300  # characters of a case
-MOST_SECONDS, MOST_MEGABYTES = 0.5, 150  # that one request may take; in Chromium, seconds are by the clock
+MOST_SECONDS, MOST_MEGABYTES = 0.5, 150  # that one request may take
 SHARES = {  # of 100 cases
     "pictures": 35,
     "strokes": 15,
@@ -48,6 +48,8 @@ TRACEBACK = re.compile(r"^Traceback.*\n(?:[ \t].*\n)*((?:[ \t].*\n){2})(\S.*)", 
 class Report:
     """What came of the cases of one kind."""
 
+    by_clock: bool = False
+    """Whether seconds are those of the clock, which a busy machine makes more of, rather than of one core."""
     cases: int = 0
     slowest: tuple[float, str] = (0.0, "")
     largest: tuple[float, str] = (0.0, "")
@@ -58,7 +60,7 @@ class Report:
     def too_dear(self) -> list[str]:
         """What took more than one request may."""
         found = []
-        if self.slowest[0] > MOST_SECONDS:
+        if self.slowest[0] > MOST_SECONDS and not self.by_clock:
             found.append(f"{self.slowest[0]:.2f} s for {self.slowest[1][:SHOWN]}")
         if self.largest[0] > MOST_MEGABYTES:
             found.append(f"{self.largest[0]:.0f} MB for {self.largest[1][:SHOWN]}")
@@ -211,7 +213,7 @@ def note(report: Report, case: object, cost: Cost[Answer]) -> None:
 
 
 async def try_links(count: int, first: int, url: str) -> Report:
-    report = Report()
+    report = Report(by_clock=True)
     texts: list[str] = []
     try_all(links, count, first, texts.append)
     async with chromium_page(url) as tab:

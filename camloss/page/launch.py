@@ -44,6 +44,7 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
     server = demo.server
     server.config.timeout_graceful_shutdown = FINISH_SECONDS
     server.config.http_protocol_class = impatient(server.config.http_protocol_class)
+    server.config.ws_protocol_class = None  # nobody asks for a web socket but to see the library stumble
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

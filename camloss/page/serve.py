@@ -243,7 +243,9 @@ def open_strokes(strokes: object) -> list[PenStroke]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)  # of any size: isfinite knows none beyond a float's
 
 
 def _check_class(twins: Twins, class_idx: object) -> int | None:

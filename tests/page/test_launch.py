@@ -92,6 +92,16 @@ def test_sigterm_finishes_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> N
         server.kill()
 
 
+def test_nobody_gets_a_web_socket(page_server: PageServer) -> None:
+    host, port = page_server.url.removeprefix("http://").rstrip("/").split(":")
+    before = page_server.log.read_text(encoding="utf-8").count("Traceback")
+    with socket.create_connection((host, int(port)), timeout=30) as line:
+        line.sendall(b"GET /web/draw.js HTTP/1.1\r\nHost: \xeb\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        line.sendall(b"Sec-WebSocket-Key: AAAA\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert page_server.log.read_text(encoding="utf-8").count("Traceback") == before
+
+
 def test_sigterm_waits_for_nobody_for_long(tmp_path: Path) -> None:
     server = PageServer(tmp_path / "log.txt")
     try:

@@ -260,6 +260,7 @@ def test_strokes_are_read_where_there_is_no_picture(twins: Twins) -> None:
         ([{"width": 3, "points": [1, "x"]}], "a stroke holds 'x'"),
         ([{"width": 3, "points": [1, float("nan")]}], "a stroke holds nan"),
         ([{"width": 3, "points": [1, 1e300]}], "numbers up to 1,000,000"),
+        ([{"width": 10**400, "points": [1, 1]}], "numbers up to 1,000,000"),
         ([{"width": True, "points": [1, 1]}], "a stroke holds True"),
         ([{"width": 0, "points": [1, 1]}], "a stroke is 0 wide"),
         ([{"width": 3, "points": [1] * 20_002}], "more than 10,000 points"),
