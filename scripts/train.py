@@ -147,7 +147,12 @@ def refuse_equal_twins(config: TrainConfig) -> None:
 
 
 def add_train_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", choices=RECIPES, default="default", help="where the other flags' defaults are from")
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="default",
+        help="where the other flags' defaults are from; first: with today's handwriting",
+    )
     cli.add_flags(parser, TrainConfig())
 
 

@@ -1,7 +1,7 @@
 """Drawings that are no digit, by family, read as the page reads a drawing: what a network should doubt.
 
 Nothing is ever trained on them. `CHOOSING` families may choose a score and its threshold; what it is worth is said on
-the `REPORTED` ones. Letters and shapes that are a digit to any reader (`LOOK_LIKE_DIGITS`) are a family apart.
+the `REPORTED` ones. Letters and shapes that are a digit to any reader are a family apart.
 
     >>> images = draw_nondigits("shapes", 12, seed=0)
     >>> images.shape
@@ -28,10 +28,12 @@ from camloss.errors import CamlossError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Family = Callable[[random.Random, Split | None], Iterator[Tensor]]
+
 CHOOSING = ("capital letters", "scribbles", "pieces", "noise")
 REPORTED = ("small letters", "symbols", "shapes", "zigzags", "two digits", "blank")
 EASY = ("noise", "blank")  # left out of means
-LOOK_LIKE_DIGITS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9
+LOOK_LIKE_DIGITS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9; as do the `SHAPES_LIKE_DIGITS`
 
 CAPITALS, SMALL = "ABCDEFGHJKLMNPQRTUVWXY", "acdefhijkmnprtuvwxy"
 SYMBOLS = "?!&@#%$*+=<>~^§¶€£ΔΣΩΨΦΞΠΛЖШЩЮЯДФЫאשםعपहあ"
@@ -70,7 +72,6 @@ SHAPES: dict[str, tuple[Stroke, ...]] = {  # in a unit square, y down
     "cross": (((0, 0), (1, 1)), ((1, 0), (0, 1))),
     "plus": (((0.5, 0), (0.5, 1)), ((0, 0.5), (1, 0.5))),
     "star": (((0.5, 0), (0.79, 0.91), (0.02, 0.35), (0.98, 0.35), (0.21, 0.91), (0.5, 0)),),
-    "lightning": (((0.6, 0), (0.2, 0.55), (0.7, 0.5), (0.3, 1)),),
     "envelope": (((0, 0.15), (1, 0.15), (1, 0.85), (0, 0.85), (0, 0.15), (0.5, 0.55), (1, 0.15)),),
     "tick": (((0, 0.6), (0.35, 1), (1, 0)),),
     "hash": (((0.3, 0), (0.3, 1)), ((0.7, 0), (0.7, 1)), ((0, 0.3), (1, 0.3)), ((0, 0.7), (1, 0.7))),
@@ -84,6 +85,13 @@ SHAPES: dict[str, tuple[Stroke, ...]] = {  # in a unit square, y down
         _arc(0.5, 0.55, 0.3, 0.22, 0.5),
     ),
     "fish": (_arc(0.42, 0.5, 0.42, 0.28), ((0.82, 0.5), (1, 0.25), (1, 0.75), (0.82, 0.5))),
+}
+
+SHAPES_LIKE_DIGITS: dict[str, tuple[Stroke, ...]] = {  # to any reader: 1 5 5 2
+    "stem": (((0.5, 0), (0.5, 1)),),
+    "lightning": (((0.6, 0), (0.2, 0.55), (0.7, 0.5), (0.3, 1)),),
+    "zigzag of four corners": (((1, 0), (0, 0.3), (1, 0.7), (0, 1)),),
+    "its mirror image": (((0, 0), (1, 0.3), (0, 0.7), (1, 1)),),
 }
 
 
@@ -104,7 +112,7 @@ def draw_nondigits(family: str, count: int, seed: int, digits: Split | None = No
     return torch.cat(list(islice(FAMILIES[family](random.Random(seed), digits), count)))
 
 
-def _letters(letters: str) -> Callable[[random.Random, Split | None], Iterator[Tensor]]:
+def _letters(letters: str) -> Family:
     def draw(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
         while True:
             canvas = _printed(generator.choice(letters), generator.choice(FONTS), generator)
@@ -131,7 +139,7 @@ def _printed(letter: str, font: str, generator: random.Random) -> "Image | None"
 
 def _of_strokes(
     make: Callable[[random.Random], tuple[Stroke, ...]],
-) -> Callable[[random.Random, Split | None], Iterator[Tensor]]:
+) -> Family:
     """Strokes in a unit square, turned, stretched and trembling as a hand would draw them."""
 
     def draw(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
@@ -174,7 +182,7 @@ def _scribble(generator: random.Random) -> tuple[Stroke, ...]:
 
 
 def _zigzag(generator: random.Random) -> tuple[Stroke, ...]:
-    corners = generator.randint(4, 9)
+    corners = generator.randint(5, 9)  # of four, it is one of `SHAPES_LIKE_DIGITS`
     line = tuple(
         (corner / (corners - 1), generator.uniform(0, 0.3) if corner % 2 else generator.uniform(0.7, 1))
         for corner in range(corners)
@@ -182,8 +190,16 @@ def _zigzag(generator: random.Random) -> tuple[Stroke, ...]:
     return (line if generator.random() < 0.5 else tuple((y, x) for x, y in line),)
 
 
-def _shape(generator: random.Random) -> tuple[Stroke, ...]:
-    return generator.choice(list(SHAPES.values()))
+def _one_of(shapes: dict[str, tuple[Stroke, ...]]) -> Callable[[random.Random], tuple[Stroke, ...]]:
+    return lambda generator: generator.choice(list(shapes.values()))
+
+
+def _in_turns(*families: Family) -> Family:
+    def draw(generator: random.Random, digits: Split | None) -> Iterator[Tensor]:
+        for drawn in zip(*(family(generator, digits) for family in families), strict=False):
+            yield from drawn
+
+    return draw
 
 
 def _pieces(generator: random.Random, digits: Split | None) -> Iterator[Tensor]:
@@ -238,14 +254,14 @@ def _blank(_: random.Random, __: Split | None) -> Iterator[Tensor]:
         yield torch.zeros(1, 1, FIELD, FIELD)
 
 
-FAMILIES: dict[str, Callable[[random.Random, Split | None], Iterator[Tensor]]] = {
+FAMILIES: dict[str, Family] = {
     "capital letters": _letters(CAPITALS),
     "small letters": _letters(SMALL),
     "symbols": _letters(SYMBOLS),
-    "look like digits": _letters(LOOK_LIKE_DIGITS),
+    "look like digits": _in_turns(_letters(LOOK_LIKE_DIGITS), _of_strokes(_one_of(SHAPES_LIKE_DIGITS))),
     "scribbles": _of_strokes(_scribble),
     "zigzags": _of_strokes(_zigzag),
-    "shapes": _of_strokes(_shape),
+    "shapes": _of_strokes(_one_of(SHAPES)),
     "pieces": _pieces,
     "two digits": _two_digits,
     "noise": _noise,

@@ -103,7 +103,7 @@ class TrainConfig:
 
 RECIPES: dict[str, TrainConfig] = {
     "default": TrainConfig(),
-    # The first recipe of this project, but for the drawn digits: twice the operations, AdamW, images varied more.
+    # The first recipe of this project, but with today's handwriting: twice the operations, AdamW, images varied more.
     "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0),
     # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
     "original": TrainConfig(

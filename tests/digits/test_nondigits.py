@@ -1,11 +1,23 @@
 """Drawings that are no digit: each family, its seed, and which families may choose."""
 
+import random
+
 import pytest
 import torch
 
 from camloss import CamlossError
 from camloss.digits.mnist import Split
-from camloss.digits.nondigits import CHOOSING, EASY, FAMILIES, LOOK_LIKE_DIGITS, REPORTED, draw_nondigits
+from camloss.digits.nondigits import (
+    CHOOSING,
+    EASY,
+    FAMILIES,
+    LOOK_LIKE_DIGITS,
+    REPORTED,
+    SHAPES,
+    SHAPES_LIKE_DIGITS,
+    _zigzag,
+    draw_nondigits,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +50,21 @@ def test_what_chooses_does_not_report_and_lookalikes_do_neither() -> None:
     for family in ("capital letters", "small letters", "symbols"):
         letters = next(cell.cell_contents for cell in FAMILIES[family].__closure__ or ())
         assert not set(letters) & set(LOOK_LIKE_DIGITS), family
+
+
+def test_a_stem_and_what_is_like_a_z_are_lookalikes() -> None:
+    assert {"stem", "lightning"} <= set(SHAPES_LIKE_DIGITS)
+    assert not set(SHAPES) & set(SHAPES_LIKE_DIGITS)
+    corners = [len(line) for seed in range(50) for line in _zigzag(random.Random(seed))]
+    assert min(corners) == 5
+
+
+def test_letters_and_shapes_take_turns_among_lookalikes(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SHAPES_LIKE_DIGITS:
+        monkeypatch.setitem(SHAPES_LIKE_DIGITS, name, SHAPES_LIKE_DIGITS["stem"])
+    images = draw_nondigits("look like digits", 8, seed=0, digits=digits)
+    wide = (images.amax(-2)[:, 0] > 0.5).sum(1)  # columns that hold ink
+    assert wide[1::2].max() < 10 < wide[::2].max()
 
 
 def test_a_piece_is_a_part_of_a_digit(digits: Split) -> None:
