@@ -3,6 +3,7 @@
     python scripts/evaluate.py                                    the pair in checkpoints/
     python scripts/evaluate.py runs/a user/camloss-mnist          a pair in a folder, a pair on the Hub
     python scripts/evaluate.py runs/a/cam user/camloss-mnist-cam --json    single checkpoints
+    python scripts/evaluate.py --pens 2.6 1.8 1.4 1.1 0.8         instead: what chose the width of the pen that writes
 
 Beside what the networks' maps get stands what two maps get that no network made: a round blob amid the ink, and one
 random pixel of it. A number that they reach too says nothing about a network.
@@ -18,7 +19,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,29 @@ from camloss.checkpoint import WEIGHTS
 from camloss.digits.mnist import default_data_dir, load_mnist
 from camloss.digits.models import MapClassifier
 from camloss.hub.pull import load_pair
-from camloss.training.evaluation import CONTROLS, HANDS, PEN_FILE, load_pen_digits, locate, measure, pixels
+from camloss.training.evaluation import (
+    CONTROLS,
+    HANDS,
+    PEN_FILE,
+    digits_read,
+    draw_pen_digits,
+    load_pen_digits,
+    locate,
+    measure,
+    pixels,
+    write_pen_digits,
+)
 from camloss.training.hardware import environment
+from camloss.training.known import as_the_page_reads
 from camloss.twins import VARIANTS, Twins
 
 
 def main() -> None:
     args = parse_flags()
     models = {name: model for source in args.sources for name, model in models_of(source).items()}
+    if args.pens:
+        print(f"{by_pen(models, args.pens, args.data_dir)}\n\n{by_whom(environment(torch.device('cpu')))}")
+        return
     test = load_mnist(args.data_dir).test
     pen_digits = load_pen_digits(args.data_dir)
     if not pen_digits:
@@ -57,6 +73,22 @@ def main() -> None:
     print(json.dumps(record, indent=2) if args.json else as_table(record))
 
 
+def by_pen(models: Mapping[str, MapClassifier], widths: Sequence[float], data_dir: Path) -> str:
+    """How digits that may choose are read, by the width in pixels of the pen with which their paths are written."""
+    validation = load_mnist(data_dir).validation
+    rows = []
+    for width in widths:
+        say(f"writing with a pen of {width} ...")
+        drawn = (write_pen_digits, draw_pen_digits)
+        shown = [read(data_dir / PEN_FILE, HANDS["design"], pen=width) for read in drawn]
+        shown.append(as_the_page_reads(validation, width))
+        for name, model in models.items():
+            of_each = [digits_read(model, split) for split in shown]
+            rows.append([f"{width}", name, *(f"{share:.2%}" for pair in of_each for share in pair)])
+    places = ("path", "picture", "MNIST's, picture")
+    return cli.table(["pen", "network", *(column for place in places for column in (place, "worst digit"))], rows)
+
+
 def as_table(record: Mapping[str, Any]) -> str:
     """What --json prints, for people."""
     columns = {**record["checkpoints"], **record["controls"]}
@@ -66,9 +98,12 @@ def as_table(record: Mapping[str, Any]) -> str:
 
 
 def conditions(record: Mapping[str, Any]) -> str:
-    where, images = record["environment"], record["images"]
-    counts = f"{images['test']:,} test images, {images['pen']:,} pen digits"
-    return f"{counts}; {where['device']}, torch {where['torch']}"
+    images = record["images"]
+    return f"{images['test']:,} test images, {images['pen']:,} pen digits; {by_whom(record['environment'])}"
+
+
+def by_whom(where: Mapping[str, Any]) -> str:
+    return f"{where['device']}, torch {where['torch']}"
 
 
 def models_of(source: str) -> dict[str, MapClassifier]:
@@ -91,6 +126,7 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument("sources", nargs="*", default=[bundled], help="folders or Hub repo ids of pairs or checkpoints")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--pens", nargs="+", type=float, metavar="W", help="compare pens of these widths, in pixels")
     return parser.parse_args()
 
 

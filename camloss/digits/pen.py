@@ -1,6 +1,7 @@
-"""MNIST's field and pen: where a path is written in the 28 x 28 pixels, and the ink that it leaves there.
+"""MNIST's field and a pen: where a path is written in the 28 x 28 pixels, and the ink that it leaves there.
 
 MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and were all written with much the same pen.
+A path is as large here as a path is there, but written with a thinner pen, which leaves small loops and gaps open.
 
     >>> bar = PenStroke(((100.0, 50.0), (100.0, 400.0)), width=60.0)
     >>> sketch = write_strokes([bar])
@@ -23,7 +24,9 @@ from camloss.digits.strokes import Stroke
 
 FIELD = 28  # pixels, side of a model's input
 BOX = 20  # pixels, longer side of the digit in it
-PEN = 2.6  # pixels, width of MNIST's pen: mean of what `sketch._path` finds in its training images
+MNIST_PEN = 2.6  # pixels: mean of what `sketch._path` finds in MNIST's training images
+REACH = BOX - MNIST_PEN  # pixels, longer side of the path of MNIST's pen
+PEN = 1.1  # pixels, width of the pen that writes: of those in docs/measure.md, the design hands chose it
 MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are specks
 LINES_AT_ONCE = 100  # keeps little memory busy
 
@@ -59,13 +62,13 @@ class PenStroke:
 
 
 def write_strokes(strokes: Sequence[PenStroke], pen: float = PEN) -> Sketch | None:
-    """Write strokes of a pen anew with MNIST's; None when there are none.
+    """Write strokes of a pen anew with ours; None when there are none.
 
     What counts is the path, not how many of its points are given: any more between two of them change nothing.
 
     Args:
         strokes: what was drawn.
-        pen: width in pixels of the field of the pen that writes; networks are made to be asked with MNIST's.
+        pen: width in pixels of the field of the pen that writes.
     """
     largest = max((stroke.ink for stroke in strokes), default=0.0)
     marks = [stroke for stroke in strokes if stroke.ink >= MIN_SHARE * largest]
@@ -76,18 +79,17 @@ def write_strokes(strokes: Sequence[PenStroke], pen: float = PEN) -> Sketch | No
     return write(path, max(stroke.width for stroke in marks), partial(draw_lines, pen=pen))
 
 
-def write(path: Tensor, brush: float, draw: Callable[[Tensor], Tensor] | None = None) -> Sketch:
-    """Write a path anew, at MNIST's size, in MNIST's place, with MNIST's pen.
+def write(path: Tensor, brush: float, draw: Callable[[Tensor], Tensor]) -> Sketch:
+    """Write a path anew, at MNIST's size and in MNIST's place.
 
     Args:
         path: (..., 2) places (x, y), y down.
         brush: the width of the pen that drew it: what is no longer than wide stays a dot.
-        draw: the ink of such a path; by default that of points, less than two pixels of the drawing apart.
+        draw: the ink of such a path.
     """
-    draw = draw or draw_points
     across = tuple(range(path.ndim - 1))
     reach = float((path.amax(across) - path.amin(across)).max())
-    scale = max(reach, (reach + brush) / 2) / (BOX - PEN)
+    scale = max(reach, (reach + brush) / 2) / REACH
     path = path / scale
     path_offset = FIELD / 2 - (path.amin(across) + path.amax(across)) / 2
     mass_offset = path_offset + FIELD / 2 - _centre_of_mass(draw(path + path_offset))

@@ -1,7 +1,7 @@
 """Any drawing or photo of a digit -> the (1, 1, 28, 28) float32 a model expects.
 
 A drawing brings its own size, place, colours and brush. So the ink is found and thinned to the path of the pen, and
-the path is written again at MNIST's size, in MNIST's place, with MNIST's pen.
+the path is written again at MNIST's size, in MNIST's place, with one pen for all.
 
     >>> import PIL.Image, PIL.ImageDraw
     >>> canvas = PIL.Image.new("RGBA", (280, 280))
@@ -17,6 +17,7 @@ the path is written again at MNIST's size, in MNIST's place, with MNIST's pen.
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss.digits.bitmap import Bitmap, pack
-from camloss.digits.pen import MIN_SHARE, Sketch, write
+from camloss.digits.pen import MIN_SHARE, PEN, Sketch, draw_points, write
 from camloss.errors import CamlossError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and pho
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
     """A drawing or photo of a digit -> (1, 1, 28, 28) float32 in [0, 1], white ink on black; None when it is blank.
 
-    The digit's longer side is 20 pixels, its centre of mass lies in the middle, its strokes have MNIST's width.
+    The digit is as large as MNIST's, its centre of mass lies in the middle, its strokes are `pen.PEN` wide.
 
     Args:
         image: a PIL image of any mode, or an array (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA, of uint8,
@@ -56,15 +57,15 @@ def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
     return None if sketch is None else sketch.pixels
 
 
-def prepare_sketch(image: "Image | np.ndarray[Any, Any]") -> Sketch | None:
-    """`preprocess_sketch` with the geometry that leads from the 28 x 28 pixels back to the drawing."""
+def prepare_sketch(image: "Image | np.ndarray[Any, Any]", pen: float = PEN) -> Sketch | None:
+    """`preprocess_sketch` with the geometry that leads from the 28 x 28 pixels back to the drawing; with any pen."""
     picture = _open(image)
     found = _find_ink(picture)
     if found is None:
         return None
     ink, factor, left, top = found
     path, brush = _path(ink)
-    sketch = write(path, brush)
+    sketch = write(path, brush, partial(draw_points, pen=pen))
     return replace(
         sketch,
         scale=sketch.scale * factor,

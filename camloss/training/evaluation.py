@@ -47,7 +47,7 @@ def load_pen_digits(data_dir: Path) -> dict[str, Split]:
 
     Returns:
         NAME: read from the pen's path, as a drawing is; NAME_picture: from a picture of it, as a photo is;
-        NAME_hairline: from the path, written with the pen `HAIRLINE` instead of MNIST's.
+        NAME_hairline: from the path, written with the pen `HAIRLINE`.
     """
     path = data_dir / PEN_FILE
     if not path.is_file():
@@ -76,11 +76,11 @@ def write_pen_digits(path: Path, writers: range, pen: float = PEN) -> Split:
     return _split(digits, [write_strokes(strokes, pen) for strokes in pens])
 
 
-def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
+def draw_pen_digits(path: Path, writers: range, seed: int = 0, pen: float = PEN) -> Split:
     """Some writers' digits, one image each, drawn at random size, place and brush, and found by `preprocess_sketch`.
 
     Args:
-        path, writers: as for `write_pen_digits`.
+        path, writers, pen: as for `write_pen_digits`.
         seed: of size, place and brush.
 
     Raises:
@@ -89,7 +89,7 @@ def draw_pen_digits(path: Path, writers: range, seed: int = 0) -> Split:
     generator = random.Random(seed)
     digits = _digits_by(path, writers)
     bar = tqdm(digits, "drawing pen digits", leave=False, dynamic_ncols=True, disable=None)
-    return _split(digits, [prepare_sketch(random_canvas(digit, generator)) for digit in bar])
+    return _split(digits, [prepare_sketch(random_canvas(digit, generator), pen) for digit in bar])
 
 
 def _digits_by(path: Path, writers: range) -> list[PenDigit]:
@@ -189,10 +189,7 @@ def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) 
         deletion, insertion = deletion_insertion(model, images, order, labels)
         numbers |= {f"deletion{suffix}": deletion.mean().item(), f"insertion{suffix}": insertion.mean().item()}
     for name, split in pen_digits.items():
-        right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in split.batches(1_000)]).float()
-        numbers[f"pen_accuracy_{name}"] = right.mean().item()
-        worst = min(right[split.labels == label].mean().item() for label in split.labels.unique())
-        numbers[f"pen_worst_digit_{name}"] = worst
+        numbers[f"pen_accuracy_{name}"], numbers[f"pen_worst_digit_{name}"] = digits_read(model, split)
     return numbers
 
 
@@ -204,6 +201,13 @@ def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
         name: {key: value for key, value in numbers.items() if key.startswith("peak_")}
         for name, numbers in located.items()
     }
+
+
+@torch.no_grad()
+def digits_read(model: MapClassifier, split: Split) -> tuple[float, float]:
+    """The accuracy, and that of the digit that is read worst."""
+    right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in split.batches(1_000)]).float()
+    return right.mean().item(), min(right[split.labels == label].mean().item() for label in split.labels.unique())
 
 
 @torch.no_grad()

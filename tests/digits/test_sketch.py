@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from camloss.digits.pen import BOX, PEN, Sketch
+from camloss.digits.pen import BOX, MNIST_PEN, PEN, Sketch
 from camloss.digits.sketch import prepare_sketch, preprocess_sketch
 from camloss.digits.strokes import Stroke, render_strokes
 from camloss.errors import CamlossError
@@ -39,7 +39,8 @@ def ink(canvas: Image.Image) -> "np.ndarray[Any, np.dtype[np.float64]]":
 
 
 def pixels_of(image: Any) -> Tensor:
-    sketch = prepare_sketch(image)
+    """With a pen so broad that a path which is found a hair beside the right one is much the same ink."""
+    sketch = prepare_sketch(image, MNIST_PEN)
     assert sketch is not None
     return sketch.pixels
 
@@ -90,8 +91,12 @@ def test_brush_does_not_matter(name: str, brush: float) -> None:
 
 
 @pytest.mark.parametrize("brush", [0.004, 0.02, 0.05, 0.1, 0.15])
-def test_strokes_have_mnists_width(brush: float) -> None:
-    assert stroke_width(pixels_of(draw("1", brush=brush))) == pytest.approx(PEN, rel=0.08)
+def test_strokes_have_the_width_of_the_pen(brush: float) -> None:
+    canvas = draw("1", brush=brush)
+    assert stroke_width(pixels_of(canvas)) == pytest.approx(MNIST_PEN, rel=0.08)
+    pixels = preprocess_sketch(canvas)
+    assert pixels is not None
+    assert stroke_width(pixels) == pytest.approx(PEN, rel=0.1)
 
 
 def test_colours_and_polarity_do_not_matter() -> None:
@@ -204,15 +209,15 @@ def test_loops_stay_open_under_a_wide_brush() -> None:
 def test_geometry_leads_back_to_the_drawing(
     name: str, side: int, extent: float, at: tuple[float, float], brush: float
 ) -> None:
-    sketch = prepare_sketch(draw(name, side, extent, at, brush))
+    sketch = prepare_sketch(draw(name, side, extent, at, brush), MNIST_PEN)
     assert sketch is not None
     x = [x for stroke in DIGITS[name] for x, _ in stroke]
     y = [y for stroke in DIGITS[name] for _, y in stroke]
     bright = sketch.pixels[0, 0] > 0.5
     rows, columns = bright.any(1).nonzero(), bright.any(0).nonzero()
     # the path's own corners: half a pen inside the bright pixels' outline
-    left, top = sketch.to_drawing(float(columns[0]) + PEN / 2, float(rows[0]) + PEN / 2)
-    right, bottom = sketch.to_drawing(float(columns[-1]) + 1 - PEN / 2, float(rows[-1]) + 1 - PEN / 2)
+    left, top = sketch.to_drawing(float(columns[0]) + MNIST_PEN / 2, float(rows[0]) + MNIST_PEN / 2)
+    right, bottom = sketch.to_drawing(float(columns[-1]) + 1 - MNIST_PEN / 2, float(rows[-1]) + 1 - MNIST_PEN / 2)
     tolerance = 0.8 * sketch.scale
     assert left == pytest.approx((at[0] + extent * min(x)) * side, abs=tolerance)
     assert right == pytest.approx((at[0] + extent * max(x)) * side, abs=tolerance)

@@ -1,10 +1,11 @@
-// Strokes of the pad, written anew with MNIST's pen: what camloss/digits/pen.py does, line by line.
+// Strokes of the pad, written anew as MNIST's digits lie: what camloss/digits/pen.py does, line by line.
 
 /** @import { Sketch, Stroke } from "./types.d.ts" */
 
 export const FIELD = 28; // pixels, side of a network's input
 const BOX = 20;
-const PEN = 2.6;
+const REACH = BOX - 2.6;
+const PEN = 1.1;
 const MIN_SHARE = 0.05;
 
 /** The area that a stroke covers, where it crosses nowhere. @param {Stroke} stroke */
@@ -32,7 +33,7 @@ export function writeStrokes(strokes) {
     }
   }
   const reach = Math.max(right - left, bottom - top);
-  const scale = Math.max(reach, (reach + brush) / 2) / (BOX - PEN);
+  const scale = Math.max(reach, (reach + brush) / 2) / REACH;
   const boxX = FIELD / 2 - (left + right) / 2 / scale;
   const boxY = FIELD / 2 - (top + bottom) / 2 / scale;
   const [massX, massY] = centreOfMass(drawStrokes(marks, scale, boxX, boxY));
@@ -43,7 +44,7 @@ export function writeStrokes(strokes) {
 }
 
 /**
- * The ink of strokes under MNIST's pen, smooth-edged.
+ * The ink of strokes under the pen, smooth-edged.
  *
  * @param {Stroke[]} strokes @param {number} scale of the pad's units to a pixel @param {number} offX @param {number} offY
  */
