@@ -1,15 +1,18 @@
-"""What a pair's doubt is worth, on drawings that are no digit; and fitting it anew.
+"""What a pair's doubt is worth, on drawings that are no digit; what else it could be; and fitting it anew.
 
     python scripts/doubt.py                  the pair in checkpoints/, one table
+    python scripts/doubt.py --compare        instead: what chose how doubt is computed, and when the page doubts
     python scripts/doubt.py --fit runs/a     give the pair in runs/a its doubt first, in one step
 
-It is fitted on the validation digits. Families of non-digits that chose how it is computed are named; what counts are
-the others, and the pen digits of the writers who chose nothing. The page says where a network doubts.
+It is fitted on the validation digits, as they are and as the page reads them. Families of non-digits that chose how it
+is computed are named; what counts are the others, and the pen digits of the writers who chose nothing. The page says so
+where either network doubts.
 """
 
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import _checkout
@@ -17,14 +20,27 @@ import torch
 
 from camloss import cli
 from camloss.checkpoint import load_training, save_checkpoint
-from camloss.digits.mnist import MNISTData, default_data_dir, load_mnist
+from camloss.digits.mnist import MNISTData, Split, default_data_dir, load_mnist
+from camloss.digits.models import MapClassifier
 from camloss.digits.nondigits import CHOOSING, REPORTED
 from camloss.errors import CamlossError
 from camloss.hub.card import PICTURES, write_card
 from camloss.training.evaluation import HANDS, load_pen_digits
 from camloss.training.hardware import environment
-from camloss.training.known import as_the_page_reads, fit_doubt, measure_doubt
+from camloss.training.known import (
+    PAGE,
+    PER_FAMILY,
+    as_the_page_reads,
+    compare_rules,
+    compare_scores,
+    fit_doubt,
+    measure_doubt,
+    unnoticed,
+)
 from camloss.twins import Twins, alone_in, put_pair
+
+OF_A_KIND, LEAST = 30, 12  # drawings of each letter and shape, and how many of these are printed
+LIMIT = 0.005  # share of known digits at which the page's rules are compared
 
 
 def main() -> None:
@@ -32,6 +48,7 @@ def main() -> None:
     bundled = os.path.relpath(_checkout.ROOT / "checkpoints")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(bundled), help="of a pair (default: checkpoints)")
     parser.add_argument("--fit", action="store_true", help="fit the doubt of both twins and save them")
+    parser.add_argument("--compare", action="store_true", help="print what other scores and rules would be worth")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
     flags = parser.parse_args()
     data = load_mnist(flags.data_dir)
@@ -40,19 +57,47 @@ def main() -> None:
     twins = Twins.load(flags.folder)
     if any(model.doubt is None for model in twins.models.values()):
         raise CamlossError(f"the pair in {flags.folder} has no doubt yet; add --fit")
-    known = {"MNIST, test set": data.test}
     pen_digits = load_pen_digits(flags.data_dir)
-    known |= {f"pen digits, {name}": pen_digits[name] for name in HANDS if name in pen_digits}
     print("measuring ...", file=sys.stderr)
-    found = {variant: measure_doubt(model, known, data.test) for variant, model in twins.models.items()}
-    columns = [(variant, key) for variant in found for key in ("doubted", "auroc")]
-    rows = [
-        [named(row), *(f"{found[v][row][key]:.3f}" if key in found[v][row] else "" for v, key in columns)]
-        for row in next(iter(found.values()))
-    ]
-    print(cli.table(["shown", *(f"{variant}: {key}" for variant, key in columns)], rows))
+    if flags.compare:
+        print(comparison(twins.models, data.validation, pen_digits))
+    else:
+        print(worth(twins.models, data.test, pen_digits))
     where = environment(torch.device("cpu"))
-    print(f"\n400 drawings a family; {where['device']}, torch {where['torch']}")
+    print(f"\n{PER_FAMILY} drawings a family; {where['device']}, torch {where['torch']}")
+
+
+def worth(models: Mapping[str, MapClassifier], test: Split, pen_digits: Mapping[str, Split]) -> str:
+    known = {"MNIST, test set, as the page reads": as_the_page_reads(test)}
+    known |= {f"pen digits, {name}": pen_digits[name] for name in HANDS if name in pen_digits}
+    found = measure_doubt(models, known, test)
+    columns = [(who, key) for who in found for key in ("doubted", "auroc")]
+    rows = [
+        [named(row), *(f"{found[who][row][key]:.3f}" if key in found[who][row] else "" for who, key in columns)]
+        for row in found[PAGE]
+    ]
+    passing = [[kind, f"{doubted:.2f}", str(digit)] for kind, doubted, digit in unnoticed(models, OF_A_KIND)[:LEAST]]
+    return (
+        f"{cli.table(['shown', *(f'{who}: {key}' for who, key in columns)], rows)}\n\n"
+        f"The letters and shapes that the page doubts least, of {OF_A_KIND} drawings each:\n\n"
+        f"{cli.table(['drawn', 'doubted', f'mostly read as, by {next(iter(models))}'], passing)}"
+    )
+
+
+def comparison(models: Mapping[str, MapClassifier], validation: Split, pen_digits: Mapping[str, Split]) -> str:
+    """Without digits of the report hands, or of the test set: they choose nothing."""
+    read = as_the_page_reads(validation)
+    known = {"MNIST, validation": read}
+    known |= {"pen digits, design": pen_digits["design"]} if pen_digits else {}
+    scores = compare_scores(models, validation, read, known)
+    rules = compare_rules(models, validation, known, LIMIT)
+    shown = next(iter(rules.values()))
+    return (
+        "Mean AUROC over the families that may choose, of:\n\n"
+        + cli.table(["score", *models], [[s, *(f"{row[m]:.3f}" for m in models)] for s, row in scores.items()])
+        + f"\n\nShare doubted, where {LIMIT:.1%} of the first are, if the page doubts where:\n\n"
+        + cli.table(["rule", *shown], [[rule, *(f"{row[n]:.3f}" for n in shown)] for rule, row in rules.items()])
+    )
 
 
 def named(row: str) -> str:

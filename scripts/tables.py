@@ -1,14 +1,17 @@
 """Write the tables of README.md and docs/ from what the commands recorded; no number in them is typed by hand.
 
-    python scripts/evaluate.py --json > docs/records/evaluate.json      measure what checkpoints/ holds
+    python scripts/doubt.py > docs/records/doubt.md                     measure the doubt of what checkpoints/ holds
+    python scripts/doubt.py --compare > docs/records/doubt-compare.md   and what else it could be
+    python scripts/evaluate.py --json > docs/records/evaluate.json      measure the pair in all other respects
+    python scripts/evaluate.py --pens 2.6 1.8 1.1 0.5 > docs/records/pens.md            by the pen that writes
     python scripts/benchmark.py > docs/records/benchmark.md             measure speed, on a quiet machine
     python scripts/benchmark.py --only dearest attack crowd > docs/records/load.md      the same, under attack
     python scripts/faults.py > docs/records/faults.md                   try every fault of a Hub
     python scripts/tables.py                                            then put all of that into the pages
     python scripts/tables.py --check                                    do nothing, but fail where a page is not so
 
-A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `evaluate`, made from evaluate.json, or
-that of any Markdown file in docs/records; `hottest` is a sentence from evaluate.json.
+A table stands between <!-- table: NAME --> and <!-- end -->, where NAME is `evaluate` or, for README, `reading`, both
+made from evaluate.json, or that of any Markdown file in docs/records; `hottest` is a sentence from evaluate.json.
 """
 
 import json
@@ -26,6 +29,11 @@ from camloss.training.evaluation import BLOB
 from camloss.twins import VARIANTS
 
 PAGES = ("README.md", "docs/*.md")
+READING = {  # what was read: its metrics
+    "MNIST, test set": ("accuracy",),
+    "15 hands that chose nothing, from the pen's path (worst digit)": ("pen_accuracy_report", "pen_worst_digit_report"),
+    "from a picture (worst digit)": ("pen_accuracy_report_picture", "pen_worst_digit_report_picture"),
+}
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -49,7 +57,7 @@ def read_tables(records: Path) -> dict[str, str]:
     """Every table that a page may show, by name."""
     measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
-    return {"evaluate": as_table(measured), "hottest": hottest(measured), **printed}
+    return {"evaluate": as_table(measured), "hottest": hottest(measured), "reading": reading(measured), **printed}
 
 
 def hottest(measured: Mapping[str, Any]) -> str:
@@ -59,6 +67,16 @@ def hottest(measured: Mapping[str, Any]) -> str:
     )
     beside = {title[0].lower() + title[1:]: numbers for title, numbers in others}
     return f"Its map is {where_hottest({'CAM-loss': of_cam_loss, **beside, BLOB: measured['controls'][BLOB]})}."
+
+
+def reading(measured: Mapping[str, Any]) -> str:
+    """How well each network of the shipped pair reads, in percent."""
+    rows = []
+    for source, numbers in measured["checkpoints"].items():
+        shares = [[f"{numbers[metric]:.2%}" for metric in metrics] for metrics in READING.values()]
+        cells = [whole + "".join(f" ({worst})" for worst in rest) for whole, *rest in shares]
+        rows.append([VARIANTS[Path(source).name].title, *cells])
+    return cli.table(["read right", *READING], rows)
 
 
 def fill(text: str, tables: Mapping[str, str], name: str) -> str:

@@ -19,8 +19,10 @@ from page_server import PageServer
 from test_imports import FLOORS
 
 from camloss.checkpoint import load_training
+from camloss.digits.nondigits import draw_nondigits
 from camloss.hub.push import push_pair
-from camloss.twins import VARIANTS
+from camloss.training.known import PER_FAMILY, pair_doubts, share
+from camloss.twins import VARIANTS, Twins
 
 pytest_plugins = ["hub_client"]
 
@@ -174,6 +176,20 @@ def test_the_record_is_of_the_weights_that_are_shipped() -> None:
         at_the_end_of_training = load_training(ROOT / name)["test"]
         for metric in ("accuracy", "loss", "cam_distance", "ink_energy"):  # each machine rounds its own way
             assert numbers[metric] == pytest.approx(at_the_end_of_training[metric], abs=5e-4), (name, metric)
+
+
+def test_the_record_of_doubt_is_of_what_is_shipped() -> None:
+    """Fails when the weights, the page's reader or its pen have changed: run scripts/ship.py --pair checkpoints."""
+    record = (ROOT / "docs" / "records" / "doubt.md").read_text(encoding="utf-8")
+    found = pair_doubts(Twins.load(ROOT / "checkpoints").models, draw_nondigits("shapes", PER_FAMILY, seed=0))
+    for who, values in found.items():
+        assert cell(record, "shapes (reported)", f"{who}: doubted") == pytest.approx(share(values), abs=0.01)
+
+
+def cell(table: str, row: str, column: str) -> float:
+    lines = [[word.strip() for word in line.strip("| ").split(" | ")] for line in table.splitlines()]
+    (line,) = [line for line in lines if line[0] == row]
+    return float(line[lines[0].index(column)])
 
 
 def test_what_chose_the_shipped_pair_is_said() -> None:

@@ -99,7 +99,7 @@ def draw_nondigits(family: str, count: int, seed: int, digits: Split | None = No
     """Draw a family of non-digits.
 
     Args:
-        family: one of `CHOOSING`, of `REPORTED`, or "look like digits".
+        family: one of `CHOOSING`, of `REPORTED`, "look like digits", or one of the `KINDS` in them.
         count: how many.
         seed: of everything that varies.
         digits: what "pieces" and "two digits" are made of.
@@ -107,9 +107,10 @@ def draw_nondigits(family: str, count: int, seed: int, digits: Split | None = No
     Returns:
         (count, 1, 28, 28) float32 in [0, 1], as `preprocess_sketch` makes them.
     """
-    if family not in FAMILIES:
+    families = {**KINDS, **FAMILIES}
+    if family not in families:
         raise CamlossError(f"unknown family {family!r}; expected one of {', '.join(FAMILIES)}")
-    return torch.cat(list(islice(FAMILIES[family](random.Random(seed), digits), count)))
+    return torch.cat(list(islice(families[family](random.Random(seed), digits), count)))
 
 
 def _letters(letters: str) -> Family:
@@ -266,4 +267,9 @@ FAMILIES: dict[str, Family] = {
     "two digits": _two_digits,
     "noise": _noise,
     "blank": _blank,
+}
+
+KINDS: dict[str, Family] = {  # one letter or shape alone
+    **{letter: _letters(letter) for letter in CAPITALS + SMALL},
+    **{name: _of_strokes(_one_of({name: strokes})) for name, strokes in SHAPES.items()},
 }

@@ -6,11 +6,28 @@ import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
 
-from camloss import build_model, explain, load_checkpoint, save_checkpoint
+from camloss import build_model, explain, load_checkpoint, preprocess_sketch, save_checkpoint
+from camloss.digits.hands import draw_hands
 from camloss.digits.mnist import MNISTData, Split, load_mnist
 from camloss.digits.models import MapClassifier
-from camloss.digits.nondigits import FAMILIES
-from camloss.training.known import as_the_page_reads, auroc, fit_doubt, measure_doubt
+from camloss.digits.nondigits import FAMILIES, KINDS, draw_nondigits
+from camloss.training.known import (
+    DOUBTED,
+    PAGE,
+    RAW,
+    as_the_page_reads,
+    auroc,
+    compare_rules,
+    compare_scores,
+    doubts,
+    fit_doubt,
+    measure_doubt,
+    pair_doubts,
+    unnoticed,
+)
+from camloss.twins import Twins
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +46,50 @@ def model(data: MNISTData) -> MapClassifier:
 def test_the_page_reads_digits_with_its_own_pen(data: MNISTData) -> None:
     some = Split(data.train.images[:5], data.train.labels[:5])
     read = as_the_page_reads(some)
-    assert read.images.shape == some.images.shape
     assert read.images.dtype == torch.uint8
     assert torch.equal(read.labels, some.labels)
+    written = [preprocess_sketch(image[0].numpy()) for image in some.images]
+    for image, pixels in zip(read.images, written, strict=True):
+        assert pixels is not None
+        assert torch.equal(image, (pixels[0] * 255).round().to(torch.uint8))
+    assert not torch.equal(read.images, some.images)
+    broad = as_the_page_reads(some, pen=2.6)
+    assert int(broad.images.sum()) > 1.5 * int(read.images.sum())
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Split:
+    """Digits of which no two are alike."""
+    return draw_hands(2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def read(drawn: Split) -> Split:
+    return as_the_page_reads(drawn)
+
+
+def test_the_threshold_is_set_on_digits_as_the_page_reads_them(
+    drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = build_model("sketch_cnn").eval()
+    for some in (DOUBTED, 0.1):
+        monkeypatch.setattr("camloss.training.known.DOUBTED", some)
+        fit_doubt(model, drawn, read)
+        found = doubts(model, read.images.float() / 255)
+        assert float((found >= 0.5).float().mean()) == pytest.approx(some, abs=1.01 / len(read))
+
+
+def test_few_digits_are_doubted_for_the_sake_of_drawings_that_are_none() -> None:
+    assert 0 < DOUBTED <= 0.005
+
+
+def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
+    """Blank, noise and houses; what the examples of digits get is in tests/page/test_examples.py."""
+    models = Twins.load(ROOT / "checkpoints").models
+    for family in ("blank", "noise", "house"):
+        found = pair_doubts(models, draw_nondigits(family, 8, seed=0))
+        assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family
 
 
 def test_a_checkpoint_keeps_the_doubt(model: MapClassifier, data: MNISTData, tmp_path: Path) -> None:
@@ -57,10 +115,42 @@ def test_auroc_counts_pairs() -> None:
     assert auroc(known, known) == 0.5
 
 
+def test_the_page_doubts_where_either_network_does(model: MapClassifier, data: MNISTData) -> None:
+    torch.manual_seed(1)
+    other = build_model("sketch_cnn").eval()
+    fit_doubt(other, data.train, as_the_page_reads(data.train))
+    images = draw_nondigits("noise", 20, seed=0)
+    found = pair_doubts({"ce": model, "cam": other}, images)
+    assert set(found) == {"ce", "cam", PAGE}
+    assert torch.equal(found[PAGE], torch.maximum(doubts(model, images), doubts(other, images)))
+
+
 def test_everything_is_measured(model: MapClassifier, data: MNISTData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camloss.training.known.PER_FAMILY", 5)
-    rows = measure_doubt(model, {"digits": data.test}, data.test)
-    assert set(rows) == {"digits", *FAMILIES, "chosen on, mean", "reported, mean"}
+    measured = measure_doubt({"ce": model}, {"digits": data.train}, data.test)
+    assert set(measured) == {"ce", PAGE}
+    assert measured["ce"] == measured[PAGE]  # of one network
+    rows = measured["ce"]
+    assert set(rows) == {"digits", RAW, *FAMILIES, "chosen on, mean", "reported, mean"}
     assert all(0 <= value <= 1 for row in rows.values() for value in row.values())
     reported = ("small letters", "symbols", "shapes", "zigzags", "two digits")
     assert rows["reported, mean"]["auroc"] == pytest.approx(sum(rows[name]["auroc"] for name in reported) / 5)
+
+
+def test_what_passes_unnoticed_comes_first(model: MapClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camloss.training.known.KINDS", {kind: KINDS[kind] for kind in ("A", "house", "heart")})
+    rows = unnoticed({"ce": model}, 4)
+    assert {kind for kind, _, _ in rows} == {"A", "house", "heart"}
+    assert [share for _, share, _ in rows] == sorted(share for _, share, _ in rows)
+
+
+def test_what_chose_the_score_and_the_rule(
+    model: MapClassifier, drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camloss.training.known.PER_FAMILY", 5)
+    scores = compare_scores({"ce": model}, drawn, read, {"digits": read})
+    assert len(scores) == 6
+    assert all(0 <= row["ce"] <= 1 for row in scores.values())
+    rules = compare_rules({"ce": model, "cam": model}, drawn, {"digits": read}, 0.1)
+    assert all(row["digits"] == pytest.approx(0.1, abs=1.01 / len(read)) for row in rules.values())
+    assert rules["both doubt"] == rules["either doubts (shipped)"]  # of two that are one
