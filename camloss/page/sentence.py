@@ -67,7 +67,7 @@ def _oddity(reads: Sequence[Read], two_digits: bool, disturbed: bool) -> str:
     """Of the drawing as a whole; "" for none."""
     if two_digits:
         return "this looks like two digits, not one"
-    doubted = not disturbed and all(read.doubt >= DOUBTFUL for read in reads)
+    doubted = not disturbed and any(read.doubt >= DOUBTFUL for read in reads)
     return "this may not be a digit" if doubted else ""
 
 

@@ -92,7 +92,7 @@ TWO_DIGITS = "This looks like two digits, not one"
 def test_doubt() -> None:
     assert say({"doubt": 0.49}, {"doubt": 0.49}) == AGREED
     assert say({"doubt": 0.5}, {"doubt": 0.9}) == "This may not be a digit: b" + AGREED[1:]
-    assert say({}, {"doubt": 0.9}) == AGREED + " CAM-loss doubts that this is a digit."
+    assert say({}, {"doubt": 0.9}) == f"This may not be a digit: b{AGREED[1:]} CAM-loss doubts that this is a digit."
 
 
 def test_two_digits_and_little_confidence() -> None:

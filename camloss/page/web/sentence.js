@@ -39,7 +39,7 @@ export function sentence(reads, shared, twoDigits, disturbed) {
 /** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} disturbed */
 function oddityOf(reads, twoDigits, disturbed) {
   if (twoDigits) return "this looks like two digits, not one";
-  const doubted = !disturbed && reads.every(({ doubt = 0 }) => doubt >= DOUBTFUL);
+  const doubted = !disturbed && reads.some(({ doubt = 0 }) => doubt >= DOUBTFUL);
   return doubted ? "this may not be a digit" : "";
 }
 
