@@ -248,7 +248,7 @@ def _limits() -> str:
     return """## Limits
 
 - It knows the digits 0 to 9 and nothing else: any other drawing gets a digit too, sometimes with confidence.
-  `answer.doubt`, where it was fitted, says at 0.5 or more that this may be none: of many letters and scribbles, not all.
+  `answer.doubt`, where it was fitted, says at 0.5 or more that it may be none: of many letters and scribbles, not all.
 - It has seen digits as Americans wrote them around 1990, and drawings by rule of how others write them, such as barred
   sevens; what it has not seen it gets wrong more often.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there. What is
