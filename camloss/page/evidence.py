@@ -15,7 +15,6 @@ from camloss.metrics import INK
 
 HOT = 0.5  # of the map's maximum
 HOTTEST = 0.05  # share of the pixels by which places are compared: as many of each map, so that no map's size decides
-CORE = 0.9  # ink of a pixel at the heart of a stroke: pieces a pen's width apart are parted by fainter columns
 TALL = 0.5  # of the height of all the ink: what stands apart and is as tall as that may be a digit of its own
 
 HOLE, JUNCTION, STROKES, BESIDE = "hole", "junction", "stroke", "beside"
@@ -72,12 +71,12 @@ def shared(parts: Sequence[HotPart]) -> float:
 
 
 def two_digits(pixels: Tensor) -> bool:
-    """Whether empty columns part the strokes into pieces of which two are tall.
+    """Whether empty columns part the strokes, whole where half a pixel of ink counts, into pieces of which two are tall.
 
     Args:
         pixels: (H, W), white ink on black.
     """
-    ink = pixels >= CORE
+    ink = pixels >= STROKE
     columns = ink.any(0).tolist()
     tall = TALL * _height(ink)
     starts = [x for x in range(len(columns)) if columns[x] and not (x and columns[x - 1])]

@@ -99,5 +99,5 @@ def test_two_digits_stand_apart_and_are_both_tall(strokes: list[tuple[int, int, 
 
 def test_a_faint_edge_between_two_digits_does_not_join_them() -> None:
     pixels = bars((8, 4, 23), (12, 4, 23))
-    pixels[:, 10:12] = 0.5
+    pixels[:, 10:12] = 0.49
     assert two_digits(pixels)

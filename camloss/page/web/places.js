@@ -5,7 +5,6 @@ import { hottest } from "./rub.js";
 
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
-const CORE = Math.fround(0.9); // at the heart of a stroke
 const NEAR = 3; // pixels
 const HOT = 0.5; // of the map's maximum
 const HOTTEST = 0.05; // share of the pixels by which places are compared
@@ -128,7 +127,7 @@ export function twoDigits(pixels, side) {
   for (let x = 0; x < side; x++) {
     let [top, bottom] = [side, -1];
     for (let y = 0; y < side; y++) {
-      if (pixels[y * side + x] < CORE) continue;
+      if (pixels[y * side + x] < STROKE) continue;
       top = Math.min(top, y);
       bottom = y;
     }
