@@ -71,7 +71,7 @@ def shared(parts: Sequence[HotPart]) -> float:
 
 
 def two_digits(pixels: Tensor) -> bool:
-    """Whether empty columns part the strokes, whole where half a pixel of ink counts, into pieces of which two are tall.
+    """Whether empty columns part the strokes into pieces of which two are tall.
 
     Args:
         pixels: (H, W), white ink on black.
