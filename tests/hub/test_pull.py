@@ -195,7 +195,7 @@ def test_an_abandoned_download_from_xet_stops(hub: Hub, checkpoints: Path) -> No
     hub.storage = "xet"
     push(checkpoints)
     hub.fail("GET", "/xorb", "trickle")
-    with pytest.raises(CamlossError, match="the Hub did not get on"):
+    with pytest.raises(CamlossError, match="the Hub's Xet storage did not get on"):
         load_checkpoint(CAM)
     deadline = time.monotonic() + 20
     while (partial_files() or hub.connections) and time.monotonic() < deadline:

@@ -16,6 +16,7 @@ from _meter import Meter
 from drawn import SEVEN
 from fuzz import components_of
 from fuzz_page import Caller, Question
+from gradio_client import Client
 from hostile import PICTURES, text_of
 from page_server import ROOT, PageServer
 
@@ -95,6 +96,7 @@ def test_sigterm_finishes_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> N
 def test_nobody_gets_a_web_socket(page_server: PageServer) -> None:
     host, port = page_server.url.removeprefix("http://").rstrip("/").split(":")
     before = page_server.log.read_text(encoding="utf-8").count("Traceback")
+    Client(page_server.url, verbose=False)  # by now the server has come to wait for its end
     with socket.create_connection((host, int(port)), timeout=30) as line:
         line.sendall(b"GET /web/draw.js HTTP/1.1\r\nHost: \xeb\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
         line.sendall(b"Sec-WebSocket-Key: AAAA\r\nSec-WebSocket-Version: 13\r\n\r\n")
