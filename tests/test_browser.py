@@ -1791,7 +1791,7 @@ def test_without_the_file_the_page_goes_on_without_the_epochs(
     settled(page)
     with page.expect_response(f"**/web/weights/{name}"):
         page.get_by_role("tab", name="How it works").click()
-    expect(page.locator(".note").first).to_contain_text("Evidence for")
+    expect(page.locator(".note")).to_contain_text("Evidence for")
     page.wait_for_timeout(300)
     expect(page.locator(".epochs")).to_be_hidden()
     assert page.evaluate("import('/web/reader.js').then(({ reader }) => reader.ready)")
@@ -1802,7 +1802,7 @@ def test_a_pair_without_snapshots_has_no_epochs_to_show(open_page: Open, tmp_pat
     try:
         page = open_page(server=server)
         page.get_by_role("tab", name="How it works").click()
-        expect(page.locator(".note").first).to_contain_text("An example, until you draw one.")
+        expect(page.locator(".note")).to_contain_text("An example, until you draw one.")
         expect(page.locator(".alike")).to_have_text([re.compile(r"^They correlate at -?[01]\.\d\d\.$")] * 2)
         expect(page.locator(".epochs")).to_be_hidden()
     finally:
