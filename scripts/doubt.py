@@ -39,7 +39,7 @@ from camloss.training.known import (
 )
 from camloss.twins import Twins, alone_in, put_pair
 
-OF_A_KIND, LEAST = 30, 12  # drawings of each letter and shape, and how many of these are printed
+OF_A_KIND = 30  # drawings of each letter and shape
 LIMIT = 0.005  # share of known digits at which the page's rules are compared
 
 
@@ -76,11 +76,16 @@ def worth(models: Mapping[str, MapClassifier], test: Split, pen_digits: Mapping[
         [named(row), *(f"{found[who][row][key]:.3f}" if key in found[who][row] else "" for who, key in columns)]
         for row in found[PAGE]
     ]
-    passing = [[kind, f"{doubted:.2f}", str(digit)] for kind, doubted, digit in unnoticed(models, OF_A_KIND)[:LEAST]]
+    return f"{cli.table(['shown', *(f'{who}: {key}' for who, key in columns)], rows)}\n\n{passing(models)}"
+
+
+def passing(models: Mapping[str, MapClassifier]) -> str:
+    least = [
+        f"{kind} {doubted:.0%} ({digit})" for kind, doubted, digit in unnoticed(models, OF_A_KIND) if doubted < 0.5
+    ]
     return (
-        f"{cli.table(['shown', *(f'{who}: {key}' for who, key in columns)], rows)}\n\n"
-        f"The letters and shapes that the page doubts least, of {OF_A_KIND} drawings each:\n\n"
-        f"{cli.table(['drawn', 'doubted', f'mostly read as, by {next(iter(models))}'], passing)}"
+        f"Letters and shapes of which the page doubts less than half, and what the {next(iter(models))} twin mostly "
+        f"reads in them, of {OF_A_KIND} drawings each: {', '.join(least)}."
     )
 
 
