@@ -51,6 +51,11 @@ export class Column {
     for (const tile of this.tiles) tile.show(reading);
   }
 
+  /** Without a word. @param {Reading | null} reading */
+  showMaps(reading) {
+    for (const tile of this.tiles) tile.showMap(reading);
+  }
+
   /** @param {Reading | null} reading */
   #showBars(reading) {
     [...this.bars.children].forEach((bar, digit) => {

@@ -4,7 +4,7 @@ import { clearAddress, fromText, readAddress, remember, remembered } from "./add
 import { answerTo } from "./answer.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
-import { button, control, find, write } from "./dom.js";
+import { button, control, find, nextFrame, write } from "./dom.js";
 import { Found } from "./found.js";
 import { fit, palettesOf } from "./heat.js";
 import { liveLoop } from "./live.js";
@@ -22,6 +22,8 @@ import { codeOf, disturbanceIn, Trials } from "./trials.js";
 
 /** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown } from "./types.d.ts" */
 
+/** @typedef {{drawing: Drawing, asked: Question, outcome: Outcome}} Reply */
+
 /**
  * @param {DrawElement} root the tab's element @param {DrawProps} props
  * @param {Server} server
@@ -37,7 +39,7 @@ export function start(root, props, server) {
 
   // ---- show
 
-  const paint = () => maps.paint(state.shown, pad.ink);
+  const paint = () => maps.paint(state.shown, pad.ink, hurried);
 
   /** @param {string} text */
   function say(text) {
@@ -46,13 +48,38 @@ export function start(root, props, server) {
     verdict.classList.toggle("long", text.length > LONG);
   }
 
-  /** @param {{drawing: Drawing, asked: Question, outcome: Outcome}} reply */
-  function show({ drawing, asked, outcome }) {
+  let hurried = false; // whether one draws faster than this machine shows answers
+  let toldAt = -Infinity; // when an answer was put into words for the last time
+  let later = 0;
+  let finish = () => {}; // show the last answer in full, where that was left out in a hurry
+
+  /**
+   * In a hurry an answer is shown by its maps alone; words come now and then.
+   *
+   * @param {Reply} reply @param {boolean} [isHurried]
+   */
+  function show(reply, isHurried = pad.isHurried) {
+    const { drawing, asked, outcome } = reply;
     delete board.dataset.link;
     const shown = "answer" in outcome ? { ...outcome, drawing, question: asked } : null;
-    const answer = shown?.answer ?? null;
     state.shown = shown;
-    Object.assign(root, { answer, field: shown?.field ?? null }); // for the console and the tests
+    hurried = isHurried;
+    clearTimeout(later);
+    finish = hurried ? () => show(reply, false) : () => {};
+    if (hurried) later = setTimeout(() => finish(), SELDOM);
+    Object.assign(root, { answer: shown?.answer ?? null, field: shown?.field ?? null }); // for the console and the tests
+    if (!hurried || performance.now() - toldAt > SELDOM) tell(reply, shown);
+    else for (const column of columns) column.showMaps(shown?.answer[column.variant] ?? null);
+    paint();
+    pad.catchUp();
+    if (root.marked) unmark();
+    announce();
+  }
+
+  /** @param {Reply} reply @param {Shown | null} shown */
+  function tell({ drawing, outcome }, shown) {
+    toldAt = performance.now();
+    const answer = shown?.answer ?? null;
     const digits = new Set(answer && twins.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
@@ -62,15 +89,13 @@ export function start(root, props, server) {
     question.show(answer);
     trials.show(shown);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
-    paint();
-    if (root.marked) unmark();
-    announce();
   }
 
   // ---- ask, while one draws
 
   const refresh = liveLoop({
     async ask() {
+      if (pad.isHurried) await nextFrame(); // more answers than frames are of no use
       const { strokes, photo } = pad.drawing;
       const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
       const asked = { ...question.value, ...trials.value };
@@ -97,12 +122,13 @@ export function start(root, props, server) {
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
-      if (!busy) atRest();
+      if (!busy && !pad.isDrawing) atRest();
     },
   });
 
   /** Once the pen is up and its drawing answered, whichever comes last. */
   function atRest() {
+    finish();
     write(find(root, ".spoken"), find(root, ".verdict").textContent ?? ""); // not at every move of the pen
     if (state.shown && pad.isOwn) found.consider(state.shown);
   }
@@ -269,6 +295,7 @@ export function start(root, props, server) {
 }
 
 const NOTHING = { class: "", other: "" }; // is asked
+const SELDOM = 400; // ms between answers in words while one draws in a hurry
 const BLANK = "Draw a digit, or take an example.";
 const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
 const LONG = 190; // characters from which a sentence needs smaller letters

@@ -47,9 +47,9 @@ export function legendWords(answer, twins, contrast) {
  * @param {{bytes: Uint8Array, low: number}} map @param {[number, number]} size of the map, height and width
  * @param {Record<string, Palette>} palettes @param {Style} style
  */
-export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours, opacity, smooth }) {
+export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours, opacity, smooth, isSimple }) {
   const context = contextOf(canvas);
-  colour(heat, bytes, size, palettes[low < 0 ? "diverging" : colours], smooth);
+  colour(heat, bytes, size, palettes[low < 0 ? "diverging" : colours], smooth && !isSimple);
   context.globalAlpha = opacity;
   context.imageSmoothingEnabled = smooth;
   context.drawImage(heat, 0, 0, canvas.width, canvas.height);
@@ -64,9 +64,9 @@ export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours,
  * @param {Workshop} [workshop] canvases to work on, where it is done often
  */
 export function paintField(canvas, shown, map, palettes, style, ink, workshop = new Workshop()) {
-  const { drawing, answer, field } = shown;
-  if (answer.is_disturbed) drawPixelsOn(canvas, answer.seen, ink);
-  else drawOn(canvas, drawing, ink, field);
+  const { answer } = shown;
+  contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
+  contextOf(canvas).drawImage(workshop.ink(shown, ink, canvas.width), 0, 0);
   if (!map) return;
   overlay(canvas, workshop.heat, map, answer.map_size, palettes, style);
   contextOf(canvas).drawImage(workshop.outline(shown, map.low < 0 ? "#000a" : "#fffd", canvas.width), 0, 0);
@@ -103,23 +103,36 @@ function forEachPixel({ width }, bytes, paint) {
   });
 }
 
-/** Canvases that nobody sees. An outline is drawn once for all maps of one answer. */
+/** Canvases that nobody sees. Ink and outline are drawn once for all maps of one answer. */
 class Workshop {
   heat = document.createElement("canvas");
-  /** @type {Record<string, {canvas: HTMLCanvasElement, of: Shown | null}>} by colour */ #outlines = {};
+  /** @type {Record<string, {canvas: HTMLCanvasElement, of: Shown | null}>} by what is on them */ #sheets = {};
 
-  /** Of the ink. @param {Shown} shown @param {string} ink @param {number} side of the canvas */
-  outline(shown, ink, side) {
-    this.#outlines[ink] ??= { canvas: document.createElement("canvas"), of: null };
-    const outline = this.#outlines[ink];
-    if (outline.of !== shown || outline.canvas.width !== side) {
-      outline.canvas.width = side;
-      outline.canvas.height = side;
-      outline.of = shown;
-      if (shown.answer.is_disturbed) drawPixelsOn(outline.canvas, shown.answer.seen, "#fff6");
-      else drawOutlineOn(outline.canvas, shown.drawing.strokes, ink, shown.field);
-    }
-    return outline.canvas;
+  /** @param {Shown} shown @param {string} ink its colour @param {number} side of the canvas */
+  ink(shown, ink, side) {
+    return this.#sheet(`ink ${ink}`, shown, side, (canvas) => {
+      if (shown.answer.is_disturbed) drawPixelsOn(canvas, shown.answer.seen, ink);
+      else drawOn(canvas, shown.drawing, ink, shown.field);
+    });
+  }
+
+  /** Of the ink. @param {Shown} shown @param {string} colour @param {number} side of the canvas */
+  outline(shown, colour, side) {
+    return this.#sheet(`outline ${colour}`, shown, side, (canvas) => {
+      if (shown.answer.is_disturbed) drawPixelsOn(canvas, shown.answer.seen, "#fff6");
+      else drawOutlineOn(canvas, shown.drawing.strokes, colour, shown.field);
+    });
+  }
+
+  /** @param {string} name @param {Shown} shown @param {number} side @param {(canvas: HTMLCanvasElement) => void} draw */
+  #sheet(name, shown, side, draw) {
+    this.#sheets[name] ??= { canvas: document.createElement("canvas"), of: null };
+    const sheet = this.#sheets[name];
+    if (sheet.of === shown && sheet.canvas.width === side) return sheet.canvas;
+    if (sheet.canvas.width !== side) sheet.canvas.width = sheet.canvas.height = side;
+    sheet.of = shown;
+    draw(sheet.canvas);
+    return sheet.canvas;
   }
 }
 
@@ -141,14 +154,20 @@ export class Tile {
 
   /** @param {Reading | null} reading */
   show(reading) {
-    const map = reading ? mapOf(reading, this.kind) : { words: WORDS[this.kind], bytes: new Uint8Array(), low: 0 };
-    this.bytes = map.bytes;
-    this.low = map.low;
-    this.mask = reading?.loss?.mask;
+    const map = this.showMap(reading);
     const what = map.low < 0 ? CONTRAST : KINDS[this.kind];
     write(this.caption, map.words);
     write(this.what, what);
     this.canvas.setAttribute("aria-label", `${this.title}, ${what.split(/[,:]/)[0]}: ${map.words}`);
+  }
+
+  /** Without its words. @param {Reading | null} reading */
+  showMap(reading) {
+    const map = reading ? mapOf(reading, this.kind) : { words: WORDS[this.kind], bytes: new Uint8Array(), low: 0 };
+    this.bytes = map.bytes;
+    this.low = map.low;
+    this.mask = reading?.loss?.mask;
+    return map;
   }
 }
 
@@ -182,13 +201,17 @@ export class Maps {
     };
   }
 
-  /** @param {Shown | null} shown @param {string} ink the pen's colour */
-  paint(shown, ink) {
-    const { style } = this;
+  /**
+   * @param {Shown | null} shown @param {string} ink the pen's colour
+   * @param {boolean} isHurried paint the maps alone, and their transitions simply
+   */
+  paint(shown, ink, isHurried) {
+    const style = { ...this.style, isSimple: isHurried };
     for (const tile of this.tiles) {
       if (shown) paintField(tile.canvas, shown, tile, this.palettes, style, ink, this.#workshop);
       else contextOf(tile.canvas).clearRect(0, 0, tile.canvas.width, tile.canvas.height);
     }
+    if (isHurried) return;
     this.#paintLegend(shown);
     this.#paintSeen(shown);
   }

@@ -5,6 +5,10 @@ import { drawOn, EMPTY, isBlank, placeIn } from "./strokes.js";
 
 /** @import { Drawing, Stroke } from "./types.d.ts" */
 
+const LATE = 50; // ms from a move of the pen until the page hears of it
+const HURRY = 500; // ms after that
+const PATIENCE = 100; // ms for which the line then waits for its answer, to be drawn along with it
+
 export class Pad {
   /** @type {Drawing[]} */ #past = [EMPTY];
   #now = 0;
@@ -12,7 +16,9 @@ export class Pad {
   /** @type {number | null} */ #pointer = null;
   /** @type {Drawing | null} that nobody has drawn; it gives way to the first stroke */ #preview = null;
   /** @type {WeakSet<Drawing>} that a pen has ended */ #own = new WeakSet();
-  #due = false; // to be drawn in the next frame
+  #due = false; // to be drawn soon
+  #timer = 0;
+  #lateAt = -Infinity; // when the pen's places came late for the last time
   brush = 65; // width of the next stroke
 
   /**
@@ -87,9 +93,24 @@ export class Pad {
     else this.#go(this.#now); // away with the stroke under the pen, or the preview
   }
 
+  get isDrawing() {
+    return this.#stroke !== null;
+  }
+
+  /** Whether one draws faster than this machine follows. */
+  get isHurried() {
+    return this.isDrawing && performance.now() - this.#lateAt < HURRY;
+  }
+
   draw() {
     this.#due = false;
+    clearTimeout(this.#timer);
     drawOn(this.canvas, this.drawing, this.ink);
+  }
+
+  /** Draw what has waited for its answer. */
+  catchUp() {
+    if (this.#due) this.draw();
   }
 
   /** Take the ink's colour from the style, which follows the theme. */
@@ -135,15 +156,17 @@ export class Pad {
   /** @param {PointerEvent} event */
   #extend(event) {
     if (event.pointerId !== this.#pointer || !this.#stroke) return;
-    const moves = event.getCoalescedEvents?.() ?? [];
+    const coalesced = event.getCoalescedEvents?.() ?? [];
+    const moves = coalesced.length ? coalesced : [event];
     const { points } = this.#stroke;
     const before = points.length;
-    for (const move of moves.length ? moves : [event]) {
+    for (const move of moves) {
       const [x, y] = placeIn(this.box, move);
       if (x !== points.at(-2) || y !== points.at(-1)) points.push(x, y);
     }
     if (points.length === before) return;
-    this.#drawInNextFrame();
+    if (performance.now() - moves[0].timeStamp > LATE) this.#lateAt = performance.now();
+    this.#drawSoon();
     this.changed();
   }
 
@@ -159,9 +182,10 @@ export class Pad {
     this.box = this.canvas.getBoundingClientRect();
   }
 
-  #drawInNextFrame() {
+  #drawSoon() {
     if (this.#due) return;
     this.#due = true;
-    requestAnimationFrame(() => this.draw());
+    if (this.isHurried) this.#timer = setTimeout(() => this.draw(), PATIENCE);
+    else requestAnimationFrame(() => this.catchUp());
   }
 }

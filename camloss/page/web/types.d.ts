@@ -156,6 +156,7 @@ export interface Style {
   colours: string;
   opacity: number;
   smooth: boolean;
+  isSimple?: boolean; // the cells' colours melt rather than their values: nearly the same, and quicker
 }
 
 export type Palette = Uint32Array;
