@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from playwright.async_api import FloatRect, Page
 
 STROKES = 30
+MOVES = 30  # of a stroke
 CALLERS, SECONDS = 16, 10.0
 
 
@@ -154,15 +156,24 @@ COMPARISON = """
     demo.launch(run_history=False)
 """
 
-# Times in the page's own clock: pen-down, pen-up, and each moment that the last of the four maps has been painted.
+# In the page's own clock: pen-down, pen-up, each moment that an answer's four maps are on their canvases, and each
+# frame that shows a newer one.
 WATCH = """() => {
-    window.downs = []; window.ups = []; window.paints = [];
+    Object.assign(window, { downs: [], ups: [], answers: [], frames: [], isDue: false });
     document.addEventListener("pointerdown", () => window.downs.push(performance.now()), true);
     document.addEventListener("pointerup", () => window.ups.push(performance.now()), true);
-    document.addEventListener("camloss", () => window.paints.push(performance.now()));
+    document.addEventListener("camloss", () => {
+        window.answers.push(performance.now());
+        if (window.isDue) return;
+        window.isDue = true;
+        requestAnimationFrame(() => setTimeout(() => { // once that frame is painted
+            window.isDue = false;
+            window.frames.push(performance.now());
+        }));
+    });
 }"""
-SETTLED = "() => document.querySelector('.answer').ariaBusy === 'false' && window.paints.at(-1) > 0"
-STROKE = "[window.downs.at(-1), window.ups.at(-1), window.paints]"
+SETTLED = """() => document.querySelector('.answer').ariaBusy === 'false' && window.frames.length && !window.isDue"""
+STROKE = "[window.downs.at(-1), window.ups.at(-1), window.answers.at(-1), window.frames]"
 WATCH_IMAGES = """() => {
     window.ups = []; window.loads = [];
     document.addEventListener("pointerup", () => window.ups.push(performance.now()), true);
@@ -173,20 +184,42 @@ WATCH_IMAGES = """() => {
 
 async def strokes_on_our_page(url: str) -> tuple[list[float], list[float]]:
     """Seconds from each pen-up to the last map of the finished drawing, and updates a second during each stroke."""
-    times, per_second = [], []
+    strokes = []
     async with chromium_page(url) as tab:
         await tab.wait_for_selector("[data-ready]", state="attached")
         await tab.evaluate(WATCH)
         for number in range(STROKES):
-            await draw_stroke(tab, await box_of(tab, ".pad"), number)
-            await tab.wait_for_function(SETTLED)
-            down, up, paints = await tab.evaluate(STROKE)
-            times.append(max(0.0, paints[-1] - up) / 1000)
-            per_second.append(1000 * sum(down < paint <= up for paint in paints) / (up - down))
+            strokes.append(await timed_stroke(tab, number))
             if number % 3 == 2:
-                await tab.locator("[data-do=clear]").click()
-                await tab.wait_for_function(SETTLED)
-    return times, per_second
+                await clear(tab)
+    return [stroke.painted for stroke in strokes], [stroke.rate for stroke in strokes]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """How a stroke was answered."""
+
+    drawn: float  # seconds from pen-up until the four maps of the whole stroke are on their canvases
+    painted: float  # and until a frame has shown them
+    rate: float  # frames a second with a newer answer, while the pen is down
+
+
+async def timed_stroke(tab: "Page", number: int) -> Timed:
+    await draw_stroke(tab, await box_of(tab, ".pad"), number)
+    await tab.wait_for_function(SETTLED)
+    _, up, answer, frames = await tab.evaluate(STROKE)
+    return Timed(max(0.0, answer - up) / 1000, max(0.0, frames[-1] - up) / 1000, await frame_rate(tab))
+
+
+async def frame_rate(tab: "Page") -> float:
+    """Of the last stroke: frames a second that show a newer answer."""
+    down, up, _, frames = await tab.evaluate(STROKE)
+    return float(1000 * sum(down < frame <= up for frame in frames) / (up - down))
+
+
+async def clear(tab: "Page") -> None:
+    await tab.locator("[data-do=clear]").click()
+    await tab.wait_for_function(SETTLED)
 
 
 async def strokes_on_comparison_page(url: str) -> list[float]:
@@ -213,25 +246,26 @@ def middle_square(box: "FloatRect") -> "FloatRect":
     return {"x": left, "y": top, "width": side, "height": side}
 
 
-async def draw_stroke(tab: "Page", box: "FloatRect", number: int) -> None:
-    """A slanted line of 30 moves at the pace of a mouse, another one for each number.
+async def draw_stroke(tab: "Page", box: "FloatRect", number: int, moves: int = MOVES) -> None:
+    """A slanted line at the pace of a mouse, another one for each number; the pen goes up as soon as it is at the end.
 
     Moves are sent without waiting for Chromium's receipts, which come a frame later: a hand does not wait either.
     """
     session = await tab.context.new_cdp_session(tab)
     sent = []
 
-    def send(kind: str, x: float, y: float, pressed: int) -> None:
+    def send(kind: str, share: float, pressed: int) -> None:
+        x = box["x"] + box["width"] * (0.2 + 0.6 * (7 * number % STROKES) / STROKES + 0.07 * share * (1 - number % 3))
+        y = box["y"] + box["height"] * (0.25 + 0.42 * share)
         event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": pressed, "clickCount": 1}
         sent.append(asyncio.create_task(session.send("Input.dispatchMouseEvent", event)))
 
-    x, y = box["x"] + box["width"] * (0.2 + 0.6 * (7 * number % STROKES) / STROKES), box["y"] + box["height"] * 0.25
-    send("mouseMoved", x, y, 0)
-    send("mousePressed", x, y, 1)
-    for step in range(30):
-        send("mouseMoved", x + step * (1 - number % 3), y + step * box["height"] / 70, 1)
+    send("mouseMoved", 0, 0)
+    send("mousePressed", 0, 1)
+    for move in range(1, moves + 1):
         await asyncio.sleep(0.008)
-    send("mouseReleased", x + 29 * (1 - number % 3), y + 29 * box["height"] / 70, 0)
+        send("mouseMoved", move / moves, 1)
+    send("mouseReleased", 1, 0)
     await asyncio.gather(*sent)
     await session.detach()
 
