@@ -195,22 +195,23 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
         },
     )
     assert len(answers) == count
-    compared = 0
+    numbers, sentences = 0, 0  # that were compared
     for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
         assert sketch is not None
         assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
         assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale])
         truth = serve.answer(twins, None, *question, encode=serve.as_bytes, strokes=list(map(as_sent, strokes)))
-        close_calls, parts = False, []
+        doubtful, parts = False, []  # whether rounding may decide what the sentence says
         for variant, model in twins.models.items():
             with torch.no_grad():
                 logits = model(sketch.pixels)[0][0]
             torch.testing.assert_close(torch.tensor(said["logits"][variant]).float(), logits, atol=1e-4, rtol=0)
             first, second = logits.topk(2).values.tolist()
             ours, theirs = said["readings"][variant], truth[variant]
-            close_calls |= first - second < 1e-3 or abs(theirs.get("doubt", 0) - 0.5) < 1e-3
+            close_call = first - second < 1e-3
             assert ours.get("doubt") == pytest.approx(theirs.get("doubt"), abs=1e-3)
-            if not close_calls:
+            if not close_call:
+                numbers += 1
                 for exact in ("digit", "class_idx", "other_idx"):
                     assert ours[exact] == theirs[exact]
                 for near in ("agreement", "ink_energy", "probs"):
@@ -222,13 +223,14 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
                     else:
                         assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
             evidence = evidence_in(explain(model, sketch.pixels, *question))
-            close_calls |= has_two_peaks(evidence, sketch.pixels[0, 0])
+            doubtful |= close_call or abs(theirs.get("doubt", 0) - 0.5) < 1e-3
+            doubtful |= has_two_peaks(evidence, sketch.pixels[0, 0])
             parts.append(hot_part(evidence, sketch.pixels[0, 0]))
-        close_calls |= is_on_the_edge(parts)
-        if not close_calls:
+        if not (doubtful or is_on_the_edge(parts)):
+            sentences += 1
             assert_same_sentence(said["summary"], truth["summary"])
-        compared += not close_calls
-    assert compared >= 0.8 * count
+    assert numbers >= 0.9 * len(twins.models) * count
+    assert sentences >= 0.6 * count
     for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
         steps = serve.build_up(
             twins, None, "cam", question[0], encode=serve.as_bytes, strokes=list(map(as_sent, strokes))
