@@ -49,7 +49,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
         ["scripts/join_pair.py", f"{folder}/ce", f"{folder}/cam"],
         *AFTER_TRAINING,
     ]
-    records = {path.name: path.read_text() for path in (tmp_path / ship.RECORDS).iterdir()}
+    records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / ship.RECORDS).iterdir()}
     assert set(records) == {"doubt.md", "doubt-compare.md", "evaluate.json", "pens.md"}
     assert records["doubt.md"] == "scripts/doubt.py --fit"
 
