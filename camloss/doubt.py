@@ -41,7 +41,8 @@ class Doubt(nn.Module):
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
-        self.register_buffer("directions", torch.eye(channels))
+        identity = torch.zeros(channels, channels).fill_diagonal_(1)  # eye, on the meta device, imports 1 s of torch
+        self.register_buffer("directions", identity)
         self.register_buffer("means", torch.zeros(num_classes, channels))
         self.register_buffer("spread", torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
         self.register_buffer("scale", torch.tensor([0.0, 1.0]))
