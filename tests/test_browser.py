@@ -133,12 +133,16 @@ def places(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
 def draw(page: Page, strokes: list[Stroke]) -> None:
     """With the mouse, as a hand does."""
     for stroke in strokes:
-        first, *others = places(page, stroke)
-        page.mouse.move(*first)
-        page.mouse.down()
-        for place in others:
-            page.mouse.move(*place)
+        press_and_move(page, stroke)
         page.mouse.up()
+
+
+def press_and_move(page: Page, stroke: Stroke) -> None:
+    first, *others = places(page, stroke)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place)
 
 
 def touch(page: Page, strokes: list[Stroke]) -> None:
@@ -665,16 +669,12 @@ def test_answers_follow_the_pen_one_request_at_a_time(open_page: Open) -> None:
             };
         }"""
     )
-    first, *others = places(page, example(0)[0])
-    page.mouse.move(*first)
-    page.mouse.down()
-    for place in others:
-        page.mouse.move(*place)
+    press_and_move(page, example(0)[0])
     page.wait_for_function("document.querySelector('[data-ready]').answer !== null")  # the pen is still down
     page.mouse.up()
     assert settled(page)["cam"]["digit"] == 0
     assert page.evaluate("window.most") == 1
-    assert 2 <= page.evaluate("window.asked") < len(others)
+    assert 2 <= page.evaluate("window.asked") < len(places(page, example(0)[0])) - 1
 
 
 def test_a_machine_that_falls_behind_the_pen_shows_maps_first_and_everything_in_the_end(open_page: Open) -> None:
@@ -694,11 +694,7 @@ def test_a_machine_that_falls_behind_the_pen_shows_maps_first_and_everything_in_
             busy();
         }"""
     )
-    first, *others = places(page, example(5)[0])
-    page.mouse.move(*first)
-    page.mouse.down()
-    for place in others:
-        page.mouse.move(*place)
+    press_and_move(page, example(5)[0])
     told = page.evaluate("() => { window.isOver = true; return window.told.slice(); }")
     assert not all(told), "words came with every answer"
     assert ink(page) > 1000, "the line does not follow the pen"
@@ -1170,11 +1166,7 @@ def test_undo_during_a_stroke_takes_that_stroke_alone(open_page: Open) -> None:
     upright, bar = example(4)
     draw(page, [upright])
     one = ink(page)
-    first, *others = places(page, bar)
-    page.mouse.move(*first)
-    page.mouse.down()
-    for place in others:
-        page.mouse.move(*place)
+    press_and_move(page, bar)
     page.keyboard.press("Control+z")
     assert ink(page) == one
     page.mouse.up()

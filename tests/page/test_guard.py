@@ -107,7 +107,8 @@ def test_every_door_is_needed_and_every_other_route_is_closed(
     assert recorded.stdout
     url = recorded.stdout.readline().strip()
     tab = browser.new_page()
-    tab.goto(url)
+    with tab.expect_response("**/web/weights/*.safetensors"):
+        tab.goto(url)
     tab.wait_for_selector("[data-ready]", state="attached")
     tab.locator(".examples button").first.click()
     tab.wait_for_function("document.querySelector('[data-ready]').answer")
