@@ -7,7 +7,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,23 +49,19 @@ READY = """new Promise((resolve) => {
     look();
 })"""
 
-BARE = """<canvas class="pad" width="400" height="400"></canvas><script>
+BARE = """<canvas class="pad" width="400" height="400"></canvas><p class="answer" aria-busy="false"></p><script>
     const pen = document.querySelector("canvas").getContext("2d");
-    let due = false, points = [];
+    let points = [];
     pen.lineWidth = 20;
     document.addEventListener("pointerdown", () => { points = []; });
-    document.addEventListener("pointermove", (event) => {
+    document.addEventListener("pointermove", (event) => { // comes once a frame
+        if (event.buttons === 0) return;
         points.push([event.offsetX, event.offsetY]);
-        if (due || event.buttons === 0) return;
-        due = true;
-        requestAnimationFrame(() => {
-            due = false;
-            pen.clearRect(0, 0, 400, 400);
-            pen.beginPath();
-            for (const place of points) pen.lineTo(...place);
-            pen.stroke();
-            document.dispatchEvent(new Event("camloss"));
-        });
+        pen.clearRect(0, 0, 400, 400);
+        pen.beginPath();
+        for (const place of points) pen.lineTo(...place);
+        pen.stroke();
+        document.dispatchEvent(new Event("camloss"));
     });
 </script>"""
 WEIGHTS = "`/web/weights?networks=${document.querySelector('[name=networks]').value}`"
@@ -118,6 +114,7 @@ def anywhere() -> list[Row]:
     """Strokes answered in the browser, near the server and far from it; what they and a visit cost."""
     with served() as (url, process):
         rows = asyncio.run(strokes(url, process))
+        rows += asyncio.run(bare_canvas())
         rows += asyncio.run(large_field(url))
         rows += asyncio.run(longest_tasks(url))
         rows += asyncio.run(quarter_of_a_core(url))
@@ -161,6 +158,27 @@ async def strokes(url: str, process: int) -> list[Row]:
     ]
 
 
+async def bare_canvas() -> list[Row]:
+    """Of what a stroke takes, the part that is the browser's own: a page that shows the pen's line and nothing else."""
+    async with bare_page() as tab:
+        timed = [await timed_stroke(tab, number) for number in range(STROKES)]
+        clock, own = await longest_task_of_strokes(tab)
+    return [
+        ("a bare canvas: pen-up to its line painted", f"{milliseconds(painted(timed))} ms", ""),
+        ("a bare canvas: frames a second with a newer line", f"{rate(timed):.0f}", ""),
+        ("a bare canvas: longest task of the main thread", f"{milliseconds(clock)} ms", ""),
+        ("a bare canvas: longest task, its own CPU time", f"{milliseconds(own)} ms", ""),
+    ]
+
+
+@asynccontextmanager
+async def bare_page() -> AsyncIterator["Page"]:
+    async with chromium_page("about:blank") as tab:
+        await tab.set_content(BARE)
+        await tab.evaluate(WATCH)
+        yield tab
+
+
 def painted(timed: list[Timed]) -> list[float]:
     return [stroke.painted for stroke in timed]
 
@@ -202,9 +220,7 @@ async def quarter_of_a_core(url: str) -> list[Row]:
     try:
         async with ready_page(url) as tab:
             ours = await on_a_quarter(tab)
-        async with chromium_page("about:blank") as tab:
-            await tab.set_content(BARE)
-            await tab.evaluate(WATCH)
+        async with bare_page() as tab:
             bare = await on_a_quarter(tab)
     except OSError as error:
         return [(what, f"no control group: {error.strerror}", "at least 20")]
@@ -261,25 +277,33 @@ def browser_processes() -> list[int]:
 
 
 async def longest_tasks(url: str) -> list[Row]:
-    """Of each stroke the longest task of the main thread: by the clock, and without the turns of other programs."""
-    clock, own = [], []
     async with ready_page(url) as tab:
-        chromium = tab.context.browser
-        if chromium is None:
-            raise CamlossError("Chromium has gone; run again")
-        for number in range(TRACED):
-            box = await box_of(tab, ".pad")
-            await chromium.start_tracing(page=tab, categories=TRACE)
-            await draw_stroke(tab, box, number)
-            tasks = tasks_of_stroke(json.loads(await chromium.stop_tracing())["traceEvents"])
-            clock.append(max(task["dur"] for task in tasks) / 1000)
-            own.append(max(task.get("tdur", 0) for task in tasks) / 1000)
-            await clear(tab)
+        clock, own = await longest_task_of_strokes(tab, clear)
     what = f"longest task of the main thread, median of {TRACED} strokes"
     return [
-        (what, f"{statistics.median(clock):.1f} ms", "8 ms"),
-        (f"{what}, its own CPU time", f"{statistics.median(own):.1f} ms", ""),
+        (what, f"{milliseconds(clock)} ms", "8 ms"),
+        (f"{what}, its own CPU time", f"{milliseconds(own)} ms", ""),
     ]
+
+
+async def longest_task_of_strokes(
+    tab: "Page", clear: Callable[["Page"], Awaitable[None]] | None = None
+) -> tuple[list[float], list[float]]:
+    """Seconds of each stroke's longest task on the main thread: by the clock, and without other programs' turns."""
+    clock, own = [], []
+    chromium = tab.context.browser
+    if chromium is None:
+        raise CamlossError("Chromium has gone; run again")
+    for number in range(TRACED):
+        box = await box_of(tab, ".pad")
+        await chromium.start_tracing(page=tab, categories=TRACE)
+        await draw_stroke(tab, box, number)
+        tasks = tasks_of_stroke(json.loads(await chromium.stop_tracing())["traceEvents"])
+        clock.append(max(task["dur"] for task in tasks) / 1e6)
+        own.append(max(task.get("tdur", 0) for task in tasks) / 1e6)
+        if clear:
+            await clear(tab)
+    return clock, own
 
 
 def tasks_of_stroke(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

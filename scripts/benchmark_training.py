@@ -23,7 +23,7 @@ from camloss.training.optimizer import make_optimizer
 
 Row = tuple[str, str, str]  # what, measured, target
 PAIRS = 150
-SHORT = {"first": 4, "default": 3}  # recipes and the epochs after which they reach the accuracy that is timed
+SHORT = (("first", 4), ("default", 3), ("default", 2))  # recipes and epochs about the accuracy that is timed
 SEEDS = 3
 THREADS = torch.get_num_threads()  # as torch starts; the page's measurements lower it
 
@@ -69,22 +69,25 @@ def accuracy_in_time() -> list[Row]:
     """Short runs of the CAM-loss twin on MNIST alone, by the first recipe and by today's in turns; the test set."""
     torch.set_num_threads(THREADS)
     data = load_mnist()
-    seconds: dict[str, list[float]] = {name: [] for name in SHORT}
-    accuracy: dict[str, list[float]] = {name: [] for name in SHORT}
+    seconds: list[list[float]] = [[] for _ in SHORT]
+    accuracy: list[list[float]] = [[] for _ in SHORT]
     for seed in range(SEEDS):
-        for name, epochs in SHORT.items():
+        for run, (name, epochs) in enumerate(SHORT):
             with tempfile.TemporaryDirectory() as folder:
                 config = dataclasses.replace(RECIPES[name], epochs=epochs, hands=0, seed=seed, output_dir=Path(folder))
                 twin = train(config, "cam", data)
-            seconds[name].append(sum(entry["seconds"] for entry in twin.history))
-            accuracy[name].append(evaluate(twin.model, data.test.batches(1_000))["accuracy"])
-    first, today = (statistics.mean(seconds[name]) for name in SHORT)
+            seconds[run].append(sum(entry["seconds"] for entry in twin.history))
+            accuracy[run].append(evaluate(twin.model, data.test.batches(1_000))["accuracy"])
     rows = [("multiply-adds of one image", f"{multiply_adds(build_model(TrainConfig().arch)) / 1e6:.1f} M", "16 M")]
-    for name, epochs in SHORT.items():
-        run = f"{epochs} epochs of MNIST alone, recipe {name}, mean of {SEEDS} seeds"
-        rows.append((f"training the CAM-loss twin, {run}", f"{statistics.mean(seconds[name]):.0f} s", ""))
-        rows.append(("its accuracy on the test set", f"{statistics.mean(accuracy[name]):.2%}", "at least 99.5 %"))
-    return [*rows, ("time of today's recipe over the first", f"{today / first:.2f}", "at most 0.50")]
+    first = statistics.mean(seconds[0])
+    for run, (name, epochs) in enumerate(SHORT):
+        mean = statistics.mean(seconds[run])
+        what = f"training the CAM-loss twin, {epochs} epochs of MNIST alone, recipe {name}, mean of {SEEDS} seeds"
+        rows.append((what, f"{mean:.0f} s", ""))
+        rows.append(("its accuracy on the test set", f"{statistics.mean(accuracy[run]):.2%}", "at least 99.5 %"))
+        if run > 0:
+            rows.append(("its time over that of the first recipe", f"{mean / first:.2f}", "at most 0.50"))
+    return rows
 
 
 def sketch() -> list[Row]:
