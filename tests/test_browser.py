@@ -677,6 +677,33 @@ def test_answers_follow_the_pen_one_request_at_a_time(open_page: Open) -> None:
     assert 2 <= page.evaluate("window.asked") < len(places(page, example(0)[0])) - 1
 
 
+def test_a_drawing_is_asked_about_once_a_frame_but_at_the_end_of_a_stroke_at_once(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            window.asked = 0;
+            const post = Worker.prototype.postMessage;
+            Worker.prototype.postMessage = function (message, ...rest) {
+                window.asked += message.task === "answer";
+                return post.call(this, message, ...rest);
+            };
+            const waiting = [];
+            window.requestAnimationFrame = (callback) => waiting.push(callback); // no frame comes by itself
+            window.frame = () => waiting.splice(0).forEach((callback) => callback(performance.now()));
+        }"""
+    )
+    press_and_move(page, example(5)[0])
+    assert page.evaluate("window.asked") == 0
+    page.evaluate("window.frame()")
+    page.wait_for_function("document.querySelector('[data-ready]').answer !== null")
+    assert page.evaluate("window.asked") == 1
+    page.mouse.move(*places(page, example(5)[0])[0])
+    assert page.evaluate("window.asked") == 1
+    page.mouse.up()
+    assert settled(page) is not None
+    assert page.evaluate("window.asked") == 2
+
+
 def test_a_machine_that_falls_behind_the_pen_shows_maps_first_and_everything_in_the_end(open_page: Open) -> None:
     page = open_page()
     page.evaluate(

@@ -3,9 +3,6 @@
 /** @param {number} ms @returns {Promise<undefined>} */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** @returns {Promise<number>} in the next frame */
-export const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-
 /**
  * The one element of that kind; the markup is ours, so that a missing one is a mistake.
  *

@@ -4,7 +4,7 @@ import { clearAddress, fromText, readAddress, remember, remembered } from "./add
 import { answerTo } from "./answer.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
-import { button, control, find, nextFrame, write } from "./dom.js";
+import { button, control, find, write } from "./dom.js";
 import { Found } from "./found.js";
 import { fit, palettesOf } from "./heat.js";
 import { liveLoop } from "./live.js";
@@ -94,8 +94,8 @@ export function start(root, props, server) {
   // ---- ask, while one draws
 
   const refresh = liveLoop({
+    ready: () => pad.frame(),
     async ask() {
-      if (pad.isHurried) await nextFrame(); // more answers than frames are of no use
       const { strokes, photo } = pad.drawing;
       const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
       const asked = { ...question.value, ...trials.value };

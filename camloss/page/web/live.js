@@ -7,20 +7,21 @@ const SLOW = 700; // ms after which a question has been open for long
 
 /**
  * @template T what is asked and what came back
- * @param {{ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void, slow: () => void,
- *   overloaded: () => void, failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page `ask` about the
- *   drawing as it is; `show` what came back; `lost` connection, which is tried again; `slow` where an answer takes long;
- *   `overloaded` where the server asks for patience; `failed` in asking or showing, which is not tried again; `busy`
- *   while a question is open.
+ * @param {{ready: () => Promise<void>, ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void,
+ *   slow: () => void, overloaded: () => void, failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page
+ *   `ready` for another answer; `ask` about the drawing as it is; `show` what came back; `lost` connection, which is tried
+ *   again; `slow` where an answer takes long; `overloaded` where the server asks for patience; `failed` in asking or
+ *   showing, which is not tried again; `busy` while a question is open.
  * @returns {() => void} to be called when there is something new to ask
  */
-export function liveLoop({ ask, show, lost, slow, overloaded, failed, busy }) {
+export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, busy }) {
   let newest = 0; // number of the newest drawing
   let asked = 0; // number of the one that the open question is about
   let running = false;
 
   /** @returns {Promise<T>} */
   async function askNow() {
+    await ready();
     for (let delay = 250; ; delay = Math.min(2 * delay, 2000)) {
       asked = newest;
       const timer = setTimeout(slow, SLOW);

@@ -19,6 +19,7 @@ export class Pad {
   #due = false; // to be drawn soon
   #timer = 0;
   #lateAt = -Infinity; // when the pen's places came late for the last time
+  #lifted = () => {}; // called when the stroke ends
   brush = 65; // width of the next stroke
 
   /**
@@ -102,6 +103,19 @@ export class Pad {
     return this.isDrawing && performance.now() - this.#lateAt < HURRY;
   }
 
+  /**
+   * While one draws, the next frame: more answers than frames are of no use. The end of the stroke waits for none.
+   *
+   * @returns {Promise<void>}
+   */
+  async frame() {
+    if (!this.isDrawing) return;
+    await new Promise((resolve) => {
+      this.#lifted = () => resolve(null);
+      requestAnimationFrame(resolve);
+    });
+  }
+
   draw() {
     this.#due = false;
     clearTimeout(this.#timer);
@@ -137,6 +151,7 @@ export class Pad {
     this.#preview = null;
     this.#stroke = null;
     this.#pointer = null;
+    this.#lifted();
     this.draw();
     this.settled();
   }
