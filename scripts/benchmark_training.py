@@ -1,7 +1,9 @@
 """The part of benchmark.py that measures training and the sketch: each function returns rows of its table."""
 
+import contextlib
 import dataclasses
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -75,7 +77,8 @@ def accuracy_in_time() -> list[Row]:
         for run, (name, epochs) in enumerate(SHORT):
             with tempfile.TemporaryDirectory() as folder:
                 config = dataclasses.replace(RECIPES[name], epochs=epochs, hands=0, seed=seed, output_dir=Path(folder))
-                twin = train(config, "cam", data)
+                with contextlib.redirect_stdout(sys.stderr):  # its progress is no row of the table
+                    twin = train(config, "cam", data)
             seconds[run].append(sum(entry["seconds"] for entry in twin.history))
             accuracy[run].append(evaluate(twin.model, data.test.batches(1_000))["accuracy"])
     rows = [("multiply-adds of one image", f"{multiply_adds(build_model(TrainConfig().arch)) / 1e6:.1f} M", "16 M")]
