@@ -2,8 +2,7 @@
 
     python3.13 scripts/try_floors.py --newest    with the newest, to try another Python than those were made for
 
-Takes the Python that it is run by, in a temporary virtual environment. What the tests want beside (pytest, setuptools,
-timm) is installed as requirements-dev.txt says.
+Takes the Python that it is run by, in a temporary virtual environment.
 """
 
 import re
@@ -15,23 +14,22 @@ from pathlib import Path
 from _checkout import ROOT
 
 SLOW = ("test_app.py", "test_browser.py", "test_scripts.py", "test_deploy_space.py")
+FAST = ["tests", "-m", "not browser", *(f"--ignore=tests/{name}" for name in SLOW)]
 NEWEST = "--newest"
 
 
 def main() -> None:
-    declared, development = (
-        (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-dev.txt")
-    )
+    declared = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     lowest = [f"{name}=={version}" for name, version in re.findall(r"^([\w-]+)[>=]=([\d.]+)", declared, re.MULTILINE)]
-    versions = declared.split() if NEWEST in sys.argv else lowest
-    named = [word for word in sys.argv[1:] if word != NEWEST]
-    tests = named or ["tests", *(f"--ignore=tests/{name}" for name in SLOW)]
+    tests = [word for word in sys.argv[1:] if word != NEWEST] or FAST
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
-        checkers = re.findall(r"^(?:hypothesis|pytest|setuptools|timm)\b.*", development, re.MULTILINE)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *versions, *checkers], check=True)
-        print(sys.version.split()[0], *versions, flush=True)
+        constraints = Path(folder, "constraints.txt")
+        constraints.write_text("" if NEWEST in sys.argv else "\n".join(lowest), encoding="utf-8")
+        install = [python, "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt", "-c", constraints]
+        subprocess.run(install, cwd=ROOT, check=True)
+        print(sys.version.split()[0], *([] if NEWEST in sys.argv else lowest), flush=True)
         sys.exit(subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode)
 
 

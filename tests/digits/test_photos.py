@@ -22,7 +22,9 @@ def read(picture: Image.Image) -> set[int]:
 
 
 @pytest.mark.parametrize("pen", [6, 24])
-@pytest.mark.parametrize(("paper", "digits"), zip(PAPERS, ([0, 5], [0, 2, 4, 6, 8], [1, 3, 5, 7, 9]), strict=True))
+@pytest.mark.parametrize(
+    ("paper", "digits"), list(zip(PAPERS, ([0, 5], [0, 2, 4, 6, 8], [1, 3, 5, 7, 9]), strict=True))
+)
 def test_without_a_shadow_every_digit_is_read(paper: str, digits: list[int], pen: int) -> None:
     for digit in digits:
         assert read(photo(digit, paper, pen, None, seed=digit)) == {digit}
