@@ -8,8 +8,9 @@ import _checkout  # noqa: F401
 
 from camloss.page.palette import LIGHT, SERIES
 
-WIDTH, HEIGHT = 780, 400
-LEFT, RIGHT, TOP, BOTTOM = 60, 310, 40, 50  # margins; the legend lies in the right one
+WIDTH, PLOT = 520, 310  # as wide as a phone shows without scrolling; of the plot, without what stands around it
+LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 62  # margins; the legend lies below
+ROW = 22  # of the legend
 
 
 class Point(NamedTuple):
@@ -29,7 +30,8 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
         ticks: what stands at each place.
         series: for each line, by its name in the legend, a point for each tick, or None where there is none.
     """
-    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    wide, high, legend = WIDTH - LEFT - RIGHT, PLOT, TOP + PLOT + BOTTOM
+    height = legend + ROW * len(series)
 
     def x_of(place: int) -> float:
         return LEFT + wide * (place + 0.5) / len(ticks)
@@ -38,9 +40,9 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
         return TOP + high * (1 - min(max(value, 0.0), 1.0))
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"',
-        ' font-size="13">',
-        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="{LIGHT["raised"]}"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif"',
+        ' font-size="15">',
+        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{height}" fill="{LIGHT["raised"]}"/>',
         _text(LEFT, 22, title, "font-weight='bold'"),
     ]
     for tenth in range(0, 11, 2):
@@ -49,7 +51,7 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
         parts.append(_text(LEFT - 8, y + 4, f"{tenth * 10} %", "text-anchor='end'"))
     for place, tick in enumerate(ticks):
         parts.append(_text(x_of(place), TOP + high + 18, tick, "text-anchor='middle'"))
-    parts.append(_text(LEFT + wide / 2, HEIGHT - 12, x_label, "text-anchor='middle'"))
+    parts.append(_text(LEFT + wide / 2, TOP + high + 38, x_label, "text-anchor='middle'"))
     for number, (name, points) in enumerate(series.items()):
         colour = SERIES[number % len(SERIES)]
         there = [(x_of(place), point) for place, point in enumerate(points) if point is not None]
@@ -58,9 +60,9 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
         for x, point in there:
             parts.append(f'<path d="M{x:.1f} {y_of(point.low):.1f}V{y_of(point.high):.1f}" stroke="{colour}"/>')
             parts.append(f'<circle cx="{x:.1f}" cy="{y_of(point.mean):.1f}" r="3.5" fill="{colour}"/>')
-        y = TOP + 12 + 20 * number
-        parts.append(f'<path d="M{WIDTH - RIGHT + 14} {y}h18" stroke="{colour}" stroke-width="3"/>')
-        parts.append(_text(WIDTH - RIGHT + 38, y + 4, name))
+        y = legend + ROW * number
+        parts.append(f'<path d="M{LEFT} {y}h18" stroke="{colour}" stroke-width="3"/>')
+        parts.append(_text(LEFT + 24, y + 4, name))
     return "\n".join([*parts, "</svg>\n"])
 
 

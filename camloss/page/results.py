@@ -8,7 +8,8 @@ from camloss.page.web_files import MEDIA_TYPES, WebFile, web_file
 
 PAGE = "results.md"
 FOLD = "## Everything that was measured\n"
-WIDE = re.compile(r"^((?:\|.*\n?)+|!\[.*\)\n?)", re.MULTILINE)  # a table or a figure
+BOX = '<div class="wide" role="group" aria-label="scrolls sideways" tabindex="0">'
+TABLE = re.compile(r"^((?:\|.*\n?)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Results:
 def results_in(docs: Path) -> Results | None:
     """The results in a folder of documentation; None where there are none.
 
-    Links to other pages of the documentation, which the page does not have, become their words. What may be wider than
-    a phone scrolls by itself, by keyboard as well.
+    Links to other pages of the documentation, which the page does not have, become their words. Tables, which
+    may be wider than a phone, scroll by themselves, by keyboard as well.
     """
     path = docs / PAGE
     if not path.is_file():
@@ -42,6 +43,6 @@ def results_in(docs: Path) -> Results | None:
     text = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     text = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)\)", picture, text)
     text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\w+://|#)[^)]*\)", r"\1", text)
-    text = WIDE.sub(r'<div class="wide" role="group" aria-label="scrolls sideways" tabindex="0">\n\n\1\n</div>\n', text)
+    text = TABLE.sub(f"{BOX}\n\n\\1\n</div>\n", text)
     answer, _, rest = text.partition(FOLD)
     return Results(answer, rest, figures)
