@@ -106,12 +106,17 @@ def tables(records: list[Record]) -> str:
         pairs = [(a, b) for a in whole for b in without if a["seed"] == b["seed"] and a["config"] == b["config"]]
         if pairs:
             gains = [[points(a, b, where, digit) for a, b in pairs] for where in ("report", "design", "mnist")]
-            rows.append([name, *(f"{statistics.mean(gain):+.1f}" for gain in gains)])
+            rows.append([name, *map(with_error, gains)])
     header = ["family", "report hands", "design hands", "MNIST"]
     return (
         f"{together_table}\n\nWhat a family gives: percentage points of its own digit that are read right with it and"
         f" not without it.\n\n{cli.table(header, rows)}"
     )
+
+
+def with_error(gains: list[float]) -> str:
+    error = f" ± {statistics.stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
+    return f"{statistics.mean(gains):+.1f}{error}"
 
 
 def together(some: list[Record]) -> list[str]:
