@@ -110,7 +110,7 @@ def tables(records: list[Record]) -> str:
     header = ["family", "report hands", "design hands", "MNIST"]
     return (
         f"{together_table}\n\nWhat a family gives: percentage points of its own digit that are read right with it and"
-        f" not without it.\n\n{cli.table(header, rows)}"
+        f" not without\nit, and the standard error over the seeds.\n\n{cli.table(header, rows)}"
     )
 
 
