@@ -27,7 +27,7 @@ def main() -> None:
         python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
         constraints = Path(folder, "constraints.txt")
         constraints.write_text("" if NEWEST in sys.argv else "\n".join(lowest), encoding="utf-8")
-        install = [python, "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt", "-c", constraints]
+        install = [str(python), "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt", "-c", str(constraints)]
         subprocess.run(install, cwd=ROOT, check=True)
         print(sys.version.split()[0], *([] if NEWEST in sys.argv else lowest), flush=True)
         sys.exit(subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode)
