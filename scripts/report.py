@@ -494,10 +494,15 @@ def on_the_page(lengths: Mapping[str, Records], part: Part) -> dict[str, str]:
 
 
 def shares(records: Records, ways: Sequence[str], measure: str) -> str:
-    """The means of several ways, over seeds of which each has at least so many."""
-    seeds = min(len(records.values(way, measure)) for way in ways)
-    means = "; ".join(f"{WAYS[way].title} {percent(records, way, measure)}" for way in ways)
-    return f"({seeds} seed{'s' * (seeds != 1)}): {means}"
+    """The means of several ways, over the seeds that all of them have."""
+    values = {way: records.values(way, measure) for way in ways}
+    common = set.intersection(*(set(by_seed) for by_seed in values.values()))
+    if not common:
+        return "(no seed that all have)"
+    means = "; ".join(
+        f"{WAYS[way].title} {statistics.mean(by_seed[seed] for seed in common):.1%}" for way, by_seed in values.items()
+    )
+    return f"({len(common)} seed{'s' * (len(common) != 1)}): {means}"
 
 
 @dataclass(frozen=True)

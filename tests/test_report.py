@@ -121,6 +121,8 @@ def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Pa
     assert "pooling" not in long
     assert short.startswith("(1 seed): cross-entropy ")
     assert "cross-entropy, maximum pooling " in short
+    alone = json.loads((tmp_path / "short" / "ce-seed-0.json").read_text(encoding="utf-8"))["test"]["noise"]
+    assert f"cross-entropy {alone:.1%};" in short  # of the seed that all have
 
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
