@@ -20,6 +20,7 @@ from camloss import CamlossError, cli
 from camloss.digits.mnist import load_mnist
 from camloss.digits.models import multiply_adds
 from camloss.metrics import evaluate
+from camloss.training import comparison
 from camloss.training.config import TrainConfig
 from camloss.training.loop import train
 
@@ -117,10 +118,13 @@ def table(records: list[dict[str, Any]]) -> str:
 
 def mean_and_error(differences: list[float]) -> str:
     """With how many seeds it is of, in brackets; nothing where there are none."""
-    if not differences:
-        return ""
-    error = f" ± {statistics.stdev(differences) / len(differences) ** 0.5:.0f}" if len(differences) > 1 else ""
-    return f"{statistics.mean(differences):+.0f}{error} ({len(differences)})"
+    return f"{with_error(differences, 0)} ({len(differences)})" if differences else ""
+
+
+def with_error(differences: list[float], digits: int) -> str:
+    """The mean and, of several, its standard error."""
+    mean, error = comparison.mean_and_error(differences)
+    return f"{mean:+.{digits}f}" + (f" ± {error:.{digits}f}" if len(differences) > 1 else "")
 
 
 if __name__ == "__main__":

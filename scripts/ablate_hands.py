@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from _checkout import ROOT
+from ablate import with_error
 from train import add_train_flags, chosen_config
 
 from camloss import CamlossError, cli
@@ -106,17 +107,12 @@ def tables(records: list[Record]) -> str:
         pairs = [(a, b) for a in whole for b in without if a["seed"] == b["seed"] and a["config"] == b["config"]]
         if pairs:
             gains = [[points(a, b, where, digit) for a, b in pairs] for where in ("report", "design", "mnist")]
-            rows.append([name, *map(with_error, gains)])
+            rows.append([name, *(with_error(gain, 1) for gain in gains)])
     header = ["family", "report hands", "design hands", "MNIST"]
     return (
         f"{together_table}\n\nWhat a family gives: percentage points of its own digit that are read right with it and"
         f" not without\nit, and the standard error over the seeds.\n\n{cli.table(header, rows)}"
     )
-
-
-def with_error(gains: list[float]) -> str:
-    error = f" ± {statistics.stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
-    return f"{statistics.mean(gains):+.1f}{error}"
 
 
 def together(some: list[Record]) -> list[str]:

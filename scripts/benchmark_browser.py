@@ -7,7 +7,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,8 @@ READY = """new Promise((resolve) => {
     look();
 })"""
 
-BARE = """<canvas class="pad" width="400" height="400"></canvas><p class="answer" aria-busy="false"></p><script>
+BARE = """<canvas class="pad" width="400" height="400"></canvas><button data-do="clear">Clear</button>
+<p class="answer" aria-busy="false"></p><script>
     const pen = document.querySelector("canvas").getContext("2d");
     let points = [];
     pen.lineWidth = 20;
@@ -237,7 +238,7 @@ async def on_a_quarter(tab: "Page") -> float:
             await draw_stroke(tab, await box_of(tab, ".pad"), number, LONG)
             await tab.wait_for_timeout(1000)
             rates.append(await frame_rate(tab))
-            await tab.evaluate("document.querySelector('[data-do=clear]')?.click()")
+            await tab.evaluate("document.querySelector('[data-do=clear]').click()")
             await tab.wait_for_timeout(1000)
     return statistics.median(rates)
 
@@ -278,7 +279,7 @@ def browser_processes() -> list[int]:
 
 async def longest_tasks(url: str) -> list[Row]:
     async with ready_page(url) as tab:
-        clock, own = await longest_task_of_strokes(tab, clear)
+        clock, own = await longest_task_of_strokes(tab)
     what = f"longest task of the main thread, median of {TRACED} strokes"
     return [
         (what, f"{milliseconds(clock)} ms", "8 ms"),
@@ -286,9 +287,7 @@ async def longest_tasks(url: str) -> list[Row]:
     ]
 
 
-async def longest_task_of_strokes(
-    tab: "Page", clear: Callable[["Page"], Awaitable[None]] | None = None
-) -> tuple[list[float], list[float]]:
+async def longest_task_of_strokes(tab: "Page") -> tuple[list[float], list[float]]:
     """Seconds of each stroke's longest task on the main thread: by the clock, and without other programs' turns."""
     clock, own = [], []
     chromium = tab.context.browser
@@ -301,8 +300,7 @@ async def longest_task_of_strokes(
         tasks = tasks_of_stroke(json.loads(await chromium.stop_tracing())["traceEvents"])
         clock.append(max(task["dur"] for task in tasks) / 1e6)
         own.append(max(task.get("tdur", 0) for task in tasks) / 1e6)
-        if clear:
-            await clear(tab)
+        await clear(tab)
     return clock, own
 
 

@@ -502,7 +502,7 @@ def shares(records: Records, ways: Sequence[str], measure: str) -> str:
     means = "; ".join(
         f"{WAYS[way].title} {statistics.mean(by_seed[seed] for seed in common):.1%}" for way, by_seed in values.items()
     )
-    return f"({len(common)} seed{'s' * (len(common) != 1)}): {means}"
+    return f"({in_words(len(common))}): {means}"
 
 
 @dataclass(frozen=True)
