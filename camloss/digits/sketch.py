@@ -37,6 +37,8 @@ WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
 BROAD = (0.05, 0.12, 0.4)  # of the picture's longer side: what is broader is paper or a shadow, for pens of any width
+BROAD_LINE = 0.7  # of what is looked for; lines are narrower on average
+FEW_MISSED = 0.02  # of what lies beside the lines
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
 
 
@@ -181,14 +183,15 @@ def _ink(planes: Tensor, is_transparent: bool) -> Tensor | None:
     if max(grey.shape) > LOOK / 2:  # large enough to spare its sharpness, for less noise
         grey = _blur(grey)
     flat = grey - _shading(grey)
-    found = None
+    found, least = None, 1.0
     for share in BROAD:
         width = max(1, round(share * max(flat.shape)))
         contrast, inkward = _contrast(flat, width)
         ink = _above_noise(contrast)
-        if ink is not None:
-            found = ink
-            if _is_writing(ink, inkward, width):
+        missed = None if ink is None else _share_missed(ink, inkward, width)
+        if missed is not None and missed <= least:
+            found, least = ink, missed
+            if missed < FEW_MISSED:
                 break
     return found
 
@@ -203,24 +206,25 @@ def _above_noise(contrast: Tensor) -> Tensor | None:
     return ((contrast - middle) / (2 * INK_THRESHOLD * peak)).clamp(0, 1)
 
 
-def _is_writing(ink: Tensor, inkward: Tensor, width: int) -> bool:
-    """Whether what was found are lines as long as the box that they fill, with paper on both sides.
+def _share_missed(ink: Tensor, inkward: Tensor, width: int) -> float:
+    """How much of what lies beside the lines that were found is nearly as dark; 1 where they are no lines.
 
-    Of a brush wider than what was looked for, ends, corners and bent edges are left: no line connects the former, and
-    the latter have more of the brush on one side.
+    Of a brush wider than what was looked for, ends, corners and edges are left: no line as long as the box that they
+    fill connects them, or what they are pieces of goes on beside them.
     """
     ink = ink.clone()
     box = _bounding_box(ink)
     if box is None:
-        return False
+        return 1.0
     lines = ink >= 0.5
     mask = pack(lines)
     length = mask.thinning()[-1].length
-    if length < max(box[2] - box[0], box[3] - box[1]) or mask.count > length * width / 2:
-        return False
+    breadth = mask.count / length
+    if breadth > BROAD_LINE * width or length + breadth < max(box[2] - box[0], box[3] - box[1]):
+        return 1.0
     depth = inkward - _extreme(inkward, width + 6, highest=False)  # above the paper nearby, lit or in shadow
     beside = _grown(lines, 3) & ~_grown(lines, 1)
-    return float((depth[beside] > 0.5 * depth[lines].median()).float().mean()) < 0.3
+    return float((depth[beside] > 0.3 * depth[lines].median()).float().mean())
 
 
 def _contrast(flat: Tensor, width: int) -> tuple[Tensor, Tensor]:
