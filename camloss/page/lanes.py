@@ -38,7 +38,7 @@ class Lane:
     """Threads that do one piece of work after the other, and the queue before them."""
 
     def __init__(self, workers: int, room: int, niceness: int = 0) -> None:
-        """Room counts who is being served, too; niceness is Linux's, the more the lower the priority."""
+        """Room counts who is being served, too; niceness is Linux's, beyond the page's: more is a lower priority."""
         self._pool = ThreadPoolExecutor(workers, initializer=_start_thread, initargs=(niceness,))
         self._room = room
         self._inside = 0
@@ -66,7 +66,8 @@ def _start_thread(niceness: int) -> None:
     torch.set_num_threads(1)  # more at once would slow down everyone
     if niceness and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):  # where threads have no priorities, the lane is still bounded
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
 DRAWINGS = Lane(WORKERS, room=128)  # 3 ms each
