@@ -701,7 +701,20 @@ def test_a_drawing_is_asked_about_once_a_frame_but_at_the_end_of_a_stroke_at_onc
     assert page.evaluate("window.asked") == 1
     page.mouse.up()
     assert settled(page) is not None
-    assert page.evaluate("window.asked") == 2
+    assert page.evaluate("window.asked") == 1  # the end is answered outside the worker
+
+
+def test_the_end_of_a_stroke_does_not_wait_for_the_worker(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("Worker.prototype.postMessage = () => { window.deaf = true; }")
+    press_and_move(page, example(5)[0])
+    page.wait_for_function("window.deaf")  # so that a question is open
+    assert page.evaluate("document.querySelector('[data-ready]').answer") is None
+    page.mouse.up()
+    assert settled(page) is not None
+    assert where(page) == "in your browser"
+    page.wait_for_timeout(1000)
+    expect(page.locator(".verdict")).not_to_have_text("Reading…")  # of the question that was left to itself
 
 
 def test_a_machine_that_falls_behind_the_pen_shows_maps_first_and_everything_in_the_end(open_page: Open) -> None:

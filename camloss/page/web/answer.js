@@ -14,14 +14,16 @@ const sketches = new WeakMap();
  * What the networks see in a drawing.
  *
  * @param {Drawing} drawing @param {Question} question @param {Twin[]} twins @param {Server} server
+ * @param {boolean} isAtRest whether nobody draws, so that the page may wait for an answer
  * @returns {Promise<Outcome>}
  * @throws {import("./server.js").ConnectionLost} there is nobody to answer
  */
-export async function answerTo(drawing, question, twins, server) {
+export async function answerTo(drawing, question, twins, server, isAtRest) {
   if (reader.has(question.networks)) {
     const given = await givenOf(drawing, server);
     if ("error" in given || "blank" in given) return given;
-    const answer = await reader.answer(given, question, twins);
+    const isQuick = !question.disturbance && !question.rub; // one small picture
+    const answer = await reader.answer(given, question, twins, isAtRest && isQuick);
     if (answer) return { answer, field: fieldOf(placementOf(drawing), answer), where: "in your browser" };
   }
   const { disturbance, rub, ...asked } = question; // the server shows a drawing as it is

@@ -93,7 +93,7 @@ export function start(root, props, server) {
 
   // ---- ask, while one draws
 
-  const refresh = liveLoop({
+  const { refresh, again } = liveLoop({
     ready: () => pad.frame(),
     async ask() {
       const { strokes, photo } = pad.drawing;
@@ -101,7 +101,7 @@ export function start(root, props, server) {
       const asked = { ...question.value, ...trials.value };
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
-        : await answerTo(drawing, asked, twins, server);
+        : await answerTo(drawing, asked, twins, server, !pad.isDrawing);
       return { drawing, asked, outcome };
     },
     show,
@@ -154,6 +154,7 @@ export function start(root, props, server) {
     },
     settled() {
       const { drawing } = pad;
+      if (reader.ready) again();
       enable("undo", pad.canUndo);
       enable("redo", pad.canRedo);
       enable("clear", !isBlank(drawing));

@@ -12,23 +12,30 @@ const SLOW = 700; // ms after which a question has been open for long
  *   `ready` for another answer; `ask` about the drawing as it is; `show` what came back; `lost` connection, which is tried
  *   again; `slow` where an answer takes long; `overloaded` where the server asks for patience; `failed` in asking or
  *   showing, which is not tried again; `busy` while a question is open.
- * @returns {() => void} to be called when there is something new to ask
+ * @returns {{refresh: () => void, again: () => void}} `refresh` is to be called when there is something new to ask;
+ *   `again` when the answer that is waited for can be had sooner by asking once more
  */
 export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, busy }) {
   let newest = 0; // number of the newest drawing
   let asked = 0; // number of the one that the open question is about
   let running = false;
+  let questions = 0; // of which the last one is open
+  let isSent = false; // that one, which otherwise waits to be asked
+  let giveUp = () => {}; // waiting for it
 
   /** @returns {Promise<T>} */
   async function askNow() {
+    const number = ++questions;
+    isSent = false;
     await ready();
+    isSent = true;
     for (let delay = 250; ; delay = Math.min(2 * delay, 2000)) {
       asked = newest;
-      const timer = setTimeout(slow, SLOW);
+      const timer = setTimeout(() => number === questions && slow(), SLOW);
       try {
         return await ask();
       } catch (problem) {
-        if (!(problem instanceof ConnectionLost)) throw problem;
+        if (!(problem instanceof ConnectionLost) || number !== questions) throw problem;
         if (problem instanceof ServerBusy) overloaded();
         else lost();
         await pause(delay * (0.5 + Math.random())); // not all visitors at the same moment
@@ -40,6 +47,9 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
 
   const askForNewer = () => (asked < newest ? askNow() : null);
 
+  /** @returns {Promise<null>} */
+  const givenUp = () => new Promise((resolve) => (giveUp = () => resolve(null)));
+
   async function run() {
     running = true;
     busy(true);
@@ -49,9 +59,9 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
       /** @type {Promise<T> | null} */
       let next = null;
       try {
-        const outcome = await open;
+        const outcome = await Promise.race([open, givenUp()]);
         next = askForNewer(); // on its way while this outcome is painted
-        show(outcome);
+        if (outcome) show(outcome);
       } catch (problem) {
         failed(problem);
         next ??= askForNewer();
@@ -62,8 +72,15 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
     busy(false);
   }
 
-  return () => {
-    newest += 1;
-    if (!running) run();
+  return {
+    refresh() {
+      newest += 1;
+      if (!running) run();
+    },
+    again() {
+      if (!running || !isSent) return;
+      newest += 1;
+      giveUp();
+    },
   };
 }

@@ -3,6 +3,7 @@
 
 import { pause } from "./dom.js";
 import { asBytes } from "./evidence.js";
+import { Tasks } from "./tasks.js";
 
 /** @import { Answer, AtEpoch, BuildUp, Epoch, Given, Question } from "./types.d.ts" */
 
@@ -20,6 +21,7 @@ class Reader {
     null;
   /** @type {{file: string, here: Promise<boolean>} | null} that pair's snapshots, once somebody wants to see them */ #held =
     null;
+  /** @type {Tasks | null} the same pair outside the worker, for answers that hold up nobody */ #atHand = null;
   #loading = Promise.resolve();
 
   constructor() {
@@ -28,7 +30,7 @@ class Reader {
     });
   }
 
-  /** Whether the worker holds a pair. */
+  /** Whether a pair is here. */
   get ready() {
     return this.#ready !== null;
   }
@@ -53,14 +55,13 @@ class Reader {
     if (!response.ok) return;
     const { file, source, snapshots = null } = await response.json();
     if (this.#ready?.file !== file) {
-      this.#ready = null;
-      this.#held = null;
+      this.#forget();
       if (!file) return;
-      await this.#call(
-        "load",
-        { weights: new URL(`weights/${file}`, import.meta.url).href, hash: file.replace(SUFFIX, "") },
-        12,
-      );
+      const given = { weights: new URL(`weights/${file}`, import.meta.url).href, hash: file.replace(SUFFIX, "") };
+      await this.#call("load", given, 12);
+      const atHand = new Tasks();
+      await atHand.load(given); // which the browser has kept
+      this.#atHand = atHand;
     }
     this.#ready = { networks, file, source, snapshots };
   }
@@ -95,8 +96,13 @@ class Reader {
   #dismiss() {
     this.#worker?.terminate();
     this.#worker = null;
+    this.#forget();
+  }
+
+  #forget() {
     this.#ready = null;
     this.#held = null;
+    this.#atHand = null;
   }
 
   /**
@@ -150,14 +156,18 @@ class Reader {
    * What the networks see, as `serve.answer` says it.
    *
    * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} twins
+   * @param {boolean} isAtOnce whether the page may wait for it, as nobody draws: after a pen is lifted or a button pressed,
+   *   Chromium brings no message from the worker before it has shown another frame
    * @returns {Promise<Answer | null>}
    */
-  async answer(given, question, twins) {
+  async answer(given, question, twins, isAtOnce) {
     const ready = this.#ready;
     if (!ready || !this.has(question.networks)) return null;
     const titles = Object.fromEntries(twins.map(({ variant, title }) => [variant, title]));
     try {
-      const { readings, pixels, logits, ...answer } = await this.#call("answer", { ...given, question, titles });
+      const whole = { ...given, question, titles };
+      const { readings, pixels, logits, ...answer } =
+        (isAtOnce && this.#atHand?.answer(whole)) || (await this.#call("answer", whole));
       return { ...answer, source: ready.source, seen: asBytes(pixels), ...readings };
     } catch {
       return null;
