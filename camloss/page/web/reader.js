@@ -10,6 +10,7 @@ import { Tasks } from "./tasks.js";
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
 const PATIENCE = 5000; // ms until the worker counts as broken
+const DOWNLOAD = 60000; // ms until a download does
 const SUFFIX = ".safetensors";
 
 class Reader {
@@ -57,11 +58,15 @@ class Reader {
     if (this.#ready?.file !== file) {
       this.#forget();
       if (!file) return;
-      const given = { weights: new URL(`weights/${file}`, import.meta.url).href, hash: file.replace(SUFFIX, "") };
-      await this.#call("load", given, 12);
-      const atHand = new Tasks();
-      await atHand.load(given); // which the browser has kept
-      this.#atHand = atHand;
+      const [weights, kernel, examples] = await Promise.all([
+        fetched(`weights/${file}`).then((response) => response.arrayBuffer()),
+        fetched("kernel.wasm").then((response) => response.arrayBuffer()),
+        fetched("examples.json").then((response) => response.json()),
+      ]);
+      const files = { weights, hash: file.replace(SUFFIX, ""), kernel, examples };
+      await this.#call("load", files, 12); // which has its own script to fetch first
+      this.#atHand = new Tasks();
+      await this.#atHand.load(files);
     }
     this.#ready = { networks, file, source, snapshots };
   }
@@ -126,7 +131,7 @@ class Reader {
   /** @param {string} name @returns {Promise<boolean>} whether the worker holds them */
   async #fetchSnapshots(name) {
     try {
-      const response = await fetch(new URL(`weights/${name}`, import.meta.url));
+      const response = await fetched(`weights/${name}`);
       if (!response.ok) return false;
       const file = await response.arrayBuffer();
       if (this.#held?.file !== name) return false; // another pair has come
@@ -189,5 +194,8 @@ class Reader {
     }
   }
 }
+
+/** A file of the page. @param {string} name */
+const fetched = (name) => fetch(new URL(name, import.meta.url), { signal: AbortSignal.timeout(DOWNLOAD) });
 
 export const reader = new Reader();

@@ -8,6 +8,8 @@ import { FIELD, writeStrokes } from "./pen.js";
 /** @import { Network } from "./network.js" */
 /** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
 
+/** @typedef {{weights: ArrayBuffer, hash: string, kernel: ArrayBuffer, examples: Example[]}} Files */
+
 /** What the page may ask for; each as in camloss/page/serve.py. */
 export class Tasks {
   /** @type {Map<string, Network>} by variant: both of one pair, or none */ #networks = new Map();
@@ -16,17 +18,14 @@ export class Tasks {
   #snapshots = new Map();
   /** @type {Uint8Array[]} the page's examples, which scraps are torn from */ #scraps = [];
 
-  /** @param {{weights: string, hash: string}} given addresses @throws {Error} the weights are damaged, or not to be had */
-  async load({ weights, hash }) {
+  /** @param {Files} given @throws {Error} the weights are damaged */
+  async load({ weights, hash, kernel, examples }) {
     this.#networks = new Map();
     this.#snapshots = new Map();
-    const code = fetch(new URL("kernel.wasm", import.meta.url)).then((response) => response.arrayBuffer());
-    const examples = fetch(new URL("examples.json", import.meta.url)).then((response) => response.json());
-    const file = await fetch(weights).then((response) => response.arrayBuffer());
-    if (!(await isWhole(file, hash))) throw new Error("damaged weights");
-    this.#scraps = (await examples).map((/** @type {Example} */ { strokes }) => asBytes(writeStrokes(strokes).pixels));
-    this.#kernel = await WebAssembly.compile(await code);
-    this.#networks = await networksIn(file, this.#kernel);
+    if (!(await isWhole(weights, hash))) throw new Error("damaged weights");
+    this.#scraps = examples.map(({ strokes }) => asBytes(writeStrokes(strokes).pixels));
+    this.#kernel = await WebAssembly.compile(kernel);
+    this.#networks = await networksIn(weights, this.#kernel);
   }
 
   /** @param {{file: ArrayBuffer, hash: string}} given @returns {Promise<boolean>} whether they are here now */
