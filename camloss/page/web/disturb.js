@@ -160,7 +160,7 @@ export function disturbed({ pixels, frame: [left, top, scale] }, { kind, strengt
   const result = KINDS[kind](digit, strength, seed, pool);
   const side = Math.sqrt(result.length);
   const off = Math.floor((side - DIGIT) / 2) * scale;
-  const asInk = (/** @type {Uint8Array} */ bytes) => Float32Array.from(bytes, (ink) => ink / 255);
+  const asInk = (/** @type {Uint8Array} */ bytes) => new Float32Array(bytes).map((ink) => ink / 255);
   return { pixels: asInk(result), drawn: asInk(onField(digit, side)), frame: [left - off, top - off, scale] };
 }
 

@@ -93,7 +93,7 @@ export function start(root, props, server) {
 
   // ---- ask, while one draws
 
-  const { refresh, again } = liveLoop({
+  const { refresh, hasten } = liveLoop({
     ready: () => pad.frame(),
     async ask() {
       const { strokes, photo } = pad.drawing;
@@ -154,7 +154,7 @@ export function start(root, props, server) {
     },
     settled() {
       const { drawing } = pad;
-      if (reader.ready) again();
+      hasten();
       enable("undo", pad.canUndo);
       enable("redo", pad.canRedo);
       enable("clear", !isBlank(drawing));

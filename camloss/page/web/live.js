@@ -12,8 +12,8 @@ const SLOW = 700; // ms after which a question has been open for long
  *   `ready` for another answer; `ask` about the drawing as it is; `show` what came back; `lost` connection, which is tried
  *   again; `slow` where an answer takes long; `overloaded` where the server asks for patience; `failed` in asking or
  *   showing, which is not tried again; `busy` while a question is open.
- * @returns {{refresh: () => void, again: () => void}} `refresh` is to be called when there is something new to ask;
- *   `again` when the answer that is waited for can be had sooner by asking once more
+ * @returns {{refresh: () => void, hasten: () => void}} `refresh` is to be called when there is something new to ask;
+ *   `hasten` when that shall not wait for the answer to something older
  */
 export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, busy }) {
   let newest = 0; // number of the newest drawing
@@ -77,10 +77,8 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
       newest += 1;
       if (!running) run();
     },
-    again() {
-      if (!running || !isSent) return;
-      newest += 1;
-      giveUp();
+    hasten() {
+      if (running && isSent && asked < newest) giveUp();
     },
   };
 }

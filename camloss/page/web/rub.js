@@ -3,15 +3,19 @@
 import { LAYOUT, words } from "./disturb.js";
 
 /**
- * The hottest pixels, the hotter first; of equals the one that is read first.
+ * The hottest pixels; of equals the one that is read first.
  *
  * @param {Float64Array} heat of each pixel @param {number} share of all pixels, in [0, 1]
  * @returns {Uint8Array} 1 where a pixel is to be rubbed out
  */
 export function hottest(heat, share) {
-  const order = [...heat.keys()].sort((a, b) => heat[b] - heat[a] || a - b);
+  const count = Math.round(share * heat.length);
+  const coolest = heat.slice().sort()[heat.length - count]; // of those that are rubbed out
+  let equals = count - heat.reduce((sum, value) => sum + (value > coolest ? 1 : 0), 0);
   const mask = new Uint8Array(heat.length);
-  for (const i of order.slice(0, Math.round(share * heat.length))) mask[i] = 1;
+  heat.forEach((value, i) => {
+    if (value > coolest || (value === coolest && equals-- > 0)) mask[i] = 1;
+  });
   return mask;
 }
 
