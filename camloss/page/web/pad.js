@@ -9,8 +9,6 @@ const LATE = 50; // ms from a move of the pen until the page hears of it
 const HURRY = 500; // ms after that
 const PATIENCE = 100; // ms for which the line then waits for its answer, to be drawn along with it
 
-const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-
 export class Pad {
   /** @type {Drawing[]} */ #past = [EMPTY];
   #now = 0;
@@ -21,7 +19,6 @@ export class Pad {
   #due = false; // to be drawn soon
   #timer = 0;
   #lateAt = -Infinity; // when the pen's places came late for the last time
-  /** @type {Promise<unknown>} the one after the last question */ #frame = Promise.resolve();
   #lifted = () => {}; // called when the stroke ends
   brush = 65; // width of the next stroke
 
@@ -107,16 +104,16 @@ export class Pad {
   }
 
   /**
-   * While one draws, a frame since it was last waited for: more answers than frames are of no use. In a hurry, the next
-   * one, which then shows all that has happened. The end of the stroke waits for none.
+   * While one draws, the next frame: more answers than frames are of no use. The end of the stroke waits for none.
    *
    * @returns {Promise<void>}
    */
   async frame() {
     if (!this.isDrawing) return;
-    const frame = this.isHurried ? nextFrame() : this.#frame;
-    await Promise.race([frame, new Promise((resolve) => (this.#lifted = () => resolve(null)))]);
-    this.#frame = nextFrame();
+    await new Promise((resolve) => {
+      this.#lifted = () => resolve(null);
+      requestAnimationFrame(resolve);
+    });
   }
 
   draw() {
