@@ -26,19 +26,21 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
   /** @returns {Promise<T>} */
   async function askNow() {
     const number = ++questions;
+    const isGivenUp = () => number !== questions;
     isSent = false;
     await ready();
     isSent = true;
     for (let delay = 250; ; delay = Math.min(2 * delay, 2000)) {
       asked = newest;
-      const timer = setTimeout(() => number === questions && slow(), SLOW);
+      const timer = setTimeout(() => isGivenUp() || slow(), SLOW);
       try {
         return await ask();
       } catch (problem) {
-        if (!(problem instanceof ConnectionLost) || number !== questions) throw problem;
+        if (!(problem instanceof ConnectionLost) || isGivenUp()) throw problem;
         if (problem instanceof ServerBusy) overloaded();
         else lost();
         await pause(delay * (0.5 + Math.random())); // not all visitors at the same moment
+        if (isGivenUp()) throw problem;
       } finally {
         clearTimeout(timer);
       }
