@@ -219,8 +219,9 @@ def _share_missed(ink: Tensor, inkward: Tensor, width: int) -> float:
     lines = ink >= 0.5
     mask = pack(lines)
     length = mask.thinning()[-1].length
-    breadth = mask.count / length
-    if breadth > BROAD_LINE * width or length + breadth < max(box[2] - box[0], box[3] - box[1]):
+    if mask.count > BROAD_LINE * width * length:  # dots, too, which have no length
+        return 1.0
+    if length + mask.count / length < max(box[2] - box[0], box[3] - box[1]):
         return 1.0
     depth = inkward - _extreme(inkward, width + 6, highest=False)  # above the paper nearby, lit or in shadow
     beside = _grown(lines, 3) & ~_grown(lines, 1)

@@ -291,6 +291,17 @@ def test_a_dot_is_a_dot() -> None:
     assert bright.mean(0).tolist() == pytest.approx([14, 14], abs=0.5)
 
 
+@pytest.mark.parametrize("side", [5, 28, 160, 280, 600])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.25])
+def test_a_dot_in_a_photo_is_no_reason_to_fail(side: int, share: float) -> None:
+    y, x = np.mgrid[:side, :side]
+    grey = np.where(np.hypot(x - side // 2, y - side // 2) <= share * side, 0.1, 0.9)
+    noisy = grey + np.random.default_rng(0).normal(0, 0.02, grey.shape)
+    for picture in (grey, 1 - grey, noisy.clip(0, 1)):
+        pixels = preprocess_sketch(picture)
+        assert pixels is None or bool((pixels[0, 0] > 0).any())
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
