@@ -37,7 +37,7 @@ WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
 MIN_SIGNAL_TO_NOISE = 6.0
 BROAD = (0.05, 0.12, 0.4)  # of the picture's longer side: what is broader is paper or a shadow, for pens of any width
-BROAD_LINE = 0.7  # of what is looked for; lines are narrower on average
+BROAD_LINE = 0.7  # of the broadest line that can be found, which is a pixel narrower than what is looked for
 FEW_MISSED = 0.02  # of what lies beside the lines
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
 
@@ -219,7 +219,7 @@ def _share_missed(ink: Tensor, inkward: Tensor, width: int) -> float:
     lines = ink >= 0.5
     mask = pack(lines)
     length = mask.thinning()[-1].length
-    if mask.count > BROAD_LINE * width * length:  # dots, too, which have no length
+    if mask.count > BROAD_LINE * (width - 1) * length:  # dots, too, which have no length
         return 1.0
     if length + mask.count / length < max(box[2] - box[0], box[3] - box[1]):
         return 1.0

@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from camloss.digits import sketch
+from camloss.digits.hands import FAMILIES, draw_hands
 from camloss.digits.pen import BOX, MNIST_PEN, PEN, Sketch
 from camloss.digits.sketch import prepare_sketch, preprocess_sketch
 from camloss.digits.strokes import Stroke, render_strokes
@@ -82,6 +84,17 @@ def test_size_and_place_do_not_matter(name: str, extent: float, at: tuple[float,
 @pytest.mark.parametrize("side", [28, 56, 112, 333, 1000, 2500])
 def test_resolution_does_not_matter(name: str, side: int) -> None:
     assert difference(pixels_of(draw(name)), pixels_of(draw(name, side=side))) < (0.35 if side < 100 else 0.15)
+
+
+def test_of_pictures_as_small_as_mnists_the_ink_is_found_whole() -> None:
+    """There a pen is as broad as what is looked for first, which finds its narrower stretches alone."""
+    images = draw_hands(5, 0, list(FAMILIES)).images
+    whole = 0
+    for image in images:
+        found = sketch._ink(image / 255, is_transparent=False)
+        assert found is not None
+        whole += float((found[image[0] > 127] >= 0.5).float().mean()) > 0.9
+    assert whole >= 0.97 * len(images)
 
 
 @EVERY_DIGIT
