@@ -106,9 +106,10 @@ RULES = """\
 By the rules of [the study](protocol.md), which were written down before the runs. Made by `python scripts/report.py`
 from one record a run; no number is typed by hand. Differences are paired by seed, with 95 % intervals of Student's t
 over the seeds."""
-LIMITS = """\
+LIMITS = f"""\
 One data set (MNIST), one network, and at most five seeds. All surroundings are ours; other ones may tell another story.
-Sums over the field and cleared features are ways of reading a network that it was not trained for."""
+The area-matched controls are as small as the maps of {WAYS[MATCHED_TO].title}. Sums over the field and cleared features
+are ways of reading a network that it was not trained for."""
 
 
 def main() -> None:
@@ -146,13 +147,14 @@ def pages(folder: Path) -> dict[str, str]:
     last, held = parts[-1], longest_with_control(parts)
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
     shown = ((held or last).figure("scraps"), parts[0].figure("dose"))
-    sections = ["# Does CAM-loss work?", answer(parts), last.summary(), MEANT, *filter(None, shown), FOLD, RULES]
+    sections = ["# Does CAM-loss work?", last.headline(), answer(parts), last.summary(), MEANT, *filter(None, shown)]
+    sections += [FOLD, RULES]
     for part in parts:
         sections += part.sections()
     sections += ["### What is left open", left_open(lengths, parts), LIMITS, "### The runs", runs(lengths)]
     return {
         "docs/results.md": "\n\n".join(sections) + "\n",
-        "docs/records/study.md": f"{answer(parts)}\n\n{last.summary()}\n",
+        "docs/records/study.md": f"{last.headline()}\n\n{last.summary()}\n",
         "camloss/page/web/study.json": json.dumps(on_the_page(lengths, last), indent=1) + "\n",
         **figures,
     }
@@ -207,6 +209,20 @@ class Part:
     @property
     def claims(self) -> list[Claim]:
         return claims(self.records, self.chosen, self.controls)
+
+    def headline(self) -> str:
+        """The answer in one sentence: what is shown, by how much, and beside which control."""
+        title, baseline = WAYS[self.chosen].title, WAYS[BASELINE].title
+        shown = [claim for claim in self.claims if claim.verdict == "shown"]
+        if not shown:
+            return f"**Of {len(CLAIMS)} claims for {title}, the {self.length} runs show none.**"
+        better = "; ".join(
+            f"{lower(claim.words)} better, by {points(claim.from_baseline)} points than {baseline} and by "
+            f"{points(claim.from_control)} than its strongest control, *{WAYS[claim.control].title}*"
+            for claim in shown
+            if claim.control is not None
+        )
+        return f"**Shown of {title}, in the {self.length} runs ({in_words(fewest(*shown))}): {better}.**"
 
     def found(self) -> str:
         """Of the first claim, and what it costs, beside cross-entropy."""
@@ -592,8 +608,10 @@ def why_open(claim: Claim) -> str:
     return "an interval includes zero, or the corrected p-value is too high"
 
 
-def fewest(claim: Claim) -> int:
-    return min(0 if found is None else found.seeds for found in (claim.from_baseline, claim.from_control))
+def fewest(*claims: Claim) -> int:
+    """Seeds of the differences that claims rest on."""
+    differences = [found for claim in claims for found in (claim.from_baseline, claim.from_control)]
+    return min(0 if found is None else found.seeds for found in differences)
 
 
 def in_words(count: int) -> str:

@@ -48,7 +48,7 @@ def test_a_page_that_is_not_what_the_records_say_is_found(
 
 def answer(results: str) -> list[str]:
     """The sentences that come first: Asked, Found, Held against, So."""
-    sentences = results.split("\n\n")[1].splitlines()
+    sentences = results.split("\n\n")[2].splitlines()
     assert [sentence.partition(":**")[0] for sentence in sentences] == [
         "- **Asked",
         "- **Found",
@@ -84,7 +84,14 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2))
     results = made["docs/results.md"]
     said = answer(results)
-    assert made["docs/records/study.md"].startswith("\n".join(said))
+    headline = made["docs/records/study.md"].split("\n\n")[0]
+    assert results.split("\n\n")[1] == headline
+    number = r"\+\d\d\.\d \[\+\d\d\.\d, \+\d\d\.\d\]"
+    assert re.fullmatch(
+        rf"\*\*Shown of CAM-loss at alpha [\d.]+, in the short runs \(5 seeds\): it reads digits among scraps better, "
+        rf"by {number} points than cross-entropy and by {number} than its strongest control, \*.+\*\.\*\*",
+        headline,
+    )
     assert re.search(
         r"In the short runs \(5 seeds\) CAM-loss at alpha [\d.]+ reads 8\d\.\d% of .* \d\d\.\d%: \+", said[1]
     )
@@ -127,7 +134,8 @@ def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Pa
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, {"ce": 4, "alpha-3": 4, "small-cam": 2}, scraps_8=0.3))
-    assert "show nothing, refute nothing, and leave open that" in made["docs/records/study.md"]
+    assert "**Of 4 claims for CAM-loss at alpha 3, the short runs show none.**" in made["docs/records/study.md"]
+    assert "show nothing, refute nothing, and leave open that" in made["docs/results.md"]
     assert "2 seeds, and 5 are asked for" in made["docs/results.md"]
     said = answer(made["docs/results.md"])
     assert "(4 seeds)" in said[1]
