@@ -33,9 +33,10 @@ Each row is one change to the row that it names: what it does to the cross-entro
 {VALIDATION:,} validation images, in ten-thousandths, over the seeds that both rows have (how many stands in brackets),
 with its standard error where there are several. The twin trains on the other 50,000 images of MNIST's training set,
 without drawn digits where the row does not name them. Less is better. Most rows have one seed, and of one seed a
-difference under 10 decides nothing. Multiply-adds are those of one forward pass, CPU time that of a run on one thread
-of an AMD EPYC with bfloat16. Made by `python scripts/ablate.py` from [recipe.jsonl](recipe.jsonl), which holds every
-run; what did not help is no longer in the code.
+difference under 10 decides nothing. The twin's alpha is 3 in all of them, as it was until the study chose another: to
+compare with these rows, give `--alpha 3`. Multiply-adds are those of one forward pass, CPU time that of a run on one
+thread of an AMD EPYC with bfloat16. Made by `python scripts/ablate.py` from [recipe.jsonl](recipe.jsonl), which holds
+every run; what did not help is no longer in the code.
 
 Muon's rates are named as they were when they were tried, in a unit a quarter of today's (`Muon.size` in
 `camloss/training/optimizer.py`): the recipe's 0.04 is the config's `learning_rate` of 0.01. What learning handwriting

@@ -53,7 +53,7 @@ def test_three_are_trained_alike_but_for_the_loss(checkout: Path) -> None:
     records = [json.loads((checkout / "out" / name / "training.json").read_text(encoding="utf-8")) for name in THREE]
     assert [record["variant"] for record in records] == THREE
     assert len({record["run"] for record in records}) == 1
-    assert [record["history"][-1]["alpha"] for record in records] == [0.0, 3.0, 1.5]
+    assert [record["history"][-1]["alpha"] for record in records] == [0.0, 10.0, 5.0]
 
 
 def test_three_answer(checkout: Path) -> None:

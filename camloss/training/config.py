@@ -45,7 +45,7 @@ class TrainConfig:
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
-    alpha: float = option(3.0, "weight of L_cam in the cam twin")
+    alpha: float = option(10.0, "weight of L_cam in the cam twin")
     warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: float = option(0.6, "how far size, slant, rotation, place and stroke width of the images vary; 0: not")
     hands: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
@@ -104,7 +104,7 @@ class TrainConfig:
 RECIPES: dict[str, TrainConfig] = {
     "default": TrainConfig(),
     # The first recipe of this project, but with today's handwriting: twice the operations, AdamW, images varied more.
-    "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0),
+    "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0, alpha=3.0),
     # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
     "original": TrainConfig(
         arch="plain_cnn",

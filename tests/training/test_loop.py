@@ -17,7 +17,7 @@ def test_both_twins_learn(config: TrainConfig, data: MNISTData) -> None:
         assert accuracy(twin.model, data.test) >= 0.95
         assert not twin.model.training
         assert [entry["epoch"] for entry in twin.history] == [1, 2, 3, 4]
-        assert [entry["alpha"] for entry in twin.history] == ([0, 0, 0, 0] if variant == "ce" else [0, 3, 3, 3])
+        assert [entry["alpha"] for entry in twin.history] == ([0, 0, 0, 0] if variant == "ce" else [0, 10, 10, 10])
         assert all(math.isfinite(value) for entry in twin.history for value in entry.values())
     assert len(lines) == 8
     assert lines[0].startswith("ce epoch  1/4  L_ce ")
