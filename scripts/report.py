@@ -19,12 +19,14 @@ from _svg import Point, line_chart
 from camloss import CamlossError, cli
 from camloss.training.comparison import (
     CLAIMS,
+    COST,
     SEEDS,
     Claim,
     Difference,
     Records,
     chosen_alpha,
     claims,
+    doses,
     paired,
     strongest_control,
 )
@@ -148,7 +150,7 @@ def pages(folder: Path) -> dict[str, str]:
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
     shown = ((held or last).figure("scraps"), parts[0].figure("dose"))
     sections = ["# Does CAM-loss work?", last.headline(), answer(parts), last.summary(), MEANT, *filter(None, shown)]
-    sections += [FOLD, RULES]
+    sections += [FOLD, RULES, "### How alpha was chosen", choice_of_alpha(lengths["short"])]
     for part in parts:
         sections += part.sections()
     sections += ["### What is left open", left_open(lengths, parts), LIMITS, "### The runs", runs(lengths)]
@@ -169,6 +171,28 @@ def answer(parts: Sequence["Part"]) -> str:
     )
     sentences = {"Asked": asked, "Found": last.found(), "Held against": held_against(parts), "So": last.verdicts()}
     return "\n".join(f"- **{name}:** {sentence}" for name, sentence in sentences.items())
+
+
+def choice_of_alpha(short: Records) -> str:
+    """What the protocol's rule looks at, and what it picks."""
+    chosen = chosen_alpha(short)
+    rows = [
+        [
+            WAYS[way].title,
+            seeds_in(short, way),
+            f"{round(100 * dose.cost, 2) + 0.0:.2f}",
+            f"{dose.among_scraps:.1%} ± {100 * dose.error:.1f}",
+            "chosen" if way == chosen else "costs too much" if dose.cost > COST else "",
+        ]
+        for way, dose in doses(short).items()
+    ]
+    header = ["short runs, on the validation images", "seeds", "cost in points", "among eight scraps", ""]
+    rule = (
+        f"Of those that cost at most {100 * COST:g} points of cross-entropy's accuracy on plain digits, the one that "
+        "reads most digits among scraps (mean ± standard error); of two within one standard error, the smaller."
+    )
+    none = f"None is chosen yet; until then this page speaks of {WAYS[MATCHED_TO].title}."
+    return "\n\n".join([rule, cli.table(header, rows), *([] if chosen else [none])])
 
 
 def held_against(parts: Sequence["Part"]) -> str:

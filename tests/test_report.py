@@ -100,6 +100,8 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     assert "leave open that its maps lie on the ink better and that its maps tell two digits apart better." in said[3]
     assert results.count("an interval includes zero, or the corrected p-value is too high") == 2
     assert "there are no long runs to compare" in results
+    assert len(re.findall(r"^\| CAM-loss at .* chosen \|$", results, re.MULTILINE)) == 1
+    assert "None is chosen yet" not in results
     assert "![Accuracy by alpha, short runs](results/dose-short.svg)" in results
     for name, text in made.items():
         assert "nan" not in text, name
@@ -137,6 +139,7 @@ def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
     assert "**Of 4 claims for CAM-loss at alpha 3, the short runs show none.**" in made["docs/records/study.md"]
     assert "show nothing, refute nothing, and leave open that" in made["docs/results.md"]
     assert "2 seeds, and 5 are asked for" in made["docs/results.md"]
+    assert "None is chosen yet; until then this page speaks of CAM-loss at alpha 3." in made["docs/results.md"]
     said = answer(made["docs/results.md"])
     assert "(4 seeds)" in said[1]
     assert "(2 seeds)" in said[2]

@@ -11,6 +11,7 @@ from camloss.training.comparison import (
     Records,
     chosen_alpha,
     claims,
+    doses,
     holm,
     paired,
     strongest_control,
@@ -81,6 +82,10 @@ def test_the_chosen_alpha_costs_little_and_is_the_smallest_of_the_best(tmp_path:
     assert chosen_alpha(Records(tmp_path)) == "alpha-10"
     write(tmp_path, "alpha-30", 5, scraps_8=0.95, accuracy=0.9891)
     assert chosen_alpha(Records(tmp_path)) == "alpha-30"
+    dose = doses(Records(tmp_path))["alpha-30"]
+    assert dose.cost == pytest.approx(0.0009)
+    assert dose.among_scraps == pytest.approx(0.952)
+    assert dose.error == pytest.approx(0.001 * (2.5 / 5) ** 0.5)
 
 
 def test_the_strongest_control_is_neither_a_variant_nor_a_reference(tmp_path: Path) -> None:
