@@ -45,7 +45,8 @@ def test_tables_scroll_by_themselves(tmp_path: Path) -> None:
 def test_the_committed_results_have_an_answer_and_a_rest() -> None:
     results = results_in(ROOT / "docs")
     assert results is not None
-    assert results.answer.startswith("# Does CAM-loss work?\n\n- **Asked:** ")
+    assert results.answer.startswith("# Does CAM-loss work?\n\n**")
+    assert "\n\n- **Asked:** " in results.answer
     assert results.answer.count('class="wide"') == 1  # the claims
     assert results.answer.count("](web/") == 2
     assert results.rest.count("### ") > 10

@@ -88,7 +88,7 @@ def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
     """Blank, noise and houses; what the examples of digits get is in tests/page/test_examples.py."""
     models = Twins.load(ROOT / "checkpoints").models
     for family in ("blank", "noise", "house"):
-        found = pair_doubts(models, draw_nondigits(family, 8, seed=0))
+        found = pair_doubts(models, draw_nondigits(family, 40, seed=0))
         assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family
 
 
