@@ -241,8 +241,8 @@ class Part:
         if not shown:
             return f"**Of {len(CLAIMS)} claims for {title}, the {self.length} runs show none.**"
         better = "; ".join(
-            f"{lower(claim.words)} better, by {points(claim.from_baseline)} points than {baseline} and by "
-            f"{points(claim.from_control)} than its strongest control, *{WAYS[claim.control].title}*"
+            f"{lower(claim.words)} better than {baseline} ({points(claim.from_baseline)} points) and than its "
+            f"strongest control, *{WAYS[claim.control].title}* ({points(claim.from_control)} points)"
             for claim in shown
             if claim.control is not None
         )
