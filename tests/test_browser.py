@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import re
 import shutil
@@ -404,8 +405,9 @@ def test_the_results_fit_on_two_screens(open_page: Open) -> None:
     page.wait_for_function("(table) => table.scrollLeft > 0", arg=table.element_handle())
 
 
-def test_a_finger_finds_every_button_on_a_phone(open_page: Open) -> None:
-    page = open_page(**{**PHONE, "viewport": {"width": 320, "height": 640}})
+@pytest.mark.parametrize("size", [(320, 640), (844, 390)])
+def test_a_finger_finds_every_button_on_a_phone(open_page: Open, size: tuple[int, int]) -> None:
+    page = open_page(**{**PHONE, "viewport": {"width": size[0], "height": size[1]}})
     show_example(page, 3)
     assert page.evaluate(FLAWS) == []
     for name in ("Draw", "How it works", "Results"):
@@ -417,6 +419,10 @@ def test_a_finger_finds_every_button_on_a_phone(open_page: Open) -> None:
             assert box is not None
             assert box["height"] >= 44, target.inner_text()
             assert box["width"] >= 44, target.inner_text()
+    page.get_by_role("tab", name="Draw").click()
+    boxes = [target.bounding_box() for target in page.locator(".examples button").all()]
+    for one, other in itertools.pairwise(box for box in boxes if box is not None):
+        assert other["x"] >= one["x"] + one["width"] or other["y"] >= one["y"] + one["height"]
 
 
 def test_bars_are_seen_in_forced_colours_and_in_print(open_page: Open) -> None:
