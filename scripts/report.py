@@ -182,7 +182,7 @@ def choice_of_alpha(short: Records) -> str:
             seeds_in(short, way),
             f"{round(100 * dose.cost, 2) + 0.0:.2f}",
             f"{dose.among_scraps:.1%} ± {100 * dose.error:.1f}",
-            "chosen" if way == chosen else "costs too much" if dose.cost > COST else "",
+            "chosen" if way == chosen else "" if dose.is_cheap else "costs too much",
         ]
         for way, dose in doses(short).items()
     ]
@@ -370,6 +370,7 @@ class Part:
                 cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
                 "Differences from cross-entropy, in points:",
                 cli.table(["way", *MEASURES.values()], differences),
+                *filter(None, [self.figure("dose")]),
             ]
         )
 

@@ -887,13 +887,13 @@ def test_drawing_goes_on_with_the_server_killed(open_page: Open, tmp_path: Path)
         page = open_page(server=server, watched=False)  # the browser itself logs what gradio asks a dead server
         server.kill()
         draw(page, example(5))
-        page.locator("[name=other]").select_option("3")
+        page.locator("[name=other]").select_option("6")
         answer = settled(page)
         assert [answer[variant]["digit"] for variant in VARIANTS] == [5, 5]
         assert where(page) == "in your browser"
         for variant in VARIANTS:
             assert ink(page, f"[data-variant={variant}] [data-map=cam] canvas") > 10_000
-            assert len(set(numbers(answer[variant]["contrast"], -1).tolist())) > 10
+            assert len(set(numbers(answer[variant]["contrast"], -1).tolist())) > 20
         page.get_by_role("tab", name="How it works").click()
         expect(page.locator(".note")).to_have_text("Evidence for 5.")
         assert ink(page, "[data-show=cam] canvas") > 10_000

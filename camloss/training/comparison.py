@@ -119,7 +119,7 @@ def chosen_alpha(records: Records) -> str | None:
     """
     if any(len(records.runs[way]) < WAYS[way].seeds for way in (BASELINE, *ALPHAS)):
         return None
-    cheap = {way: dose for way, dose in doses(records).items() if dose.cost <= COST}
+    cheap = {way: dose for way, dose in doses(records).items() if dose.is_cheap}
     if not cheap:
         return None
     best = max(cheap.values(), key=lambda dose: dose.among_scraps)
@@ -135,6 +135,10 @@ class Dose:
     among_scraps: float
     error: float
     """Standard error of the latter."""
+
+    @property
+    def is_cheap(self) -> bool:
+        return self.cost <= COST
 
 
 def doses(records: Records) -> dict[str, Dose]:
