@@ -15,9 +15,14 @@ TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01  # secon
 
 
 def hardware() -> str:
+    """The processor, what runs on it, and the GPU that "auto" takes where there is one."""
     import torch
 
-    return f"{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
+    from camloss.training.hardware import environment, pick_device
+
+    device = pick_device("auto")
+    gpu = "" if device.type == "cpu" else f"{environment(device)['device']}, "
+    return f"{gpu}{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,10 @@ from camloss.maps import min_max_normalize
 from camloss.metrics import area_above_half
 from camloss.training.config import TrainConfig
 from camloss.training.controls import BASELINE, MATCHED_TO, WAYS, MapOf
+from camloss.training.hardware import pick_device
 from camloss.training.loop import train
 from camloss.training.resume import TrainingState
-from camloss.training.survey import choices, survey
+from camloss.training.survey import FeaturesOn, choices, survey
 from camloss.twins import alone_in
 
 OWN = ("alpha", "seed")  # of the config: what each run has of its own
@@ -133,9 +134,10 @@ class Study:
             write_atomically(self.record_path(run), to_json(record))
 
     def model(self, run: str) -> MapClassifier:
-        """The network of a trained run, in eval mode."""
+        """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
         model = load_weights(self.folder(run) / WEIGHTS)
         model.pooling = WAYS[way_of(run)].pooling or model.pooling
+        model.features = FeaturesOn(pick_device(self.config.device), model.features)
         return model
 
     def strength(self, way: str, data: MNISTData) -> float:

@@ -6,7 +6,7 @@ Features on disturbed digits are computed in the precision of the training, all 
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss.diagnose import diagnose
@@ -100,6 +100,25 @@ def choices(model: MapClassifier, validation: Split, precision: str) -> dict[str
     for name in PRIMARY:
         numbers |= surroundings(model, look, some, validation, name)
     return numbers | of_two_digits(model, look, some, validation, "apart")
+
+
+class FeaturesOn(nn.Module):
+    """A backbone that computes on some device, for those who hold images and maps on the CPU.
+
+    Args:
+        device: where it computes; the head, which is one small product, stays where the images are.
+        features: the backbone.
+    """
+
+    def __init__(self, device: torch.device, features: nn.Module) -> None:
+        super().__init__()
+        self.device, self.features = device, features.to(device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, H0, W0) -> (N, C, H, W), both on the CPU; in bfloat16 where the CPU would do so."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=torch.is_autocast_enabled("cpu")):
+            features: Tensor = self.features(x.to(self.device))
+        return features.cpu()
 
 
 def looker(model: MapClassifier, precision: str) -> Look:

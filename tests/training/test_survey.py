@@ -12,7 +12,7 @@ from camloss.digits.models import MapClassifier
 from camloss.metrics import ink_energy
 from camloss.training import survey
 from camloss.training.evaluation import pixels, true_cams
-from camloss.training.survey import choices, looker, of_two_digits, surroundings
+from camloss.training.survey import FeaturesOn, choices, looker, of_two_digits, surroundings
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,17 @@ def test_maximum_pooling_has_no_sum(split: Split) -> None:
     assert "blank_40_sum" not in numbers
     right = model(on_field(split.images, 40).float() / 255)[0].argmax(1) == split.labels
     assert numbers["blank_40"] == pytest.approx(right.float().mean().item())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_backbone_on_a_device_answers_as_it_did_in_the_precision_that_is_asked_for(
+    split: Split, precision: str
+) -> None:
+    torch.manual_seed(0)
+    model = build_model("light_cnn").eval()
+    images = split.images.float() / 255
+    before, exact = looker(model, precision)(images), looker(model, "float32")(images)
+    model.features = FeaturesOn(torch.device("cpu"), model.features)
+    after = looker(model, precision)(images)
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    assert torch.equal(after[1], exact[1]) == (precision == "float32")
