@@ -109,9 +109,31 @@ By the rules of [the study](protocol.md), which were written down before the run
 from one record a run; no number is typed by hand. Differences are paired by seed, with 95 % intervals of Student's t
 over the seeds."""
 LIMITS = f"""\
-One data set (MNIST), one network, and at most five seeds. All surroundings are ours; other ones may tell another story.
+One data set (MNIST), and at most five seeds. What is shown is shown of one small network and its recipe; how other ones
+do stands under *Elsewhere*. All surroundings are ours; other ones may tell another story.
 The area-matched controls are as small as the maps of {WAYS[MATCHED_TO].title}. Sums over the field and cleared features
 are ways of reading a network that it was not trained for."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where else the protocol wants to see the answer: in which it decides nothing."""
+
+    words: str
+    asked: Mapping[str, int]
+    """Seeds by way."""
+    way: str | None = None
+    """What is held against cross-entropy; by default the chosen alpha."""
+
+
+ELSEWHERE = {
+    "gpu": Place(
+        "the whole recipe on a GPU",
+        {name: way.seeds for name, way in WAYS.items()} | dict.fromkeys(("max-pooling", "small-features"), SEEDS),
+    ),
+    "resnet18": Place("ResNet-18 by the same recipe", dict.fromkeys((BASELINE, "alpha-10", "max-pooling"), 3)),
+    "original": Place("the original recipe, which pools the maximum", {BASELINE: 5, "alpha-3": 5}, "alpha-3"),
+}
 
 
 def main() -> None:
@@ -147,22 +169,37 @@ def pages(folder: Path) -> dict[str, str]:
     if not parts:
         raise CamlossError(f"nothing to compare in {folder}; run python scripts/sweep.py")
     last, held = parts[-1], longest_with_control(parts)
+    places = [
+        Part(name, records, place.way or chosen, controls)
+        for name, place in ELSEWHERE.items()
+        if (records := Records(folder / name)).runs[BASELINE] and records.runs[place.way or chosen]
+    ]
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
     shown = ((held or last).figure("scraps"), parts[0].figure("dose"))
-    sections = ["# Does CAM-loss work?", last.headline(), answer(parts), last.summary(), MEANT, *filter(None, shown)]
+    sections = [
+        "# Does CAM-loss work?",
+        last.headline(),
+        answer(parts, places),
+        last.summary(),
+        MEANT,
+        *filter(None, shown),
+    ]
     sections += [FOLD, RULES, "### How alpha was chosen", choice_of_alpha(lengths["short"])]
     for part in parts:
         sections += part.sections()
-    sections += ["### What is left open", left_open(lengths, parts), LIMITS, "### The runs", runs(lengths)]
+    for place in places:
+        sections += place.sections_elsewhere(last)
+    everything = lengths | {place.length: place.records for place in places}
+    sections += ["### What is left open", left_open(lengths, parts, places), LIMITS, "### The runs", runs(everything)]
     return {
         "docs/results.md": "\n\n".join(sections) + "\n",
-        "docs/records/study.md": f"{last.headline()}\n\n{last.summary()}\n",
+        "docs/records/study.md": "\n\n".join([last.headline(), last.summary(), *tried_elsewhere(places)]) + "\n",
         "camloss/page/web/study.json": json.dumps(on_the_page(lengths, last), indent=1) + "\n",
         **figures,
     }
 
 
-def answer(parts: Sequence["Part"]) -> str:
+def answer(parts: Sequence["Part"], places: Sequence["Part"]) -> str:
     """What was asked, what was found, what the strongest control did, and what follows: a sentence each."""
     last = parts[-1]
     asked = (
@@ -170,7 +207,26 @@ def answer(parts: Sequence["Part"]) -> str:
         f"{listed(lower(words) for words in CLAIMS)}."
     )
     sentences = {"Asked": asked, "Found": last.found(), "Held against": held_against(parts), "So": last.verdicts()}
+    if beyond := elsewhere(places):
+        sentences["Elsewhere"] = f"Of the digits among scraps:\n{beyond}"
     return "\n".join(f"- **{name}:** {sentence}" for name, sentence in sentences.items())
+
+
+def elsewhere(places: Sequence["Part"]) -> str:
+    """How the first claim does in other places, a line each; "" without any."""
+    return "\n".join(f"  - {words}" for place in places if (words := place.elsewhere()))
+
+
+def tried_elsewhere(places: Sequence["Part"]) -> list[str]:
+    """In which other places the first claim looks the same, and in which not; empty without any."""
+    by_lead: dict[bool, list[str]] = {True: [], False: []}
+    for place in places:
+        if place.over_baseline:
+            words, seeds = ELSEWHERE[place.length].words, in_words(place.over_baseline.difference.seeds)
+            by_lead[place.leads].append(f"{words} ({seeds})")
+    ahead, behind = (listed(words) or "nowhere" for words in by_lead.values())
+    words = f"Tried elsewhere, on digits among scraps. Ahead of both: {ahead}. Not ahead of both: {behind}."
+    return [words] if any(by_lead.values()) else []
 
 
 def choice_of_alpha(short: Records) -> str:
@@ -251,7 +307,7 @@ class Part:
     def found(self) -> str:
         """Of the first claim, and what it costs, beside cross-entropy."""
         one, other = WAYS[self.chosen].title, WAYS[BASELINE].title
-        read = compared(self.records, self.chosen, BASELINE, FIRST)
+        read = self.over_baseline
         if read is None:
             return f"The {self.length} runs of {one} and {other} share no seed yet."
         among = (
@@ -260,6 +316,16 @@ class Part:
         )
         plain = compared(self.records, self.chosen, BASELINE, "accuracy")
         return f"{among}; of plain digits {plain.one:.2%} and {plain.other:.2%}." if plain else f"{among}."
+
+    @property
+    def over_baseline(self) -> "Compared | None":
+        return compared(self.records, self.chosen, BASELINE, FIRST)
+
+    @property
+    def leads(self) -> bool:
+        """Whether more digits among scraps are read than by cross-entropy and, where it is there, the control."""
+        both = (self.over_baseline, self.against_control)
+        return all(found.difference.mean > 0 for found in both if found)
 
     @property
     def against_control(self) -> "Compared | None":
@@ -276,6 +342,38 @@ class Part:
             f"*{WAYS[control].title}*, reads {found.other:.1%} of the digits among scraps and "
             f"{WAYS[self.chosen].title} {found.one:.1%}: {ahead(found)}."
         )
+
+    def elsewhere(self) -> str:
+        """The first claim in a place that decides nothing: what it reads, and over whom; "" where none can be held."""
+        found = self.over_baseline
+        if found is None:
+            return ""
+        over = f"over {WAYS[BASELINE].title} {points(found.difference)} points"
+        if self.against_control:
+            control = WAYS[str(self.controls[FIRST])].title
+            over += f", over *{control}* {points(self.against_control.difference)}"
+        seeds = in_words(found.difference.seeds)
+        return f"{ELSEWHERE[self.length].words} ({seeds}): {WAYS[self.chosen].title} reads {found.one:.1%}, {over}"
+
+    def sections_elsewhere(self, judged: "Part") -> Iterator[str]:
+        """What a place that decides nothing has to say; `judged` are the runs that decide."""
+        yield f"### Elsewhere: {ELSEWHERE[self.length].words}"
+        if self.chosen == judged.chosen and fewest(*self.claims) >= SEEDS:
+            yield self.repeats(judged)
+        yield self.claimed()
+        yield self.every_way()
+        yield self.shortcuts()
+
+    def repeats(self, judged: "Part") -> str:
+        """Which verdicts are the same here."""
+        pairs = list(zip(judged.claims, self.claims, strict=True))
+        others = [
+            f"{lower(one.words)}, which is {one.verdict} there and {two.verdict} here"
+            for one, two in pairs
+            if one.verdict != two.verdict
+        ]
+        rest = f"; not so that {listed(others)}" if others else ""
+        return f"Of the {len(pairs)} verdicts of the {judged.length} runs {len(pairs) - len(others)} repeat here{rest}."
 
     def verdicts(self) -> str:
         """What the runs show, refute and leave open, by claim."""
@@ -316,6 +414,7 @@ class Part:
         yield self.claimed()
         yield f"### {self.length.capitalize()} runs: every way to train"
         yield self.every_way()
+        yield from filter(None, [self.figure("dose")])
         yield f"### {self.length.capitalize()} runs: surroundings"
         yield self.surroundings()
         yield f"### {self.length.capitalize()} runs: where the maps lie"
@@ -370,7 +469,6 @@ class Part:
                 cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
                 "Differences from cross-entropy, in points:",
                 cli.table(["way", *MEASURES.values()], differences),
-                *filter(None, [self.figure("dose")]),
             ]
         )
 
@@ -598,7 +696,7 @@ def runs(lengths: Mapping[str, Records]) -> str:
     }
     return (
         f"Seeds that are in so far:\n\n{cli.table(['way', 'role', 'alpha', 'asked for', *lengths], rows)}\n\n"
-        f"Ways without a run: {missing}.\n\nTrained and measured on {'; '.join(sorted(devices))}."
+        f"Ways without a run: {missing}.\n\nTrained on {'; '.join(sorted(devices))}."
     )
 
 
@@ -610,7 +708,7 @@ def strength(lengths: Mapping[str, Records], name: str) -> str:
     return " / ".join(found)
 
 
-def left_open(lengths: Mapping[str, Records], parts: Sequence[Part]) -> str:
+def left_open(lengths: Mapping[str, Records], parts: Sequence[Part], places: Sequence[Part]) -> str:
     lines = []
     for part in parts:
         for claim in part.claims:
@@ -620,6 +718,11 @@ def left_open(lengths: Mapping[str, Records], parts: Sequence[Part]) -> str:
     lacking = sum(len(short.runs[name]) < way.seeds for name, way in WAYS.items())
     if lacking:
         lines.append(f"- {lacking} of {len(WAYS)} ways have fewer seeds of short runs than the protocol asks for.")
+    for place in places:
+        asked = ELSEWHERE[place.length].asked
+        there = sum(min(count, len(place.records.runs[way])) for way, count in asked.items())
+        if there < sum(asked.values()):
+            lines.append(f"- Elsewhere, {ELSEWHERE[place.length].words}: {there} of {sum(asked.values())} runs are in.")
     if parts[-1].length == "short":
         lines.append("- Whether any of it holds for the recipe at full length: there are no long runs to compare.")
     return "\n".join(lines) or "- None of the claims."

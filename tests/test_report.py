@@ -109,6 +109,42 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
             ElementTree.fromstring(text)
 
 
+def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
+    made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
+    alone = pages(tmp_path)
+    made_up(tmp_path, ALL, "gpu", scraps_8=0.3, blank_56=0.2)
+    made_up(tmp_path, dict.fromkeys(ALL, 1), "resnet18")
+    made_up(tmp_path, {"ce": 4, "alpha-3": 4}, "original", scraps_8=-0.1)
+    made = pages(tmp_path)
+    results = made["docs/results.md"]
+    told = results[results.index("- **Elsewhere:** Of the digits among scraps:\n") :].split("\n\n")[0].splitlines()[1:]
+    points = r"[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]"
+    for line, expected in zip(
+        told,
+        (
+            rf"  - the whole recipe on a GPU \(5 seeds\): CAM-loss at alpha [\d.]+ reads [78]\d\.\d%, "
+            rf"over cross-entropy {points} points, over \*.+\* {points}",
+            r"  - ResNet-18 by the same recipe \(1 seed\): CAM-loss .+, over \*.+\* [+-]\d\.\d",
+            r"  - the original recipe, which pools the maximum \(4 seeds\): CAM-loss at alpha 3 reads [34]\d\.\d%, "
+            rf"over cross-entropy -{points[4:]} points",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(expected, line), line
+    before, gist = made["docs/records/study.md"].rstrip().rsplit("\n\n", 1)
+    assert before == alone["docs/records/study.md"].rstrip()
+    leads, trails = gist.removeprefix("Tried elsewhere, on digits among scraps. Ahead of both: ").split(". Not ahead")
+    assert leads.startswith("the whole recipe on a GPU (5 seeds)")
+    assert trails.endswith("the original recipe, which pools the maximum (4 seeds).")
+    assert (
+        "Of the 4 verdicts of the short runs 3 repeat here; not so that it reads digits on a larger "
+        "field, which is refuted there and shown here." in results
+    )
+    assert re.search(r"Elsewhere, ResNet-18 by the same recipe: \d of 9 runs are in", results)
+    assert "the original recipe, which pools the maximum: 8 of 10 runs are in" in results
+    assert not re.search(r"on a GPU: \d+ of", results)  # they are all in
+
+
 def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
     folder = made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
     told = json.loads(pages(folder)["camloss/page/web/study.json"])
@@ -221,8 +257,8 @@ def test_devices_are_named_with_their_torch(tmp_path: Path) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
     record["environment"] = record["environment"] | {"device": "a GPU", "torch": "2.9.0"}
     path.write_text(json.dumps(record), encoding="utf-8")
-    line = next(line for line in pages(tmp_path)["docs/results.md"].splitlines() if line.startswith("Trained and"))
-    assert re.fullmatch(r"Trained and measured on .+, torch 2\.\S+; a GPU, torch 2\.9\.0\.", line)
+    line = next(line for line in pages(tmp_path)["docs/results.md"].splitlines() if line.startswith("Trained on"))
+    assert re.fullmatch(r"Trained on .+, torch 2\.\S+; a GPU, torch 2\.9\.0\.", line)
 
 
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
