@@ -12,12 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import own_loop
 import pytest
+from _meter import Meter
 from drawn import SEVEN
 from page_server import ROOT, PageServer
 from playwright.sync_api import Browser
@@ -267,14 +267,6 @@ def test_forms_are_refused(page_server: PageServer) -> None:
     assert status == 415
 
 
-def test_long_session_names_leave_nothing_behind(page_server: PageServer) -> None:
-    before = megabytes(page_server.process.pid)
-    for number in range(12):
-        question = {"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": f"{number}" * 2_000_000}
-        assert post(page_server, "/gradio_api/component_server/", question)[0] == 400
-    assert megabytes(page_server.process.pid) - before < 25  # not 12 x 4
-
-
 def test_unfetched_answers_are_forgotten(page_server: PageServer) -> None:
     events: list[str] = []
     while len(events) < guard.MAX_UNFETCHED + 30:
@@ -320,19 +312,27 @@ class TidyServer:
         assert self.process.stdin
         print(file=self.process.stdin, flush=True)
         self._line()
-        return megabytes(self.process.pid)
+        return Meter(self.process.pid).megabytes()
 
     def _line(self) -> str:
         assert self.process.stdout
         return self.process.stdout.readline()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tidy_server() -> Iterator[TidyServer]:
     server = TidyServer()
     yield server
     server.process.kill()
     server.process.wait()
+
+
+def test_long_session_names_leave_nothing_behind(tidy_server: TidyServer) -> None:
+    before = tidy_server.megabytes()
+    for number in range(12):
+        question = {"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": f"{number}" * 2_000_000}
+        assert post(tidy_server, "/gradio_api/component_server/", question)[0] == 400
+    assert tidy_server.megabytes() - before < 25  # not 12 x 4
 
 
 def test_the_queue_is_bounded(tidy_server: TidyServer) -> None:
@@ -348,14 +348,6 @@ def test_the_queue_is_bounded(tidy_server: TidyServer) -> None:
     before = tidy_server.megabytes()
     flood("second")
     assert tidy_server.megabytes() - before < 50  # not 30 x 12
-
-
-def megabytes(process: int) -> float:
-    """Its resident memory."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
 
 
 # ---- one at a time: the middleware alone
