@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import torch
+
 from camloss.errors import CamlossError
-from camloss.training.hardware import cpu_name
+from camloss.training.hardware import cpu_name, environment, pick_device
 
 T = TypeVar("T")
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01  # seconds
@@ -16,10 +18,6 @@ TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01  # secon
 
 def hardware() -> str:
     """The processor, what runs on it, and the GPU that "auto" takes where there is one."""
-    import torch
-
-    from camloss.training.hardware import environment, pick_device
-
     device = pick_device("auto")
     gpu = "" if device.type == "cpu" else f"{environment(device)['device']}, "
     return f"{gpu}{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"

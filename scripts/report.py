@@ -207,23 +207,17 @@ def answer(parts: Sequence["Part"], places: Sequence["Part"]) -> str:
         f"{listed(lower(words) for words in CLAIMS)}."
     )
     sentences = {"Asked": asked, "Found": last.found(), "Held against": held_against(parts), "So": last.verdicts()}
-    if beyond := elsewhere(places):
-        sentences["Elsewhere"] = f"Of the digits among scraps:\n{beyond}"
+    if beyond := [f"\n  - {words}" for place in places if (words := place.elsewhere())]:
+        sentences["Elsewhere"] = f"Of the digits among scraps:{''.join(beyond)}"
     return "\n".join(f"- **{name}:** {sentence}" for name, sentence in sentences.items())
-
-
-def elsewhere(places: Sequence["Part"]) -> str:
-    """How the first claim does in other places, a line each; "" without any."""
-    return "\n".join(f"  - {words}" for place in places if (words := place.elsewhere()))
 
 
 def tried_elsewhere(places: Sequence["Part"]) -> list[str]:
     """In which other places the first claim looks the same, and in which not; empty without any."""
     by_lead: dict[bool, list[str]] = {True: [], False: []}
     for place in places:
-        if place.over_baseline:
-            words, seeds = ELSEWHERE[place.length].words, in_words(place.over_baseline.difference.seeds)
-            by_lead[place.leads].append(f"{words} ({seeds})")
+        if found := place.over_baseline:
+            by_lead[place.leads].append(f"{place.where} ({in_words(found.difference.seeds)})")
     ahead, behind = (listed(words) or "nowhere" for words in by_lead.values())
     words = f"Tried elsewhere, on digits among scraps. Ahead of both: {ahead}. Not ahead of both: {behind}."
     return [words] if any(by_lead.values()) else []
@@ -323,9 +317,9 @@ class Part:
 
     @property
     def leads(self) -> bool:
-        """Whether more digits among scraps are read than by cross-entropy and, where it is there, the control."""
+        """Whether more digits among scraps are read than by cross-entropy and by the control."""
         both = (self.over_baseline, self.against_control)
-        return all(found.difference.mean > 0 for found in both if found)
+        return all(found is not None and found.difference.mean > 0 for found in both)
 
     @property
     def against_control(self) -> "Compared | None":
@@ -343,6 +337,11 @@ class Part:
             f"{WAYS[self.chosen].title} {found.one:.1%}: {ahead(found)}."
         )
 
+    @property
+    def where(self) -> str:
+        """In words, of a place that decides nothing."""
+        return ELSEWHERE[self.length].words
+
     def elsewhere(self) -> str:
         """The first claim in a place that decides nothing: what it reads, and over whom; "" where none can be held."""
         found = self.over_baseline
@@ -353,11 +352,11 @@ class Part:
             control = WAYS[str(self.controls[FIRST])].title
             over += f", over *{control}* {points(self.against_control.difference)}"
         seeds = in_words(found.difference.seeds)
-        return f"{ELSEWHERE[self.length].words} ({seeds}): {WAYS[self.chosen].title} reads {found.one:.1%}, {over}"
+        return f"{self.where} ({seeds}): {WAYS[self.chosen].title} reads {found.one:.1%}, {over}"
 
     def sections_elsewhere(self, judged: "Part") -> Iterator[str]:
         """What a place that decides nothing has to say; `judged` are the runs that decide."""
-        yield f"### Elsewhere: {ELSEWHERE[self.length].words}"
+        yield f"### Elsewhere: {self.where}"
         if self.chosen == judged.chosen and fewest(*self.claims) >= SEEDS:
             yield self.repeats(judged)
         yield self.claimed()
@@ -722,7 +721,7 @@ def left_open(lengths: Mapping[str, Records], parts: Sequence[Part], places: Seq
         asked = ELSEWHERE[place.length].asked
         there = sum(min(count, len(place.records.runs[way])) for way, count in asked.items())
         if there < sum(asked.values()):
-            lines.append(f"- Elsewhere, {ELSEWHERE[place.length].words}: {there} of {sum(asked.values())} runs are in.")
+            lines.append(f"- Elsewhere, {place.where}: {there} of {sum(asked.values())} runs are in.")
     if parts[-1].length == "short":
         lines.append("- Whether any of it holds for the recipe at full length: there are no long runs to compare.")
     return "\n".join(lines) or "- None of the claims."

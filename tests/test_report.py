@@ -145,6 +145,13 @@ def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
     assert not re.search(r"on a GPU: \d+ of", results)  # they are all in
 
 
+def test_without_a_control_nothing_is_ahead_of_both(tmp_path: Path) -> None:
+    made_up(tmp_path, ALL, scraps_8=0.3)
+    made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", scraps_8=0.3)
+    gist = pages(tmp_path)["docs/records/study.md"].rstrip().rsplit("\n\n", 1)[1]
+    assert "Ahead of both: nowhere. Not ahead of both: the original recipe, which pools the maximum (5 seeds)." in gist
+
+
 def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
     folder = made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
     told = json.loads(pages(folder)["camloss/page/web/study.json"])

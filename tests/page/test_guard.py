@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -50,6 +51,19 @@ def post(server: Served, path: str, question: Any) -> tuple[int, Any]:
     body = question if isinstance(question, bytes) else json.dumps(question).encode()
     status, _, text = send(server, "POST", path, body, **JSON)
     return status, json.loads(text)
+
+
+@contextmanager
+def running(script: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that launches the page itself, to be asked by lines."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 # ---- the list
@@ -95,12 +109,8 @@ sys.stdin.readline()
 @pytest.fixture(scope="module")
 def recorded() -> Iterator[subprocess.Popen[str]]:
     """The page in a process that notes by which doors it is entered."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RECORDER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    yield process
-    process.kill()
-    process.wait()
+    with running(RECORDER) as process:
+        yield process
 
 
 @pytest.mark.browser
@@ -302,10 +312,8 @@ class TidyServer:
     How much of that lies about by chance is more than what a test has to see: some 100 MB after large questions.
     """
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", TIDY], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
         self.url = self._line().strip()
 
     def megabytes(self) -> float:
@@ -321,10 +329,8 @@ class TidyServer:
 
 @pytest.fixture(scope="module")
 def tidy_server() -> Iterator[TidyServer]:
-    server = TidyServer()
-    yield server
-    server.process.kill()
-    server.process.wait()
+    with running(TIDY) as process:
+        yield TidyServer(process)
 
 
 def test_long_session_names_leave_nothing_behind(tidy_server: TidyServer) -> None:
