@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from camloss.demo import environment
 from camloss.errors import CamlossError, quoted
-from camloss.page import environment
 
 try:
     environment.check()
@@ -30,14 +30,14 @@ from gradio.themes.utils.fonts import LocalFont
 from gradio.utils import get_function_description
 from starlette.middleware import Middleware
 
-from camloss.page import guard, head, launch, palette, serve
-from camloss.page.follow import follow_hub
-from camloss.page.lanes import WORKERS, Busy, lane_for
-from camloss.page.pairs import find_pairs, load_for_page
-from camloss.page.results import results_in
-from camloss.page.web_files import WEB, files_in, web_route
-from camloss.page.weights import weight_routes
-from camloss.twins import VARIANTS, Twins
+from camloss.demo import html_metadata, inference, launch, palette, request_guard
+from camloss.demo.browser_weights import weight_routes
+from camloss.demo.hub_updates import follow_hub
+from camloss.demo.pairs import find_pairs, load_for_page
+from camloss.demo.results import results_in
+from camloss.demo.web_files import WEB, files_in, web_route
+from camloss.demo.worker_pools import WORKERS, Busy, lane_for
+from camloss.pair import VARIANTS, Twins
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
 
@@ -98,7 +98,7 @@ async def explain_digit(
     """
     try:
         return await lane_for(picture, strokes).run(
-            lambda: serve.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
+            lambda: inference.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
         )
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
@@ -138,31 +138,31 @@ def for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Aw
 
 @for_page
 def answer(question: dict[str, Any]) -> Answer:
-    return serve.answer(
+    return inference.answer(
         twins(question.get("networks")),
         question.get("picture"),
         question.get("class_idx"),
         question.get("other_idx"),
-        encode=serve.as_bytes,
+        encode=inference.as_bytes,
         strokes=question.get("strokes"),
     )
 
 
 @for_page
 def build_up(question: dict[str, Any]) -> Answer:
-    return serve.build_up(
+    return inference.build_up(
         twins(question.get("networks")),
         question.get("picture"),
         question.get("variant"),
         question.get("class_idx"),
-        encode=serve.as_bytes,
+        encode=inference.as_bytes,
         strokes=question.get("strokes"),
     )
 
 
 @for_page
 def sketch(question: dict[str, Any]) -> Answer:
-    return serve.sketch(question.get("picture"))
+    return inference.sketch(question.get("picture"))
 
 
 def web(name: str) -> str:
@@ -242,8 +242,8 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
                 gr.Markdown(RESULTS.rest, elem_classes="prose", sanitize_html=False)
     api(explain_digit, api_name="explain", concurrency_limit=WORKERS)
 document_api(demo)
-demo.queue(max_size=guard.MAX_WAITING)
-head.speak_for_itself(templates)
+demo.queue(max_size=request_guard.MAX_WAITING)
+html_metadata.speak_for_itself(templates)
 
 FONT = LocalFont("IBM Plex Sans", weights=(400, 700))  # of the bundled fonts' weights, these two hold every letter
 MONO = LocalFont("IBM Plex Mono", weights=(400, 700))
@@ -260,8 +260,8 @@ LAUNCH: dict[str, Any] = {
     ),
     "footer_links": ["api", "gradio"],
     "app_kwargs": {
-        "middleware": [Middleware(guard.Guard, blocks=demo)],
-        "lifespan": guard.without_cors,
+        "middleware": [Middleware(request_guard.Guard, blocks=demo)],
+        "lifespan": request_guard.without_cors,
         "routes": [*weight_routes(twins), web_route(FILES)],
     },
     "head": "".join(f'<link rel="modulepreload" href="web/{name}">' for name in FILES if name.endswith(".js")),

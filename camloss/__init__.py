@@ -9,12 +9,12 @@ from pathlib import Path
 
 from camloss.checkpoint import WEIGHTS, load_weights, save_checkpoint
 from camloss.diagnose import Diagnosis, diagnose
-from camloss.digits.models import MapClassifier, build_model
-from camloss.digits.sketch import preprocess_sketch
+from camloss.digits.preprocess import preprocess_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.losses import CAMLoss, LossTerms
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
+from camloss.models import MapClassifier, build_model
 from camloss.wrap import wrap
 
 __version__ = "0.1.0"

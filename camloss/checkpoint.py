@@ -4,7 +4,7 @@
     config.json         which network it is
     training.json       how it was trained, epoch by epoch, and what it measured
     README.md           the model card, and its pictures
-    epochs.safetensors  where it was trained here: the network on the way, see camloss/snapshots.py
+    epochs.safetensors  where it was trained here: the network on the way, see camloss/epoch_snapshots.py
 
 Readers open the first file alone, and it is replaced in one step: they see the old checkpoint or the new one.
 """
@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camloss.digits.models import MapClassifier, build_model
-from camloss.doubt import Doubt
 from camloss.errors import CamlossError, one_line
+from camloss.models import MapClassifier, build_model
+from camloss.ood import Doubt
 
 FORMAT = 1
 HEADER_KEY = "camloss"  # of safetensors' own header

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import _checkout  # noqa: F401
 
-from camloss.page.palette import LIGHT, SERIES
+from camloss.demo.palette import LIGHT, SERIES
 
 WIDTH, PLOT = 520, 310  # as wide as a phone shows without scrolling; of the plot, without what stands around it
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 62  # margins; the legend lies below

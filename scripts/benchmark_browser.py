@@ -20,16 +20,16 @@ from _quota import confined
 from benchmark_page import STROKES, WATCH, Timed, clear, draw_stroke, frame_rate, milliseconds, timed_stroke
 from benchmark_training import Row
 
-from camloss.digits.mnist import default_data_dir
-from camloss.digits.models import MapClassifier
-from camloss.digits.pen import PenStroke, Sketch, write_strokes
-from camloss.digits.sketch import prepare_sketch
-from camloss.digits.strokes import PenDigit, Stroke, read_unipen, render_strokes
+from camloss.data.mnist import default_data_dir
+from camloss.digits.pendigits import PenDigit, Stroke, read_unipen, render_strokes
+from camloss.digits.preprocess import prepare_sketch
+from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
 from camloss.errors import CamlossError
 from camloss.explain import explain
-from camloss.training.evaluation import HANDS, PEN_FILE, load_pen_digits
+from camloss.models import MapClassifier
+from camloss.pair import Twins
+from camloss.study.evaluation import HANDS, PEN_FILE, load_pen_digits
 from camloss.training.loop import accuracy as accuracy_of
-from camloss.twins import Twins
 
 if TYPE_CHECKING:
     from playwright.async_api import Page, Request

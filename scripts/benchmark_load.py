@@ -15,9 +15,9 @@ from _page import page, served
 from benchmark_page import drawing_png, find_component
 from benchmark_training import Row
 
-from camloss.page.guard import MAX_VALUES
-from camloss.page.picture import MAX_TEXT
-from camloss.page.serve import MAX_POINTS
+from camloss.demo.inference import MAX_POINTS
+from camloss.demo.request_guard import MAX_VALUES
+from camloss.demo.safe_images import MAX_TEXT
 
 ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
 TOLD = 0.7  # seconds after which the page's script says that the page is busy

@@ -45,14 +45,14 @@ def drawing_png() -> str:
 
 def server() -> list[Row]:
     """One drawing, both models, all maps and scores, without the network."""
-    from camloss.page import serve
-    from camloss.page.pairs import load_for_page
+    from camloss.demo import inference
+    from camloss.demo.pairs import load_for_page
 
     twins, picture = load_for_page(ROOT / "checkpoints"), drawing_png()
     times = []
     for _ in range(220):
         start = time.perf_counter()
-        serve.answer(twins, picture, encode=serve.as_bytes)
+        inference.answer(twins, picture, encode=inference.as_bytes)
         times.append(time.perf_counter() - start)
     return [("server time of one drawing, median", f"{milliseconds(times[20:])} ms", "8 ms")]
 
@@ -136,7 +136,7 @@ COMPARISON = """
     from matplotlib import colormaps
 
     from camloss import explain, preprocess_sketch
-    from camloss.page.pairs import load_for_page
+    from camloss.demo.pairs import load_for_page
 
     TWINS = load_for_page("checkpoints")
 

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss import CAMLoss, build_model, preprocess_sketch
-from camloss.digits.mnist import load_mnist
-from camloss.digits.models import multiply_adds
-from camloss.digits.strokes import render_strokes
+from camloss.data.mnist import load_mnist
+from camloss.digits.pendigits import render_strokes
 from camloss.metrics import evaluate
+from camloss.models import multiply_adds
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_precision
 from camloss.training.loop import train
-from camloss.training.optimizer import make_optimizer
+from camloss.training.optim import make_optimizer
 
 Row = tuple[str, str, str]  # what, measured, target
 PAIRS = 150

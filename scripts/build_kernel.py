@@ -1,4 +1,4 @@
-"""Compile camloss/page/web/kernel.c to the kernel.wasm beside it: python scripts/build_kernel.py
+"""Compile camloss/demo/web/kernel.c to the kernel.wasm beside it: python scripts/build_kernel.py
 
 The compiler comes from PyPI (ziglang, pinned in requirements-dev.txt) and gives the same bytes on every machine.
 """
@@ -13,7 +13,7 @@ from _checkout import ROOT
 from camloss import cli
 from camloss.errors import CamlossError
 
-SOURCE = ROOT / "camloss" / "page" / "web" / "kernel.c"
+SOURCE = ROOT / "camloss" / "demo" / "web" / "kernel.c"
 KERNEL = SOURCE.with_suffix(".wasm")
 MEMORY = ["-Wl,-z,stack-size=4096", "-Wl,--export=__heap_base"]  # network.js lays out what lies beyond
 FLAGS = ["--target=wasm32-freestanding", "-O3", "-msimd128", "-nostdlib", "-fno-builtin", "-Wl,--no-entry"]

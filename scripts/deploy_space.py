@@ -19,14 +19,14 @@ from typing import Any
 import _checkout
 
 from camloss import cli
+from camloss.demo.pairs import find_pairs
 from camloss.errors import CamlossError
-from camloss.hub.card import check_space_card, metadata
-from camloss.hub.patience import patiently
+from camloss.hub.messages import check_repo_id
+from camloss.hub.model_card import check_space_card, metadata
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
-from camloss.hub.words import check_repo_id
-from camloss.page.pairs import find_pairs
-from camloss.twins import VARIANTS, Twins, settle_alone
+from camloss.hub.timeouts import patiently
+from camloss.pair import VARIANTS, Twins, settle_alone
 
 ALLOWED = (
     "app.py",
@@ -35,7 +35,7 @@ ALLOWED = (
     "pyproject.toml",
     "camloss/**/*.py",
     "camloss/py.typed",
-    *(f"camloss/page/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),
+    *(f"camloss/demo/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),
     "checkpoints/hub.json",
 )
 OF_A_TWIN = ("model.safetensors", "config.json", "epochs.safetensors")

@@ -20,14 +20,8 @@ import torch
 
 from camloss import cli
 from camloss.checkpoint import load_training, save_checkpoint
-from camloss.digits.mnist import MNISTData, Split, default_data_dir, load_mnist
-from camloss.digits.models import MapClassifier
-from camloss.digits.nondigits import CHOOSING, REPORTED
-from camloss.errors import CamlossError
-from camloss.hub.card import PICTURES, write_card
-from camloss.training.evaluation import HANDS, load_pen_digits
-from camloss.training.hardware import environment
-from camloss.training.known import (
+from camloss.data.mnist import MNISTData, default_data_dir, load_mnist
+from camloss.data.ood_fitting import (
     PAGE,
     PER_FAMILY,
     as_the_page_reads,
@@ -37,7 +31,14 @@ from camloss.training.known import (
     measure_doubt,
     unnoticed,
 )
-from camloss.twins import Twins, alone_in, put_pair
+from camloss.digits.ood_drawings import CHOOSING, REPORTED
+from camloss.errors import CamlossError
+from camloss.hub.model_card import PICTURES, write_card
+from camloss.models import MapClassifier
+from camloss.pair import Twins, alone_in, put_pair
+from camloss.split import Split
+from camloss.study.evaluation import HANDS, load_pen_digits
+from camloss.training.hardware import environment
 
 OF_A_KIND = 30  # drawings of each letter and shape
 LIMIT = 0.005  # share of known digits at which the page's rules are compared

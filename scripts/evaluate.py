@@ -28,10 +28,12 @@ import torch
 
 from camloss import cli, load_checkpoint
 from camloss.checkpoint import WEIGHTS
-from camloss.digits.mnist import default_data_dir, load_mnist
-from camloss.digits.models import MapClassifier
+from camloss.data.mnist import default_data_dir, load_mnist
+from camloss.data.ood_fitting import as_the_page_reads
 from camloss.hub.pull import load_pair
-from camloss.training.evaluation import (
+from camloss.models import MapClassifier
+from camloss.pair import VARIANTS, Twins
+from camloss.study.evaluation import (
     CONTROLS,
     HANDS,
     PEN_FILE,
@@ -44,8 +46,6 @@ from camloss.training.evaluation import (
     write_pen_digits,
 )
 from camloss.training.hardware import environment
-from camloss.training.known import as_the_page_reads
-from camloss.twins import VARIANTS, Twins
 
 
 def main() -> None:

@@ -137,22 +137,22 @@ def problem_with(line: str) -> str | None:
 
 
 def try_pictures(count: int, first: int) -> Report:
-    twins, serve = shipped(), _serve()
+    twins, inference = shipped(), _inference()
     return try_here(
-        lambda text: serve.answer(twins, text, encode=serve.as_bytes), pictures(), count, first, Picture.text
+        lambda text: inference.answer(twins, text, encode=inference.as_bytes), pictures(), count, first, Picture.text
     )
 
 
 def try_strokes(count: int, first: int) -> Report:
-    twins, serve = shipped(), _serve()
-    return try_here(lambda drawing: serve.answer(twins, strokes=drawing), strokes, count, first)
+    twins, inference = shipped(), _inference()
+    return try_here(lambda drawing: inference.answer(twins, strokes=drawing), strokes, count, first)
 
 
 def try_weights(count: int, first: int) -> Report:
     """Weight files: as half of a pair, and on their way to the Hub."""
     from camloss.checkpoint import WEIGHTS
     from camloss.hub.push import published_files
-    from camloss.twins import Twins
+    from camloss.pair import Twins
 
     with tempfile.TemporaryDirectory() as folder:
         for variant in ("ce", "cam"):
@@ -265,17 +265,17 @@ HERE: dict[str, Callable[[int, int], Report]] = {
 def shipped() -> Any:
     import torch
 
-    from camloss.page.pairs import load_for_page
+    from camloss.demo.pairs import load_for_page
 
     torch.set_num_threads(1)
     return load_for_page(ROOT / "checkpoints")
 
 
-def _serve() -> Any:
-    from camloss.page import serve
+def _inference() -> Any:
+    from camloss.demo import inference
 
-    serve.answer(shipped(), strokes=[{"width": 1, "points": [0, 0, 9, 9]}])
-    return serve
+    inference.answer(shipped(), strokes=[{"width": 1, "points": [0, 0, 9, 9]}])
+    return inference
 
 
 def main() -> None:

@@ -15,11 +15,12 @@ import _checkout
 
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
-from camloss.digits.mnist import Split, load_mnist
-from camloss.hub.card import pictures_in, write_card
-from camloss.snapshots import read_snapshots, save_snapshots
-from camloss.training.evaluation import peaks
-from camloss.twins import VARIANTS, alone_in, compare_twins, put_pair, sha256_of
+from camloss.data.mnist import load_mnist
+from camloss.epoch_snapshots import read_snapshots, save_snapshots
+from camloss.hub.model_card import pictures_in, write_card
+from camloss.pair import VARIANTS, alone_in, compare_twins, put_pair, sha256_of
+from camloss.split import Split
+from camloss.study.evaluation import peaks
 
 
 def main() -> None:

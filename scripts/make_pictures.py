@@ -2,7 +2,7 @@
 
 python scripts/make_pictures.py                 all of these:
 python scripts/make_pictures.py --only page     docs/page.png, the real page in Chromium
-python scripts/make_pictures.py --only card     camloss/page/web/card.png, what sites show of a link
+python scripts/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
 python scripts/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
 
 The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
@@ -22,14 +22,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from camloss import cli
-from camloss.digits.hands import FAMILIES, draw_hands
+from camloss.data.synthetic_digits import FAMILIES, draw_hands
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
 Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of the pad
 
-WEB = ROOT / "camloss" / "page" / "web"
+WEB = ROOT / "camloss" / "demo" / "web"
 CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
 

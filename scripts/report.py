@@ -1,6 +1,6 @@
 """Write docs/results.md, its figures, README's table of results and what the page quotes, from the study's records.
 
-    python scripts/report.py            after scripts/sweep.py has written docs/records/study
+    python scripts/report.py            after scripts/study.py has written docs/records/study
     python scripts/report.py --check    do nothing, but fail where a page is not what the records say
 
 Nothing in them is typed by hand; what may be claimed, docs/protocol.md says. README's table is filled in by tables.py.
@@ -17,7 +17,9 @@ from _checkout import ROOT
 from _svg import Point, line_chart
 
 from camloss import CamlossError, cli
-from camloss.training.comparison import (
+from camloss.study.measures import CLAIMED, IN_DEPTH
+from camloss.study.methods import BASELINE, MATCHED_TO, WAYS
+from camloss.study.statistics import (
     CLAIMS,
     COST,
     SEEDS,
@@ -30,8 +32,6 @@ from camloss.training.comparison import (
     paired,
     strongest_control,
 )
-from camloss.training.controls import BASELINE, MATCHED_TO, WAYS
-from camloss.training.survey import CLAIMED, IN_DEPTH
 
 FIGURES = "docs/results"
 FIGURES_SAY = {"scraps": "Accuracy among scraps", "dose": "Accuracy by alpha"}
@@ -98,7 +98,7 @@ ORDERS = {
 }
 KEPT, HALF_WAY = 0.8, 0.5  # of a third twin: of the gain among scraps, and of the way to cross-entropy's area and rank
 FIRST = "scraps_8"  # of the claims, which the answer tells of
-FOLD = "## Everything that was measured"  # camloss/page/results.py folds what follows
+FOLD = "## Everything that was measured"  # camloss/demo/results.py folds what follows
 MEANT = f"""\
 *Among scraps*: the digit, unscaled, on a field of 56x56 pixels with eight pieces of other digits around it; *a larger
 field*: the same, blank. The last two claims are about the hottest tenth of the maps, whose size does not matter there.
@@ -167,7 +167,7 @@ def pages(folder: Path) -> dict[str, str]:
         if records.runs[BASELINE] and records.runs[chosen]
     ]
     if not parts:
-        raise CamlossError(f"nothing to compare in {folder}; run python scripts/sweep.py")
+        raise CamlossError(f"nothing to compare in {folder}; run python scripts/study.py")
     last, held = parts[-1], longest_with_control(parts)
     places = [
         Part(name, records, place.way or chosen, controls)
@@ -194,7 +194,7 @@ def pages(folder: Path) -> dict[str, str]:
     return {
         "docs/results.md": "\n\n".join(sections) + "\n",
         "docs/records/study.md": "\n\n".join([last.headline(), last.summary(), *tried_elsewhere(places)]) + "\n",
-        "camloss/page/web/study.json": json.dumps(on_the_page(lengths, last), indent=1) + "\n",
+        "camloss/demo/web/study.json": json.dumps(on_the_page(lengths, last), indent=1) + "\n",
         **figures,
     }
 

@@ -23,9 +23,9 @@ from _checkout import ROOT
 from evaluate import as_table
 
 from camloss import CamlossError, cli
-from camloss.hub.card import where_hottest
-from camloss.training.evaluation import BLOB
-from camloss.twins import VARIANTS
+from camloss.hub.model_card import where_hottest
+from camloss.pair import VARIANTS
+from camloss.study.evaluation import BLOB
 
 PAGES = ("README.md", "docs/*.md")
 READING = {  # what was read: its metrics

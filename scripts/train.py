@@ -21,20 +21,20 @@ import _checkout  # noqa: F401
 
 from camloss import CamlossError, cli, explain
 from camloss.checkpoint import save_checkpoint
-from camloss.digits.mnist import MNISTData, load_mnist
-from camloss.hub.card import CARD, PICTURES, write_card
+from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.ood_fitting import as_the_page_reads, fit_doubt
+from camloss.epoch_snapshots import save_snapshots
+from camloss.hub.card_figures import card_pictures
+from camloss.hub.messages import check_repo_id
+from camloss.hub.model_card import CARD, PICTURES, write_card
 from camloss.hub.push import push_pair
-from camloss.hub.words import check_repo_id
 from camloss.metrics import evaluate
-from camloss.page.viz import card_pictures
-from camloss.snapshots import save_snapshots
+from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
+from camloss.study.evaluation import peaks
 from camloss.training.config import RECIPES, TrainConfig
-from camloss.training.evaluation import peaks
 from camloss.training.hardware import pick_device, pick_precision
-from camloss.training.known import as_the_page_reads, fit_doubt
 from camloss.training.loop import train
-from camloss.training.resume import TrainingState, run_id
-from camloss.twins import VARIANTS, alone_in, pair_files, put_pair
+from camloss.training.state import TrainingState, run_id
 
 FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself does without
 

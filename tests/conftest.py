@@ -11,10 +11,10 @@ from page_server import PageServer
 from tiny_mnist import write_tiny_mnist
 from untrained import write_twins
 
-from camloss.digits.mnist import MNISTData, load_mnist
+from camloss.data.mnist import MNISTData, load_mnist
 from camloss.errors import CamlossError
+from camloss.pair import Twins
 from camloss.training.config import TrainConfig
-from camloss.twins import Twins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -14,7 +14,7 @@ from hub_server import Hub
 from PIL import Image, ImageDraw
 from untrained import write_twins
 
-from camloss.hub import patience, pull
+from camloss.hub import pull, timeouts
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +81,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Hub is given up after seconds instead of a minute."""
     monkeypatch.setattr(pull, "METADATA_SECONDS", 1.0)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1.0)
-    monkeypatch.setattr(patience, "PATIENCE", 3.0)
-    monkeypatch.setattr(patience, "NOTICE", 0.5)
-    monkeypatch.setattr(patience, "SLOWEST", 10_000_000)
+    monkeypatch.setattr(timeouts, "PATIENCE", 3.0)
+    monkeypatch.setattr(timeouts, "NOTICE", 0.5)
+    monkeypatch.setattr(timeouts, "SLOWEST", 10_000_000)

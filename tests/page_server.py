@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-WEB = ROOT / "camloss" / "page" / "web"
+WEB = ROOT / "camloss" / "demo" / "web"
 EXAMPLES: list[dict[str, Any]] = json.loads((WEB / "examples.json").read_text(encoding="utf-8"))
 
 

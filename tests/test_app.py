@@ -14,8 +14,8 @@ import pytest
 from drawn import SEVEN
 from page_server import EXAMPLES, ROOT, WEB, PageServer
 
-from camloss.page import serve
-from camloss.page.pairs import load_for_page
+from camloss.demo import inference
+from camloss.demo.pairs import load_for_page
 
 HEAVY = ("torchvision", "matplotlib", "matplotlib.pyplot", "pandas")
 
@@ -47,7 +47,7 @@ def call_api(server: PageServer, *arguments: Any) -> tuple[str, Any]:
 
 
 def expected(class_idx: int | None = None, other_idx: int | None = None) -> Any:
-    answer = serve.answer(load_for_page(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
+    answer = inference.answer(load_for_page(ROOT / "checkpoints"), SEVEN, class_idx, other_idx)
     return json.loads(json.dumps(answer))
 
 
@@ -69,7 +69,7 @@ def test_strokes_are_read_as_well_as_pictures(page_server: PageServer) -> None:
     event, data = call_api(page_server, None, 3, 8, None, strokes)
     assert event == "complete"
     pair = load_for_page(ROOT / "checkpoints")
-    assert data[0] == serve.answer(pair, None, 3, 8, strokes=strokes)
+    assert data[0] == inference.answer(pair, None, 3, 8, strokes=strokes)
     assert data[0]["cam"]["digit"] == EXAMPLES[3]["label"]
 
 
@@ -248,6 +248,6 @@ def test_first_drawing_needs_no_heavy_package() -> None:
         "    gradio.events.api(lambda: 0, api_name='b')\n"
     )
     ours = loaded(f"import app, asyncio\nassert asyncio.run(app.answer({{'picture': {SEVEN!r}}}))['blank'] is False")
-    assert "camloss.page.serve" in ours
-    assert "camloss.page.viz" not in ours
+    assert "camloss.demo.inference" in ours
+    assert "camloss.hub.card_figures" not in ours
     assert not {name for name in HEAVY if name in ours - gradio_alone}

@@ -29,13 +29,13 @@ from playwright.sync_api import (
 from untrained import RECORD, write_snapshots, write_twins
 
 from camloss import build_model, explain, save_checkpoint
-from camloss.digits.pen import write_strokes
+from camloss.demo import inference
+from camloss.demo.map_statistics import hot_part
+from camloss.demo.pairs import load_for_page
+from camloss.demo.summary_text import Read, sentence
+from camloss.digits.rasterize import write_strokes
 from camloss.metrics import ink_energy
-from camloss.page import serve
-from camloss.page.evidence import hot_part
-from camloss.page.pairs import load_for_page
-from camloss.page.sentence import Read, sentence
-from camloss.twins import Snapshot
+from camloss.pair import Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -1328,7 +1328,7 @@ def test_selectors_show_what_explain_says(open_page: Open) -> None:
         with page.expect_request("**/component_server/") as sent:
             page.locator("[name=class]").dispatch_event("change")
         answer = settled(page)
-        sketch = write_strokes(serve.open_strokes(json.loads(sent.value.post_data or "")["data"]["strokes"]))
+        sketch = write_strokes(inference.open_strokes(json.loads(sent.value.post_data or "")["data"]["strokes"]))
         assert sketch is not None
         for variant, model in twins.models.items():
             truth, said = explain(model, sketch.pixels, class_idx, other_idx), answer[variant]
@@ -1819,7 +1819,7 @@ def test_the_epochs_of_the_training_on_ones_own_drawing(open_page: Open, pair_on
     expect(section.locator(".since")).to_have_text("By now one of them has CAM-loss to obey as well.")
     expect(section.locator("[data-number=accuracy]")).to_have_text(["99.0%", "99.0%"])
     kept = load_for_page(pair_on_its_way.environment["CAMLOSS_CHECKPOINTS"]).snapshots
-    sketch = write_strokes(serve.open_strokes(example(2)))
+    sketch = write_strokes(inference.open_strokes(example(2)))
     assert sketch is not None
 
     def painted() -> set[str]:

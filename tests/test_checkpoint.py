@@ -10,8 +10,8 @@ from untrained import RECORD
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
-from camloss.digits.models import MapClassifier
-from camloss.hub.card import CARD, write_card
+from camloss.hub.model_card import CARD, write_card
+from camloss.models import MapClassifier
 
 FILES = {WEIGHTS, CONFIG, TRAINING, CARD}
 

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from page_server import PageServer
 from untrained import write_snapshots, write_twins
 
-from camloss.hub.card import check_space_card, metadata
+from camloss.hub.model_card import check_space_card, metadata
 from camloss.hub.pull import pinned
 from camloss.hub.push import push_pair
 
@@ -54,8 +54,8 @@ BAIT = (
     "camloss/__pycache__/hub.cpython-312.pyc",
     "camloss/.hub.py.swp",
     "camloss/.backup.py",
-    "camloss/page/web/.env.json",
-    "camloss/page/web/photo.jpg",
+    "camloss/demo/web/.env.json",
+    "camloss/demo/web/photo.jpg",
     "camloss/.old/hub.py",
     "checkpoints/.old/cam/config.json",
     "checkpoints/.resume/cam.safetensors",
@@ -142,8 +142,8 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
     assert b"hf_secret" not in b"".join(files.values())
     of_package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "camloss").rglob("*.py")}
     of_page = {
-        f"camloss/page/web/{path.name}"
-        for path in (ROOT / "camloss" / "page" / "web").iterdir()
+        f"camloss/demo/web/{path.name}"
+        for path in (ROOT / "camloss" / "demo" / "web").iterdir()
         if path.is_file() and path.suffix not in (".ts", ".c")  # types and the source of the kernel
     }
     assert set(files) - of_package - of_page == {

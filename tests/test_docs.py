@@ -16,13 +16,13 @@ import pytest
 import torch
 from hub_server import Hub
 from page_server import PageServer
-from test_imports import FLOORS
+from test_imports import LAYERS
 
 from camloss.checkpoint import load_training
-from camloss.digits.nondigits import draw_nondigits
+from camloss.data.ood_fitting import PER_FAMILY, pair_doubts, share
+from camloss.digits.ood_drawings import draw_nondigits
 from camloss.hub.push import push_pair
-from camloss.training.known import PER_FAMILY, pair_doubts, share
-from camloss.twins import VARIANTS, Twins
+from camloss.pair import VARIANTS, Twins
 
 pytest_plugins = ["hub_client"]
 
@@ -91,7 +91,7 @@ def test_a_command_takes_the_flags_that_are_printed(
         monkeypatch.setattr(sys, "argv", [*words, "--dry-run"])
         runpy.run_path(script, run_name="__main__")
         assert hub.requests == []
-    elif Path(script).name != "try_floors.py":  # which takes tests, not flags
+    elif Path(script).name != "check_min_versions.py":  # which takes tests, not flags
         monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
         with pytest.raises((ParsedError, SystemExit)) as stop:
             runpy.run_path(script, run_name="__main__")
@@ -136,10 +136,10 @@ def test_no_page_speaks_of_what_was_moved() -> None:
             assert module.with_suffix(".py").is_file() or module.is_dir(), f"{page} names {name}"
 
 
-def test_contributing_draws_the_floors_that_are_held() -> None:
-    (line,) = re.findall(r"^errors, maps, doubt \|.*$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
-    drawn = [{name.removesuffix(".py") for name in floor.split(", ")} for floor in line.split(" | ")]
-    assert drawn == [set(floor) for floor in FLOORS]
+def test_contributing_draws_the_layers() -> None:
+    (line,) = re.findall(r"^errors, maps, ood, split \|.*$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
+    drawn = [{name.removesuffix(".py") for name in names.split(", ")} for names in line.split(" | ")]
+    assert drawn == [set(layer) for layer in LAYERS]
 
 
 def test_the_tables_say_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_the_record_is_of_the_weights_that_are_shipped() -> None:
 
 
 def test_the_record_of_doubt_is_of_what_is_shipped() -> None:
-    """Fails when the weights, the page's reader or its pen have changed: run scripts/ship.py --pair checkpoints."""
+    """Fails when the weights, the page's reader or its pen have changed: run scripts/release.py --pair checkpoints."""
     record = (ROOT / "docs" / "records" / "doubt.md").read_text(encoding="utf-8")
     found = pair_doubts(Twins.load(ROOT / "checkpoints").models, draw_nondigits("shapes", PER_FAMILY, seed=0))
     for who, values in found.items():

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, explain
-from camloss.digits.models import MapClassifier
+from camloss.models import MapClassifier
 
 
 def hand_weighted() -> MapClassifier:

@@ -1,4 +1,4 @@
-"""The house rules on imports: they run down the floors, in no circle, and each large package has its rooms."""
+"""Imports run down the layers of the package, in no circle, and large packages are imported in their places only."""
 
 import ast
 import sys
@@ -6,28 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = (  # nothing imports from a floor above its own, nor from another room of its floor
-    ("errors", "maps", "doubt"),
+LAYERS = (  # nothing imports from a layer above its own, nor from another place in its layer
+    ("errors", "maps", "ood", "split"),
     ("cli", "losses", "wrap", "digits"),
-    ("metrics", "checkpoint"),
-    ("explain", "diagnose", "twins", "snapshots"),
+    ("models", "metrics"),
+    ("checkpoint", "explain", "diagnose"),
+    ("pair", "epoch_snapshots"),
+    ("data",),
     ("training", "hub"),
-    ("page",),
+    ("study", "demo"),
     ("app", "scripts"),
 )
 ALLOWED = {  # who may know the packages that are large, or that not everybody has
-    "gradio": ("page", "app"),
+    "gradio": ("demo", "app"),
     "spaces": ("app",),
-    "starlette": ("page", "app"),
+    "starlette": ("demo", "app"),
     "huggingface_hub": ("hub", "scripts/deploy_space"),
     "httpx2": ("hub",),
-    "matplotlib": ("page/viz", "scripts", "digits/nondigits"),
-    "torchvision": ("digits/mnist", "digits/models", "wrap"),
+    "matplotlib": ("hub/card_figures", "scripts", "digits/ood_drawings"),
+    "torchvision": ("data/mnist", "models", "wrap"),
     "timm": ("wrap",),
     "playwright": ("scripts",),
-    "optuna": ("scripts/sweep",),
-    "sqlalchemy": ("scripts/sweep",),
-    "tqdm": ("training", "scripts"),
+    "optuna": ("scripts/study",),
+    "sqlalchemy": ("scripts/study",),
+    "tqdm": ("training", "study", "scripts"),
 }
 
 
@@ -38,12 +40,12 @@ def modules() -> list[Path]:
 
 
 def place(module: Path) -> str:
-    """ "camloss/page/serve.py" -> "page/serve"; "app.py" -> "app"."""
+    """ "camloss/demo/inference.py" -> "demo/inference"; "app.py" -> "app"."""
     return module.with_suffix("").as_posix().removeprefix("camloss/")
 
 
 def imported(module: Path) -> Iterator[str]:
-    """The full names that a module imports, those inside functions too: "camloss.page.serve", "gradio.events"."""
+    """The full names that a module imports, those inside functions too: "camloss.demo.inference", "gradio.events"."""
     for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -52,16 +54,16 @@ def imported(module: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def room(name: str) -> str:
+def top(name: str) -> str:
     return name.split("/", maxsplit=1)[0]
 
 
-def floor(name: str) -> int:
-    return next(number for number, rooms in enumerate(FLOORS) if room(name) in rooms)
+def layer(name: str) -> int:
+    return next(number for number, places in enumerate(LAYERS) if top(name) in places)
 
 
 def our_modules(name: str) -> str | None:
-    """ "camloss.page.serve.answer" -> "page/serve"; None for what is not ours."""
+    """ "camloss.demo.inference.answer" -> "demo/inference"; None for what is not ours."""
     parts = name.split(".")
     if parts[0] != "camloss" or parts == ["camloss"]:
         return None
@@ -72,13 +74,13 @@ def our_modules(name: str) -> str | None:
     return "__init__"  # a name that is put together at the package's top
 
 
-def test_every_module_lives_on_a_floor() -> None:
+def test_every_module_lives_on_a_layer() -> None:
     for module in modules():
         if place(module) != "__init__":
-            floor(place(module))
+            layer(place(module))
 
 
-def test_imports_run_down_the_floors() -> None:
+def test_imports_run_down_the_layers() -> None:
     for module in modules():
         here = place(module)
         if here == "__init__":
@@ -88,10 +90,10 @@ def test_imports_run_down_the_floors() -> None:
             if target is None:
                 continue
             if target == "__init__":
-                assert room(here) in ("app", "scripts"), f"{module} imports {name} from the package's top"
+                assert top(here) in ("app", "scripts"), f"{module} imports {name} from the package's top"
                 continue
-            down = floor(target) < floor(here)
-            assert down or room(target) == room(here) or (floor(target) == floor(here) == 0), f"{module} imports {name}"
+            down = layer(target) < layer(here)
+            assert down or top(target) == top(here) or (layer(target) == layer(here) == 0), f"{module} imports {name}"
 
 
 def test_imports_run_in_no_circle() -> None:
@@ -113,7 +115,7 @@ def test_imports_run_in_no_circle() -> None:
         visit(name, ())
 
 
-def test_large_packages_have_their_rooms() -> None:
+def test_large_packages_are_imported_where_allowed() -> None:
     for module in modules():
         here = place(module)
         for name in imported(module):

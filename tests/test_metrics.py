@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError
-from camloss.digits.models import MapClassifier
 from camloss.metrics import (
     area_above_half,
     average_precision,
@@ -24,6 +23,7 @@ from camloss.metrics import (
     share_of_hottest,
     sharpened,
 )
+from camloss.models import MapClassifier
 
 
 def half_inked() -> Tensor:

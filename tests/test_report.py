@@ -13,7 +13,7 @@ import pytest
 from report import pages
 
 from camloss import CamlossError
-from camloss.training.controls import WAYS
+from camloss.study.methods import WAYS
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "docs" / "records" / "study"
@@ -154,7 +154,7 @@ def test_without_a_control_nothing_is_ahead_of_both(tmp_path: Path) -> None:
 
 def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
     folder = made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
-    told = json.loads(pages(folder)["camloss/page/web/study.json"])
+    told = json.loads(pages(folder)["camloss/demo/web/study.json"])
     assert told[""] == "What the study finds to tell the two apart: scraps, field. Not for sure: stripe, specks, noise."
     for kind, sure in (("scraps", True), ("field", True), ("stripe", False)):
         assert told[kind].startswith("Digits read in the study with ")
@@ -167,7 +167,7 @@ def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> 
 def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 2, "alpha-3": 2, "max-pooling": 1})
     shutil.copytree(tmp_path / "short", tmp_path / "long", ignore=shutil.ignore_patterns("max-pooling*"))
-    told = json.loads(pages(tmp_path)["camloss/page/web/study.json"])
+    told = json.loads(pages(tmp_path)["camloss/demo/web/study.json"])
     long, short = told["noise"].split(" In short runs ")
     assert long.startswith("Digits read in the study with noise (2 seeds): cross-entropy ")
     assert "pooling" not in long
@@ -275,7 +275,7 @@ def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_without_records_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(CamlossError, match=r"nothing to compare in .*; run python scripts/sweep.py"):
+    with pytest.raises(CamlossError, match=r"nothing to compare in .*; run python scripts/study.py"):
         pages(tmp_path)
 
 

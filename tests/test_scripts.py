@@ -15,8 +15,8 @@ from untrained import write_twins
 
 from camloss import build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
-from camloss.snapshots import read_snapshots
-from camloss.twins import Twins, alone_in
+from camloss.epoch_snapshots import read_snapshots
+from camloss.pair import Twins, alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where nothing listens
@@ -365,7 +365,7 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "sweep.py"])
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "study.py"])
 def test_help(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0

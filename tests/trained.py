@@ -2,7 +2,7 @@
 
 import torch
 
-from camloss.digits.mnist import MNISTData
+from camloss.data.mnist import MNISTData
 from camloss.training.config import TrainConfig
 from camloss.training.loop import train
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from camloss import build_model, save_checkpoint
-from camloss.snapshots import save_snapshots, snapshot_of
+from camloss.epoch_snapshots import save_snapshots, snapshot_of
 
 RECORD: dict[str, Any] = {
     "run": "0123456789abcdef",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from camloss.checkpoint import WEIGHTS, load_weights
-from camloss.digits.models import MapClassifier
 from camloss.errors import CamlossError
-from camloss.hub.patience import STEP, GivenUpError, Progress, hang_up, patiently
-from camloss.twins import LAST, VARIANTS, Twins, sha256_of
+from camloss.hub.timeouts import STEP, GivenUpError, Progress, hang_up, patiently
+from camloss.models import MapClassifier
+from camloss.pair import LAST, VARIANTS, Twins, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
 PAIR = "pair.json"  # in the cam repository

@@ -15,11 +15,11 @@ from typing import Any
 
 from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
-from camloss.hub.card import MAPS, MAPS_OF_TWINS, Place, files_beside, pictures_in
-from camloss.hub.patience import Progress, patiently
+from camloss.hub.messages import check_repo_id
+from camloss.hub.model_card import MAPS, MAPS_OF_TWINS, Place, files_beside, pictures_in
 from camloss.hub.pull import PAIR, PINS, Pin
-from camloss.hub.words import check_repo_id
-from camloss.twins import LAST, VARIANTS, Twins, pair_files, settle_alone
+from camloss.hub.timeouts import Progress, patiently
+from camloss.pair import LAST, VARIANTS, Twins, pair_files, settle_alone
 
 
 def push_pair(

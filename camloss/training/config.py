@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camloss.digits.mnist import default_data_dir
-from camloss.digits.models import ARCHS
+from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
-from camloss.twins import VARIANTS
+from camloss.models import ARCHS
+from camloss.pair import VARIANTS
 
 OPTIMIZERS = ("muon", "adamw", "adam")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on

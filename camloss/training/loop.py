@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camloss.digits.augment import Augmentation
-from camloss.digits.hands import draw_hands
-from camloss.digits.mnist import MNISTData, Split
-from camloss.digits.models import MapClassifier, build_model
+from camloss.data.augment import Augmentation
+from camloss.data.mnist import MNISTData
+from camloss.data.synthetic_digits import draw_hands
+from camloss.epoch_snapshots import Snapshot, snapshot_epochs, snapshot_of
 from camloss.errors import CamlossError
-from camloss.snapshots import Snapshot, snapshot_epochs, snapshot_of
+from camloss.losses import CAMLoss
+from camloss.models import MapClassifier, Pooling, build_model
+from camloss.pair import VARIANTS
+from camloss.split import Split
 from camloss.training.config import TrainConfig
-from camloss.training.controls import Way
 from camloss.training.hardware import environment, pick_device, pick_precision
-from camloss.training.optimizer import make_optimizer
-from camloss.training.resume import TrainingState
-from camloss.twins import VARIANTS
+from camloss.training.optim import make_optimizer
+from camloss.training.state import TrainingState
 
 
 class DivergedError(CamlossError):
@@ -40,7 +41,9 @@ def train(
     run: str = "",
     *,
     log: Callable[[str], None] = tqdm.write,
-    way: Way | None = None,
+    loss: Callable[[float], CAMLoss] | None = None,
+    pooling: Pooling | None = None,
+    vary: Callable[[Tensor, torch.Generator], Tensor] | None = None,
 ) -> "TrainedTwin":
     """Train one twin, or a control of the study.
 
@@ -51,20 +54,22 @@ def train(
         config: the run.
         variant: one of `VARIANTS`, or what to call a control.
         data: MNIST; its test split is not touched.
-        run: the id of this training, which its twins share; see `camloss.training.resume.run_id`.
+        run: the id of this training, which its twins share; see `camloss.training.state.run_id`.
         log: receives one line an epoch.
-        way: the control; a twin's is that of its variant.
+        loss: from the alpha of an epoch to what is learnt in it; by default the variant's.
+        pooling: in place of the network's own.
+        vary: changes the images of a batch, when they have been augmented.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
         CamlossError: the device or precision is not to be had, or the interrupted run had another config.
     """
-    way = way or Way(VARIANTS[variant].loss)
+    loss = loss or VARIANTS[variant].loss
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     train_split = data.train.joined(draw_hands(config.hands, config.seed)).to(device)
     validation = data.validation.to(device)
-    model = initial_model(config, way).to(device).to(memory_format=torch.channels_last)
+    model = initial_model(config, pooling).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
     augmentation = Augmentation().scaled(config.augment)
 
@@ -79,7 +84,7 @@ def train(
     total_steps = steps_per_epoch * config.epochs
 
     for epoch in range(len(history), config.epochs):
-        criterion = way.loss(config.alpha_at(epoch))
+        criterion = loss(config.alpha_at(epoch))
         order_generator, image_generator = epoch_generators(config.seed, epoch, device)
         order = torch.randperm(len(train_split), generator=order_generator)  # (N,)
         sums = torch.zeros(2, device=device)
@@ -91,7 +96,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
             x = augmentation(images, image_generator) if config.augment > 0 else images
-            x = way.vary(x, image_generator) if way.vary else x
+            x = vary(x, image_generator) if vary else x
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits, features = model(x)  # (B, 10), (B, C, H, W)
@@ -138,13 +143,13 @@ class TrainedTwin:
     environment: dict[str, str]
 
 
-def initial_model(config: TrainConfig, way: Way) -> MapClassifier:
+def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapClassifier:
     """The network before its first step: the same for one seed, whatever it is to learn from."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         kwargs = {"pretrained": True} if config.pretrained else {}
         model = build_model(config.arch, **kwargs)
-    model.pooling = way.pooling or model.pooling
+    model.pooling = pooling or model.pooling
     return model
 
 

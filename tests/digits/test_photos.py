@@ -7,8 +7,8 @@ from page_server import ROOT
 from photos import PAPERS, SHADOWS, photo
 from PIL import Image
 
-from camloss.digits.sketch import preprocess_sketch
-from camloss.twins import Twins
+from camloss.digits.preprocess import preprocess_sketch
+from camloss.pair import Twins
 
 PHOTO = 480  # pixels on the longest side, as the page sends photos
 

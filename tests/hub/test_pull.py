@@ -18,14 +18,14 @@ from huggingface_hub import hf_hub_download
 
 from camloss import CamlossError, load_checkpoint
 from camloss.checkpoint import WEIGHTS, pack, unpack
-from camloss.hub import patience, pull
-from camloss.hub.patience import Progress
+from camloss.hub import pull, timeouts
 from camloss.hub.pull import PAIR, load_pair, pinned
+from camloss.hub.timeouts import Progress
 
 pytest_plugins = ["hub_client"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-patience_in_full = (patience.PATIENCE, patience.NOTICE)  # before a test shortens them
+patience_in_full = (timeouts.PATIENCE, timeouts.NOTICE)  # before a test shortens them
 
 
 def test_the_round_trip_is_byte_equal(published: Path, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_slow_download_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10 * 1024**2)
     load_checkpoint(CAM)
-    assert constants.DOWNLOAD_CHUNK_SIZE <= patience.STEP
+    assert constants.DOWNLOAD_CHUNK_SIZE <= timeouts.STEP
 
 
 def partial_files() -> list[Path]:
@@ -284,7 +284,7 @@ def test_whoever_waits_is_told_so(hub: Hub, caplog: pytest.LogCaptureFixture) ->
     hub.fail("HEAD", WEIGHTS, "hang")
     with pytest.raises(CamlossError, match="the Hub did not get on"):
         load_checkpoint(CAM)
-    assert [record.getMessage() for record in caplog.records if record.name == patience.__name__] == [
+    assert [record.getMessage() for record in caplog.records if record.name == timeouts.__name__] == [
         f"waiting for the Hub, to load {CAM}, which is no folder here, from the Hub"
     ]
 

@@ -16,7 +16,7 @@ from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
 from camloss.hub.pull import PAIR, PINS, load_pair, pinned
 from camloss.hub.push import published_files, push_pair
-from camloss.twins import ARRIVED, VARIANTS, Twins
+from camloss.pair import ARRIVED, VARIANTS, Twins
 
 pytest_plugins = ["hub_client"]
 

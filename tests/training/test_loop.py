@@ -5,7 +5,7 @@ import pytest
 import torch
 from trained import same, weights
 
-from camloss.digits.mnist import MNISTData
+from camloss.data.mnist import MNISTData
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, accuracy, epoch_generators, train
 

@@ -1,0 +1,100 @@
+"""MNIST as tensors in memory, split three ways.
+
+>>> data = load_mnist("data")  # doctest: +SKIP
+>>> data.train.images.shape, data.validation.images.shape, data.test.images.shape  # doctest: +SKIP
+(torch.Size([55000, 1, 28, 28]), torch.Size([5000, 1, 28, 28]), torch.Size([10000, 1, 28, 28]))
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from camloss.errors import CamlossError
+from camloss.split import Split
+
+VALIDATION_SIZE = 5_000
+
+
+@dataclass(frozen=True)
+class MNISTData:
+    """The three splits: learn on `train`, choose on `validation`, report on `test` once."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+def default_data_dir() -> Path:
+    """The folder of `$CAMLOSS_DATA_DIR`, else `data`."""
+    return Path(os.environ.get("CAMLOSS_DATA_DIR", "data"))
+
+
+def load_mnist(data_dir: str | Path | None = None, validation_size: int | None = None) -> MNISTData:
+    """Read MNIST from `data_dir/mnist` in torchvision's layout; download it there when the folder has none.
+
+    The validation images are drawn from the 60,000 training images, always the same ones.
+
+    Args:
+        data_dir: the folder that holds `mnist`; by default `default_data_dir()`.
+        validation_size: how many images to set aside; by default 5,000, or a twelfth of a smaller data set.
+
+    Raises:
+        CamlossError: a file is damaged, or there is none and the download failed.
+    """
+    root = _mnist_root(Path(data_dir) if data_dir is not None else default_data_dir())
+    train, test = _read(root, train=True), _read(root, train=False)
+    if validation_size is None:
+        validation_size = min(VALIDATION_SIZE, len(train) // 12)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    held_out, kept = order[:validation_size], order[validation_size:]
+    return MNISTData(
+        train=Split(train.images[kept], train.labels[kept]),
+        validation=Split(train.images[held_out], train.labels[held_out]),
+        test=test,
+    )
+
+
+def _mnist_root(data_dir: Path) -> Path:
+    """The folder that torchvision calls root: `data_dir` itself where it holds `MNIST`, else `data_dir/mnist`."""
+    return data_dir if (data_dir / "MNIST").is_dir() else data_dir / "mnist"
+
+
+def _read(root: Path, *, train: bool) -> Split:
+    from torchvision.datasets import MNIST  # takes 1.6 s, and only training and evaluation need it
+
+    try:
+        dataset = MNIST(root, train=train, download=not _is_complete(root))
+    except (AssertionError, RuntimeError, ValueError, EOFError) as error:
+        if not _is_complete(root):
+            raise CamlossError(
+                f"cannot download MNIST to {root} ({_first_line(error)}); connect to a network, or copy the four "
+                f"*-ubyte files of MNIST to {root / 'MNIST' / 'raw'} and run again"
+            ) from error
+        raise _damaged(root, _first_line(error)) from error
+    except OSError as error:
+        raise CamlossError(f"cannot read or write {root}: {_first_line(error)}; name another folder") from error
+    images, labels = dataset.data, dataset.targets
+    if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(labels) == 0:
+        raise _damaged(root, f"{len(labels)} labels for images of shape {tuple(images.shape)}")
+    if int(labels.max()) > 9 or int(labels.min()) < 0:
+        raise _damaged(root, f"a label of {int(labels.max())}")
+    return Split(images.unsqueeze(1), labels.long())
+
+
+def _is_complete(root: Path) -> bool:
+    from torchvision.datasets import MNIST
+
+    raw = root / "MNIST" / "raw"
+    return all((raw / Path(name).stem).is_file() for name, _ in MNIST.resources)
+
+
+def _damaged(root: Path, why: str) -> CamlossError:
+    return CamlossError(
+        f"the MNIST files in {root / 'MNIST' / 'raw'} are damaged ({why}); delete that folder and retry"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")

@@ -1,0 +1,197 @@
+"""Fitting a model's doubt on digits that it should know, and measuring it on drawings that are none."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from camloss.digits.ood_drawings import CHOOSING, EASY, FAMILIES, KINDS, REPORTED, draw_nondigits
+from camloss.digits.preprocess import prepare_sketch
+from camloss.digits.rasterize import PEN
+from camloss.maps import cam
+from camloss.models import MapClassifier
+from camloss.ood import Doubt
+from camloss.split import Split
+
+DOUBTED = 0.0025  # of the validation digits as the page reads them, by each network: the page then doubts under 0.5 %
+PER_FAMILY = 400
+PAGE, RAW = "the page", "MNIST, test set, as it is"
+
+
+def as_the_page_reads(split: Split, pen: float = PEN) -> Split:
+    """The same digits, each found and written anew as the page does it, or with another pen."""
+    blank = torch.zeros(1, 1, 28, 28)
+    read = [prepare_sketch(image[0].numpy(), pen) for image in split.images]
+    images = torch.cat([blank if sketch is None else sketch.pixels for sketch in read])
+    return Split((images * 255).round().to(torch.uint8), split.labels)
+
+
+def fit_doubt(model: MapClassifier, validation: Split, read: Split) -> None:
+    """Give a trained model its doubt, fitted on the validation digits as they are and as the page reads them.
+
+    Args:
+        model: on the CPU, in eval mode.
+        validation: MNIST's validation split.
+        read: `as_the_page_reads(validation)`.
+    """
+    both = validation.joined(read)
+    known = torch.arange(len(both)) >= len(validation)
+    model.doubt = Doubt.fit(*_answers(model, both), both.labels, known, DOUBTED)
+
+
+@torch.no_grad()
+def _answers(model: MapClassifier, split: Split, last: bool = False) -> tuple[Tensor, Tensor]:
+    """Logits and averaged features, of the middle or the last ones."""
+    answers = [model.look(images) for images, _ in split.batches(1_000)]
+    averaged = [(features if last else middle).float().mean((-2, -1)) for _, features, middle in answers]
+    return torch.cat([logits for logits, _, _ in answers]), torch.cat(averaged)
+
+
+def pair_doubts(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
+    """The doubts of each model, and of the page, which doubts where any of them does."""
+    found = {name: doubts(model, images) for name, model in models.items()}
+    return {**found, PAGE: torch.stack(list(found.values())).amax(0)}
+
+
+@torch.no_grad()
+def doubts(model: MapClassifier, images: Tensor) -> Tensor:
+    """(N, 1, 28, 28) in [0, 1] -> (N,)."""
+    assert model.doubt is not None
+    answers = [model.look(batch) for batch in images.split(1_000)]
+    return torch.cat([model.doubt(logits, middle) for logits, _, middle in answers])
+
+
+def auroc(strange: Tensor, known: Tensor) -> float:
+    """The chance that a strange image is doubted more than a known one; ties count half (Mann and Whitney, 1947).
+
+    Args:
+        strange, known: (N,) and (M,) doubts.
+    """
+    order = torch.cat([strange, known]).double()
+    _, inverse, counts = order.unique(return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum(0) - (counts - 1) / 2)[inverse]  # the mean rank of each value, from 1
+    wins = ranks[: len(strange)].sum() - len(strange) * (len(strange) + 1) / 2
+    return float(wins / (len(strange) * len(known)))
+
+
+def measure_doubt(
+    models: Mapping[str, MapClassifier], known: Mapping[str, Split], digits: Split
+) -> dict[str, dict[str, dict[str, float]]]:
+    """What the doubt of a pair is worth, by what it was shown.
+
+    Args:
+        models: with their doubt, by name.
+        known: digits by name, as the page reads them; AUROC is against all of them together.
+        digits: as they are: what pieces and pairs of digits are made of.
+
+    Returns:
+        By name of a model, or `PAGE`, and by family, or name of digits: "doubted", the share at 0.5 or more, and for
+        families "auroc"; also the means of the `REPORTED` families but the `EASY` ones, as "reported, mean", and
+        likewise of the `CHOOSING` ones.
+    """
+    shown = {**known, RAW: digits}
+    of_digits = {name: pair_doubts(models, split.images.float() / 255) for name, split in shown.items()}
+    of_families = {
+        family: pair_doubts(models, draw_nondigits(family, PER_FAMILY, seed=0, digits=digits)) for family in FAMILIES
+    }
+    measured = {}
+    for who in (*models, PAGE):
+        rows = {name: {"doubted": share(found[who])} for name, found in of_digits.items()}
+        everything = torch.cat([of_digits[name][who] for name in known])
+        for family, found in of_families.items():
+            rows[family] = {"doubted": share(found[who]), "auroc": auroc(found[who], everything)}
+        for name, families in (("chosen on, mean", CHOOSING), ("reported, mean", REPORTED)):
+            counted = [rows[family] for family in families if family not in EASY]
+            rows[name] = {key: sum(row[key] for row in counted) / len(counted) for key in ("doubted", "auroc")}
+        measured[who] = rows
+    return measured
+
+
+@torch.no_grad()
+def unnoticed(models: Mapping[str, MapClassifier], count: int) -> list[tuple[str, float, int]]:
+    """Letters and shapes, `count` drawings each, from the one that the page doubts least often to the one it always
+    does: (what, the share that is doubted, the digit that the first model mostly reads there)."""
+    rows = []
+    for kind in KINDS:
+        images = draw_nondigits(kind, count, seed=0)
+        first = next(iter(models.values()))
+        digit = first(images)[0].argmax(1).bincount().argmax()
+        rows.append((kind, share(pair_doubts(models, images)[PAGE]), int(digit)))
+    return sorted(rows, key=lambda row: row[1])
+
+
+def share(found: Tensor) -> float:
+    """Of doubts: how many say so."""
+    return float((found >= 0.5).float().mean())
+
+
+def compare_scores(
+    models: Mapping[str, MapClassifier], validation: Split, read: Split, known: Mapping[str, Split]
+) -> dict[str, dict[str, float]]:
+    """What else doubt could be computed from: mean AUROC over the `CHOOSING` families but the `EASY` ones.
+
+    Args:
+        models: with their doubt, by name.
+        validation, read: what doubt was fitted on, as for `fit_doubt`; pieces of digits are made of the former.
+        known: digits by name, as the page reads them.
+
+    Returns:
+        By score, by name of a model.
+    """
+    families = [family for family in CHOOSING if family not in EASY]
+    strange = [draw_nondigits(family, PER_FAMILY, seed=0, digits=validation) for family in families]
+    digits = torch.cat([split.images.float() / 255 for split in known.values()])
+    found: dict[str, dict[str, float]] = {}
+    for name, model in models.items():
+        both = validation.joined(read)
+        last = Doubt.fit(*_answers(model, both, last=True), both.labels, torch.ones(len(both), dtype=torch.bool), 0.01)
+        of_known, *of_strange = (_scores(model, last, images) for images in (digits, *strange))
+        for score, values in of_known.items():
+            aurocs = [auroc(scores[score], values) for scores in of_strange]
+            found.setdefault(score, {})[name] = sum(aurocs) / len(aurocs)
+    return found
+
+
+@torch.no_grad()
+def _scores(model: MapClassifier, last: Doubt, images: Tensor) -> dict[str, Tensor]:
+    """(N,) each: the higher, the stranger."""
+    assert model.doubt is not None
+    answers = [model.look(batch) for batch in images.split(1_000)]
+    logits, features, middle = (torch.cat(parts) for parts in zip(*answers, strict=True))
+    energy, distance = model.doubt._signs(logits, middle.float().mean((-2, -1)))
+    maps = cam(features, model.head.weight, logits.argmax(1)).flatten(1)
+    peak = maps.amax(1)
+    return {
+        "energy": energy,
+        "distance, features in the middle": distance,
+        "distance, last features": last._signs(logits, features.float().mean((-2, -1)))[1],
+        "low peak of the CAM": -peak,
+        "small share of the CAM in its peak": -peak / maps.clamp_min(0).sum(1).clamp_min(1e-6),
+        "energy and distance in the middle (shipped)": model.doubt.score(logits, middle.float().mean((-2, -1))),
+    }
+
+
+def compare_rules(
+    models: Mapping[str, MapClassifier], validation: Split, known: Mapping[str, Split], limit: float
+) -> dict[str, dict[str, float]]:
+    """When a page that asks both networks could doubt: the share doubted of each of the `CHOOSING` families but the
+    `EASY` ones, and of the known digits, where the threshold doubts the share `limit` of the first of the latter.
+
+    Args:
+        models, validation, known: as for `compare_scores`.
+    """
+    families = [family for family in CHOOSING if family not in EASY]
+    shown = {name: split.images.float() / 255 for name, split in known.items()}
+    shown |= {family: draw_nondigits(family, PER_FAMILY, seed=0, digits=validation) for family in families}
+    found = {name: torch.stack([doubts(model, images) for model in models.values()]) for name, images in shown.items()}
+    rules: dict[str, Callable[[Tensor], Tensor]] = {
+        "both doubt": lambda values: values.amin(0),
+        "the mean doubt is high": lambda values: values.mean(0),
+        "either doubts (shipped)": lambda values: values.amax(0),
+    }
+    rows = {}
+    for rule, decide in rules.items():
+        decided = {name: decide(values) for name, values in found.items()}
+        threshold = next(iter(decided.values())).quantile(1 - limit)
+        rows[rule] = {name: float((values >= threshold).float().mean()) for name, values in decided.items()}
+    return rows

@@ -1,0 +1,170 @@
+"""The weights of a pair for the visitor's browser: one file, in the layout that kernel.c computes with.
+
+    /web/weights?networks=NAME      {"file": NAME of the next or null, "source": which models these are,
+                                     "snapshots": null or {"file": NAME of the next, "epochs": what is in it}}
+    /web/weights/HASH.safetensors   a file: its name holds its hash, so that a browser keeps it for ever
+
+Batch norm is folded into the convolutions in float64; what is sent is float32, and float16 for the snapshots of the
+training, which are a file of their own that few ask for. A network of other parts than the kernel knows has no such
+file: the server goes on answering for it.
+"""
+
+import functools
+import gzip
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from torch import Tensor, nn
+
+from camloss.checkpoint import pack
+from camloss.errors import CamlossError
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
+from camloss.ood import DISTANCE_SHARE
+from camloss.pair import Twins
+
+KEPT_PAIRS = 8
+FOR_EVER = "public, max-age=31536000, immutable"
+PARTS = 3  # of a layer: convolution, batch norm, ReLU
+LANES = 4  # channels that the kernel computes at once
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    name: str
+    plain: bytes
+
+    @functools.cached_property
+    def compressed(self) -> bytes:
+        return gzip.compress(self.plain, mtime=0)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """3 x 3 with a border of zeros, then ReLU. Weights (C_out, C_in, 3, 3) and biases (C_out,), float64."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: int
+
+
+def weight_file(twins: Twins) -> WeightFile | None:
+    """The file of a pair; None where the kernel cannot compute one of its networks."""
+    return _weight_file(tuple(twins.models.items()), torch.float32)
+
+
+def snapshot_file(twins: Twins) -> WeightFile | None:
+    """The file of a pair's snapshots, each network named by epoch and variant; None where there are none."""
+    models = {f"{shot.epoch}.{variant}": model for shot in twins.snapshots for variant, model in shot.models.items()}
+    return _weight_file(tuple(models.items()), torch.float16) if models else None
+
+
+@functools.lru_cache(maxsize=2 * KEPT_PAIRS)
+def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dtype) -> WeightFile | None:
+    tensors: dict[str, Tensor] = {}
+    networks: dict[str, object] = {}
+    for name, model in models:
+        layers = fold(model)
+        if layers is None:
+            return None
+        for idx, layer in enumerate(layers):
+            tensors[f"{name}.{idx}.weight"] = for_lanes(layer.weight).to(dtype)
+            tensors[f"{name}.{idx}.bias"] = layer.bias.to(dtype)
+        tensors[f"{name}.head.weight"] = model.head.weight.to(dtype)
+        tensors[f"{name}.head.bias"] = model.head.bias.to(dtype)
+        networks[name] = {
+            "layers": [
+                {"inputs": layer.weight.shape[1], "outputs": layer.weight.shape[0], "stride": layer.stride}
+                for layer in layers
+            ],
+            "classes": model.head.out_features,
+            "pooling": model.pooling,
+            "mean": MNIST_MEAN,
+            "std": MNIST_STD,
+            "doubt": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS} if model.doubt else None,
+        }
+        if model.doubt:
+            tensors |= {f"{name}.doubt.{part}": buffer.to(dtype) for part, buffer in model.doubt.named_buffers()}
+    body = pack(tensors, networks=networks)
+    return WeightFile(f"{hashlib.sha256(body).hexdigest()}.safetensors", body)
+
+
+@torch.no_grad()
+def fold(model: MapClassifier) -> list[Convolution] | None:
+    """A backbone as convolutions with bias and ReLU; None where it is made of other parts."""
+    parts = list(model.features.children())
+    if len(parts) % PARTS or not isinstance(model.features, nn.Sequential):
+        return None
+    layers = [_fold_block(*parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
+    return layers if all(layers) else None  # type: ignore[return-value]
+
+
+def _fold_block(conv: nn.Module, norm: nn.Module, relu: nn.Module) -> Convolution | None:
+    if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and isinstance(relu, nn.ReLU)):
+        return None
+    plain = conv.kernel_size == (3, 3) and conv.padding == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
+    if not plain or conv.stride[0] != conv.stride[1] or conv.out_channels % LANES:
+        return None
+    if norm.running_mean is None or norm.running_var is None:
+        return None
+    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+    bias = norm.bias.double() - norm.running_mean.double() * scale
+    if conv.bias is not None:
+        bias = bias + conv.bias.double() * scale
+    return Convolution(conv.weight.double() * scale[:, None, None, None], bias, int(conv.stride[0]))
+
+
+def for_lanes(weight: Tensor) -> Tensor:
+    """(C_out, C_in, 3, 3) -> (C_out / 4, 3, 3, C_in, 4): what four neighbouring outputs need lies side by side."""
+    groups = weight.view(-1, LANES, *weight.shape[1:])  # (C_out / 4, 4, C_in, 3, 3)
+    return groups.permute(0, 3, 4, 2, 1).contiguous()
+
+
+def told_of(twins: Twins) -> list[dict[str, object]]:
+    """What the training's record says of each snapshot."""
+    return [{"epoch": shot.epoch, "alpha": shot.alpha, "accuracy": dict(shot.accuracy)} for shot in twins.snapshots]
+
+
+def weight_routes(twins_of: Callable[[str | None], Twins]) -> Iterator[Route]:
+    """The two routes above.
+
+    Args:
+        twins_of: the pair of that name, or the page's first; raises CamlossError where there is none.
+    """
+    files: dict[str, WeightFile] = {}
+
+    def tell(request: Request) -> Response:
+        try:
+            twins = twins_of(request.query_params.get("networks"))
+        except CamlossError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        file, on_the_way = weight_file(twins), snapshot_file(twins)
+        for kept in filter(None, (file, on_the_way)):
+            files.pop(kept.name, None)
+            files[kept.name] = kept
+        for old in list(files)[: -2 * KEPT_PAIRS]:
+            files.pop(old, None)
+        answer = {
+            "file": file and file.name,
+            "source": twins.source,
+            "snapshots": on_the_way and {"file": on_the_way.name, "epochs": told_of(twins)},
+        }
+        return JSONResponse(answer, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    def send(request: Request) -> Response:
+        file = files.get(request.path_params["name"])
+        if file is None:
+            return Response("there are no such weights", 404, media_type="text/plain")
+        zipped = "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+        body = file.compressed if zipped else file.plain
+        return Response(body, headers=headers, media_type="application/octet-stream")
+
+    yield Route("/web/weights", tell, methods=["GET"])
+    yield Route("/web/weights/{name}", send, methods=["GET"])

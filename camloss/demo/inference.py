@@ -1,0 +1,287 @@
+"""From a drawing to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
+
+A drawing comes as strokes of a pen or as a picture in base64 text. Callers are strangers: both are checked before
+anything is made of them.
+"""
+
+import base64
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camloss.demo.map_statistics import HotPart, hot_part, shared, two_digits
+from camloss.demo.safe_images import open_picture
+from camloss.demo.summary_text import Read, sentence
+from camloss.digits.preprocess import prepare_sketch
+from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
+from camloss.errors import CamlossError, quoted
+from camloss.explain import Explanation, explain
+from camloss.maps import min_max_normalize
+from camloss.metrics import ink_energy
+from camloss.pair import VARIANTS, Twins
+
+SHOWN = 8  # channels that are given one by one
+BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
+
+MAX_POINTS = 10_000  # of all strokes together
+MAX_UNITS = 1e6  # of a point's coordinates, and of a stroke's width
+MIN_WIDTH = 1e-3
+
+
+def as_lists(maps: Tensor, low: float = 0.0) -> list[Any]:  # noqa: ARG001, takes what as_bytes takes
+    """Nested lists of numbers, rounded to 3 digits."""
+    return list(maps.double().round(decimals=3).tolist())
+
+
+def as_bytes(maps: Tensor, low: float = 0.0) -> str:
+    """Base64 of one byte per cell, row by row: 0 stands for `low`, 254 for 1."""
+    scaled = ((maps - low) * (BYTE_STEPS / (1 - low))).round().to(torch.uint8)
+    return base64.b64encode(scaled.numpy().tobytes()).decode()
+
+
+def answer(
+    twins: Twins,
+    picture: object = None,
+    class_idx: object = None,
+    other_idx: object = None,
+    *,
+    encode: Callable[..., Any] = as_lists,
+    strokes: object = None,
+) -> dict[str, Any]:
+    """Read the digit in a drawing with both models and say where they look.
+
+    Args:
+        twins: the two models.
+        picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix; or None.
+        class_idx: the digit to explain, by default the one that each model reads.
+        other_idx: explain why `class_idx` *rather than* this digit, too.
+        encode: how maps are written: `as_lists` or `as_bytes`.
+        strokes: in place of a picture, a list of `{"width": w, "points": [x, y, x, y, ...]}`, y down, in any one unit.
+
+    Returns:
+        blank: whether there is nothing to read; if so, all that follows but `summary` is left out.
+        summary: the outcome in plain words.
+        source: which models these are.
+        seen: the 28 x 28 pixels that the models are shown, in [0, 1].
+        frame: [left, top, scale]: pixel (x, y) of those 28 x 28 lies at (left + scale * x, top + scale * y) in the
+            picture, in its pixels, or among the strokes, in their unit. The maps cover the same square.
+        map_size: [height, width] of a map.
+        ce, cam: what each model says, trained with cross-entropy and with CAM-loss.
+            digit, probs: the digit it reads, the probability of each.
+            class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
+            cam, caam: maps in [0, 1].
+            contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
+            agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
+            ink_energy: the share of the evidence that lies on the strokes, in [0, 1]. The evidence is the CAM, or where
+                one is asked for what of the contrast speaks for class_idx.
+            area: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
+            place: where its maximum lies: "hole", "junction", "stroke" or "beside"; "nowhere" where there is none.
+            doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
+
+    Raises:
+        CamlossError: the picture is none, or too large, or a class is not a digit or is held
+            against itself.
+    """
+    wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
+    if wanted is not None and wanted == other:
+        raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
+    sketch = _sketch_of(picture, strokes)
+    if sketch is None:
+        return {"blank": True, "summary": "There is nothing to read yet."}
+    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
+    pixels = sketch.pixels[0, 0]
+    evidence = {variant: _evidence(explanation) for variant, explanation in seen.items()}
+    hot = {variant: hot_part(shown[0], pixels) for variant, shown in evidence.items()}
+    energy = {variant: float(ink_energy(shown, sketch.pixels)) for variant, shown in evidence.items()}
+    described = {
+        variant: _describe(explanation, hot[variant], energy[variant], encode) for variant, explanation in seen.items()
+    }
+    return {
+        "blank": False,
+        "summary": sentence(
+            [_read(variant, reading) for variant, reading in described.items()],
+            shared(list(hot.values())),
+            two_digits(pixels),
+        ),
+        "source": twins.source,
+        "seen": encode(pixels),
+        "frame": _frame(sketch),
+        "map_size": list(next(iter(seen.values())).cam.shape[1:]),
+        **described,
+    }
+
+
+def build_up(
+    twins: Twins,
+    picture: object,
+    variant: object,
+    class_idx: object = None,
+    *,
+    encode: Callable[..., Any] = as_lists,
+    strokes: object = None,
+) -> dict[str, Any]:
+    """How CAM and CAAM arise from the feature maps of one model, a few channels after the other.
+
+    Channels come in the order of what they add to the logit of the class, the largest first, whatever its sign.
+
+    Args:
+        twins: the two models.
+        picture, strokes: as for `answer`.
+        variant: which of the two.
+        class_idx: the digit to explain, by default the one that the model reads.
+        encode: how maps are written.
+
+    Returns:
+        blank: as for `answer`, and so are `frame` and `map_size`.
+        class_idx: the digit explained.
+        channels: the first `SHOWN` of them: `features` in [0, 1], as a share of the highest of them all, and the
+            `weight` of each for the class.
+        totals: after 1, 2, 4, ... and all channels: `count`, the maps `caam` and `cam` so far, their distance map
+            `difference`, all in [0, 1], and its mean `distance`.
+
+    Raises:
+        CamlossError: as for `answer`.
+    """
+    if not isinstance(variant, str) or variant not in VARIANTS:
+        raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(VARIANTS)}")
+    wanted = _check_class(twins, class_idx)
+    model = twins[variant]
+    with torch.inference_mode():
+        sketch = _sketch_of(picture, strokes)
+        if sketch is None:
+            return {"blank": True}
+        logits, features = model(sketch.pixels)
+        digit = int(logits.argmax()) if wanted is None else wanted
+        weight = model.head.weight[digit]  # (C,)
+        order = (features[0].mean((-2, -1)) * weight).abs().argsort(descending=True)
+        features, weight = features[0, order], weight[order]  # (C, H, W), (C,)
+        counts = [2**power for power in range(len(order).bit_length()) if 2**power < len(order)] + [len(order)]
+        last = torch.tensor(counts) - 1
+        caams = min_max_normalize(features.cumsum(0)[last])
+        cams = min_max_normalize((features * weight[:, None, None]).cumsum(0)[last])
+        differences = (cams - caams).abs()
+        peak = features[:SHOWN].amax().clamp_min(torch.finfo(features.dtype).tiny)
+    return {
+        "blank": False,
+        "frame": _frame(sketch),
+        "map_size": list(features.shape[1:]),
+        "class_idx": digit,
+        "channels": [
+            {"features": encode(channel / peak), "weight": round(float(channel_weight), 4)}
+            for channel, channel_weight in zip(features[:SHOWN], weight[:SHOWN], strict=True)
+        ],
+        "totals": [
+            {
+                "count": count,
+                "caam": encode(caam),
+                "cam": encode(cam),
+                "difference": encode(difference),
+                "distance": round(float(difference.mean()), 4),
+            }
+            for count, caam, cam, difference in zip(counts, caams, cams, differences, strict=True)
+        ],
+    }
+
+
+def sketch(picture: object) -> dict[str, Any]:
+    """What the models are given of a picture, for a browser that computes the rest itself.
+
+    Returns:
+        blank: as for `answer`, and so is `frame`.
+        pixels: base64 of 28 x 28 float32, row by row, lowest byte first.
+
+    Raises:
+        CamlossError: as for `answer`.
+    """
+    found = _sketch_of(picture, None)
+    if found is None:
+        return {"blank": True}
+    return {
+        "blank": False,
+        "pixels": base64.b64encode(found.pixels.numpy().astype("<f4").tobytes()).decode(),
+        "frame": _frame(found),
+    }
+
+
+def _sketch_of(picture: object, strokes: object) -> Sketch | None:
+    if strokes is None:
+        return prepare_sketch(open_picture(picture).decode())
+    if picture is not None:
+        raise CamlossError("there are both strokes and a picture; send one of them")
+    return write_strokes(open_strokes(strokes))
+
+
+def open_strokes(strokes: object) -> list[PenStroke]:
+    """Check strokes that a stranger sent; see `answer`.
+
+    Raises:
+        CamlossError: they are not such a list, or have too many points.
+    """
+    expected = 'expected a list of {"width": w, "points": [x, y, x, y, ...]}'
+    if not isinstance(strokes, list) or not all(isinstance(stroke, dict) for stroke in strokes):
+        raise CamlossError(f"the strokes are {quoted(strokes)}; {expected}")
+    opened = []
+    points_left = MAX_POINTS
+    for stroke in strokes:
+        width, points = stroke.get("width"), stroke.get("points")
+        if not isinstance(points, list) or len(points) < 2 or len(points) % 2:
+            raise CamlossError(f"the points of a stroke are {quoted(points)}; {expected}")
+        points_left -= len(points) // 2
+        if points_left < 0:
+            raise CamlossError(f"the strokes have more than {MAX_POINTS:,} points; leave some out on the way")
+        for value in (width, *points):
+            if not _is_number(value) or abs(value) > MAX_UNITS:
+                raise CamlossError(f"a stroke holds {quoted(value)}; expected numbers up to {MAX_UNITS:,.0f}")
+        if width < MIN_WIDTH:
+            raise CamlossError(f"a stroke is {width:g} wide; expected at least {MIN_WIDTH:g}")
+        pairs = zip(map(float, points[::2]), map(float, points[1::2]), strict=True)
+        opened.append(PenStroke(tuple(pairs), float(width)))
+    return opened
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)  # of any size: isfinite knows none beyond a float's
+
+
+def _check_class(twins: Twins, class_idx: object) -> int | None:
+    last = twins.num_classes - 1
+    if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
+        return class_idx
+    raise CamlossError(f"class {quoted(class_idx)} is not one of the models'; expected a whole number from 0 to {last}")
+
+
+def _frame(sketch: Sketch) -> list[float]:
+    return [round(number, 3) for number in (sketch.left, sketch.top, sketch.scale)]
+
+
+def _evidence(seen: Explanation) -> Tensor:
+    """(1, H, W): what of the map that is shown speaks for the class."""
+    return seen.cam if seen.contrast is None else seen.contrast.clamp_min(0)
+
+
+def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        "digit": int(seen.probs.argmax()),
+        "probs": [round(p, 6) for p in seen.probs[0].tolist()],
+        "class_idx": int(seen.class_idx),
+        "other_idx": None if seen.other_idx is None else int(seen.other_idx),
+        "cam": encode(seen.cam[0]),
+        "caam": encode(seen.caam[0]),
+        "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
+        "agreement": round(1 - float(seen.distance), 4),
+        "ink_energy": round(energy, 4),
+        "area": round(hot.area, 4),
+        "place": hot.place,
+        **({} if seen.doubt is None else {"doubt": round(float(seen.doubt), 4)}),
+    }
+
+
+def _read(variant: str, reading: dict[str, Any]) -> Read:
+    common = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
+    prob = reading["probs"][reading["digit"]]
+    return Read(title=VARIANTS[variant].title, prob=prob, doubt=reading.get("doubt", 0.0), **common)

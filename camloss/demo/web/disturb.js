@@ -1,0 +1,168 @@
+// What surrounds a digit, changed: camloss/digits/corruptions.py for one picture, number by number. Pictures are square, of
+// bytes, white ink on black; random is a hash in 32-bit whole numbers.
+
+/** @import { Disturbance, Sketch } from "./types.d.ts" */
+
+const DIGIT = 28; // pixels, side of a digit's own picture
+const SCRAP = 8; // pixels, side of a scrap
+const [SQUARES, SOURCES, , SPECKS, STRIPES, NOISE] = [0, 1, 2, 3, 4, 5]; // purposes, so that none repeats another
+export const LAYOUT = 7;
+
+/** @param {number} value of 32 bits */
+function stirred(value) {
+  let word = (value + 0x9e3779b9) >>> 0;
+  word = Math.imul(word ^ (word >>> 16), 0x7feb352d) >>> 0;
+  word = Math.imul(word ^ (word >>> 15), 0x846ca68b) >>> 0;
+  return (word ^ (word >>> 16)) >>> 0;
+}
+
+/**
+ * Random words of 32 bits that are ever the same: the hash of (seed, image, purpose, index).
+ *
+ * @param {number} seed @param {number} number which image it is @param {number} purpose @param {number} count
+ */
+export function words(seed, number, purpose, count) {
+  const state = stirred(stirred(stirred(seed) + number) + purpose);
+  return Uint32Array.from({ length: count }, (_, i) => stirred(state + i));
+}
+
+/** A digit in the middle of a blank field. @param {Uint8Array} digit @param {number} side */
+export function onField(digit, side) {
+  const start = Math.floor((side - DIGIT) / 2);
+  const field = new Uint8Array(side * side);
+  for (let y = 0; y < DIGIT; y++) {
+    field.set(digit.subarray(y * DIGIT, (y + 1) * DIGIT), (start + y) * side + start);
+  }
+  return field;
+}
+
+/**
+ * A digit in the middle of a field, scraps of other digits along its border.
+ *
+ * @param {Uint8Array} digit @param {number} number which image it is @param {Uint8Array[]} pool that scraps are torn from
+ * @param {number} count @param {number} side @param {number} seed
+ */
+export function amongScraps(digit, number, pool, count, side, seed) {
+  const starts = ring(side);
+  const squares = picked(words(seed, number, SQUARES, count), starts.length);
+  const source = words(seed, number, SOURCES, 3 * count);
+  const field = onField(digit, side);
+  squares.forEach((square, scrap) => {
+    const torn = pool[source[3 * scrap] % pool.length];
+    const [fromY, fromX] = [6 + (source[3 * scrap + 1] % 9), 6 + (source[3 * scrap + 2] % 9)];
+    const [toY, toX] = starts[square];
+    for (let y = 0; y < SCRAP; y++) {
+      for (let x = 0; x < SCRAP; x++) {
+        const to = (toY + y) * side + toX + x;
+        field[to] = Math.max(field[to], torn[(fromY + y) * DIGIT + fromX + x]);
+      }
+    }
+  });
+  return field;
+}
+
+/** Row and column where each square along the border begins. @param {number} side @returns {[number, number][]} */
+function ring(side) {
+  const last = Math.floor(side / SCRAP) - 1;
+  const first = Math.floor((side % SCRAP) / 2);
+  /** @type {[number, number][]} */
+  const starts = [];
+  for (let y = 0; y <= last; y++) {
+    for (let x = 0; x <= last; x++) {
+      if ([x, y].some((at) => at === 0 || at === last)) starts.push([first + SCRAP * y, first + SCRAP * x]);
+    }
+  }
+  return starts;
+}
+
+/** The first places of a shuffle. @param {Uint32Array} random one word a place @param {number} among */
+function picked(random, among) {
+  const order = Array.from({ length: among }, (_, i) => i);
+  random.forEach((word, place) => {
+    const other = place + (word % (among - place));
+    [order[place], order[other]] = [order[other], order[place]];
+  });
+  return order.slice(0, random.length);
+}
+
+/**
+ * Specks of 2 x 2 white pixels, on the digit too.
+ *
+ * @param {Uint8Array} picture @param {number} number which image it is @param {number} count @param {number} seed
+ */
+export function specks(picture, number, count, seed) {
+  const side = Math.sqrt(picture.length);
+  const result = picture.slice();
+  const places = words(seed, number, SPECKS, 2 * count);
+  for (let i = 0; i < count; i++) {
+    const at = (places[2 * i] % (side - 1)) * side + (places[2 * i + 1] % (side - 1));
+    for (const next of [0, 1, side, side + 1]) result[at + next] = 255;
+  }
+  return result;
+}
+
+/**
+ * A digit in the middle of a field with a white line from edge to edge beside it.
+ *
+ * @param {Uint8Array} digit @param {number} number which image it is @param {number} side @param {number} seed
+ */
+export function stripe(digit, number, side, seed) {
+  const margin = Math.floor((side - DIGIT) / 2);
+  const field = onField(digit, side);
+  const [where, random] = words(seed, number, STRIPES, 2);
+  const offset = random % (margin - 1);
+  const start = where & 1 ? side - 2 - offset : offset;
+  const upright = (where >>> 1) & 1;
+  for (const line of [start, start + 1]) {
+    for (let i = 0; i < side; i++) field[upright ? i * side + line : line * side + i] = 255;
+  }
+  return field;
+}
+
+/**
+ * Noise on every pixel, nearly normal, cut off at black and white.
+ *
+ * @param {Uint8Array} picture @param {number} number which image it is @param {number} level standard deviation, of 255
+ * @param {number} seed
+ */
+export function noise(picture, number, level, seed) {
+  const three = words(seed, number, NOISE, 3 * picture.length);
+  return picture.map((ink, i) => {
+    let total = -1530;
+    for (const word of three.subarray(3 * i, 3 * i + 3)) {
+      for (const bits of [0, 8, 16, 24]) total += (word >>> bits) & 0xff;
+    }
+    return Math.min(Math.max(ink + ((total * level) >> 8), 0), 255);
+  });
+}
+
+/**
+ * What the page calls each disturbance, and how much of it there is: strength is in [0, 1].
+ *
+ * @type {Record<string, (digit: Uint8Array, strength: number, seed: number, pool: Uint8Array[]) => Uint8Array>}
+ */
+export const KINDS = {
+  field: (digit, strength) => onField(digit, DIGIT + 2 * Math.round(28 * strength)),
+  scraps: (digit, strength, seed, pool) => amongScraps(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
+  stripe: (digit, _, seed) => stripe(digit, 0, 2 * DIGIT, seed),
+  specks: (digit, strength, seed) => specks(digit, 0, Math.round(40 * strength), seed),
+  noise: (digit, strength, seed) => noise(digit, 0, Math.round(128 * strength), seed),
+};
+
+/**
+ * What the networks are given in place of a digit, where it lies, and what of it is the digit.
+ *
+ * @param {Sketch} sketch @param {Disturbance} disturbance @param {Uint8Array[]} pool that scraps are torn from
+ * @returns {Sketch & {drawn: Float32Array}}
+ */
+export function disturbed({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
+  const digit = asBytes(pixels);
+  const result = KINDS[kind](digit, strength, seed, pool);
+  const side = Math.sqrt(result.length);
+  const off = Math.floor((side - DIGIT) / 2) * scale;
+  const asInk = (/** @type {Uint8Array} */ bytes) => new Float32Array(bytes).map((ink) => ink / 255);
+  return { pixels: asInk(result), drawn: asInk(onField(digit, side)), frame: [left - off, top - off, scale] };
+}
+
+/** @param {Float32Array} pixels in [0, 1] */
+export const asBytes = (pixels) => Uint8Array.from(pixels, (ink) => Math.round(255 * ink));

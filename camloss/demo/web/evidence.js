@@ -1,0 +1,324 @@
+// What a network says of a picture and where its evidence lies: camloss/maps.py, metrics.py and explain.py, and what
+// camloss/demo/inference.py makes of them. Python is the reference; a test compares the two.
+
+import { TOP } from "./heat.js";
+import { hotPart, shared, twoDigits } from "./places.js";
+import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./rub.js";
+import { sentence } from "./sentence.js";
+
+/** @import { BuildUp, Features, Question, Reading } from "./types.d.ts" */
+/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "rub">>} Asked */
+/** @import { Network } from "./network.js" */
+
+const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
+const EPSILON = 2 ** -23; // of float32, in which the reference computes
+const TINY = 2 ** -126;
+const DRAWS = 5; // of what is rubbed out at random
+
+/** @param {Float64Array} logits @returns {number[]} probabilities */
+export function softmax(logits) {
+  const highest = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((total, power) => total + power);
+  return powers.map((power) => power / sum);
+}
+
+/**
+ * Whether this may be none of the classes, in [0, 1]; null where the network was not fitted for it (camloss/ood.py).
+ *
+ * @param {Network} network @param {Float64Array} logits @param {Float32Array | null} middle means of channels
+ */
+export function doubtOf({ doubt }, logits, middle) {
+  if (!doubt || !middle) return null;
+  const { directions, spread, scale, distanceShare } = doubt;
+  const channels = middle.length;
+  const turned = Float64Array.from(middle, (_, j) =>
+    middle.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
+  );
+  const distances = Array.from(logits, (_, k) =>
+    Math.hypot(...turned.map((value, c) => value - doubt.means[k * channels + c])),
+  );
+  const top = Math.max(...logits);
+  const energy = -top - Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+  const strange = (energy - spread[0]) / spread[1] + (distanceShare * (Math.min(...distances) - spread[2])) / spread[3];
+  return 1 / (1 + Math.exp((scale[0] - strange) / scale[1]));
+}
+
+/**
+ * The sum of all channels, each with its weight: CAM with the weights of a class, CAAM with ones, the contrastive CAM
+ * with the difference of two classes' weights.
+ *
+ * @param {Features} features @param {ArrayLike<number>} weights one a channel
+ */
+export function weightedMap({ values, height, width, channels }, weights) {
+  const map = new Float64Array(height * width);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = cellAt(x, y, width, channels);
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += values[at + c] * weights[c];
+      map[y * width + x] = sum;
+    }
+  }
+  return map;
+}
+
+/** Where a cell's channels begin in bordered features. @param {number} x @param {number} y @param {number} width @param {number} channels */
+const cellAt = (x, y, width, channels) => ((y + 1) * (width + 2) + x + 1) * channels;
+
+/** Stretch to [0, 1]; a constant map becomes zeros. @param {Float64Array} map */
+export function minMaxNormalize(map) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of map) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const resolution = Math.max(Math.max(Math.abs(low), Math.abs(high)) * EPSILON, TINY);
+  const span = high - low > resolution ? high - low : 1;
+  return map.map((value) => (value - low) / span);
+}
+
+/** Over its largest absolute value, in [-1, 1]. @param {Float64Array} map */
+function overLargest(map) {
+  const largest = map.reduce((most, value) => Math.max(most, Math.abs(value)), TINY);
+  return map.map((value) => value / largest);
+}
+
+/** Mean absolute difference. @param {Float64Array} one @param {Float64Array} other */
+const distance = (one, other) => one.reduce((sum, value, i) => sum + Math.abs(value - other[i]), 0) / one.length;
+
+/**
+ * A map stretched bilinearly over a picture.
+ *
+ * @param {Float64Array} map @param {number} height @param {number} width of the map
+ * @param {number} down height of the picture @param {number} across its width
+ */
+export function stretched(map, height, width, down, across) {
+  const columns = Array.from({ length: across }, (_, x) => between(x, across, width));
+  const heat = new Float64Array(down * across);
+  for (let y = 0; y < down; y++) {
+    const [above, below, share] = between(y, down, height);
+    for (let x = 0; x < across; x++) {
+      const [left, right, part] = columns[x];
+      const upper = map[above * width + left] * (1 - part) + map[above * width + right] * part;
+      const lower = map[below * width + left] * (1 - part) + map[below * width + right] * part;
+      heat[y * across + x] = upper * (1 - share) + lower * share;
+    }
+  }
+  return heat;
+}
+
+/** The share of the heat that lies on the strokes. @param {Float64Array} heat of each pixel @param {Float32Array} pixels */
+export function inkEnergy(heat, pixels) {
+  let [onInk, all] = [0, 0];
+  heat.forEach((value, i) => {
+    all += value;
+    if (pixels[i] >= INK) onInk += value;
+  });
+  return onInk / Math.max(all, TINY);
+}
+
+/** Two neighbouring cells, and how far towards the second a pixel lies. @param {number} pixel @param {number} pixels @param {number} cells */
+function between(pixel, pixels, cells) {
+  const at = Math.max(((pixel + 0.5) * cells) / pixels - 0.5, 0);
+  const first = Math.floor(at);
+  return [first, Math.min(first + 1, cells - 1), at - first];
+}
+
+/** Base64 of one byte a cell: 0 stands for `low`, 254 for 1. @param {ArrayLike<number>} map @param {number} low */
+export function asBytes(map, low = 0) {
+  return btoa(String.fromCharCode(...Array.from(map, (value) => Math.round(((value - low) * TOP) / (1 - low)))));
+}
+
+/** @param {number} value @param {number} digits */
+export const rounded = (value, digits) => Number(value.toFixed(digits));
+
+/** @param {ArrayLike<number>} values */
+const highest = (values) => Array.from(values).reduce((best, value, i) => (value > values[best] ? i : best), 0);
+
+/**
+ * What `serve.answer` says of a picture, but for its frame and source, with maps as bytes.
+ *
+ * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
+ * @param {Float32Array} pixels of a square picture @param {Asked} question
+ * @param {Float32Array} drawn what of the picture is the digit, where something was put in the way
+ * @throws {Error} one of the networks is not there
+ */
+export function answerFor(networks, titles, pixels, question, drawn = pixels) {
+  const told = Object.keys(titles).map((variant) => {
+    const network = networks.get(variant);
+    if (!network) throw new Error(`no weights for ${variant}`);
+    return {
+      variant,
+      ...(question.rub
+        ? readRubbed(network, pixels, drawn, question, question.rub)
+        : read(network, pixels, drawn, question)),
+    };
+  });
+  const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
+  const common = shared(told.map(({ hottest }) => hottest));
+  const isDisturbed = drawn !== pixels || Boolean(question.rub);
+  return {
+    blank: false,
+    summary: sentence(reads, common, twoDigits(drawn, Math.sqrt(drawn.length)), isDisturbed),
+    map_size: told[0].size,
+    readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
+    logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
+  };
+}
+
+/**
+ * What one network says once the hottest pixels of its own map are rubbed out, and whether the digit that it read before
+ * would have outlived the loss of as much ink elsewhere: at random, and from the middle of the ink outwards.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @param {Asked} question @param {number} share of the pixels
+ * @returns {ReturnType<typeof read>}
+ */
+function readRubbed(network, pixels, drawn, question, share) {
+  const before = read(network, pixels, drawn, question);
+  const { digit } = before.reading;
+  const mask = hottest(before.heat, share);
+  const ink = inkUnder(pixels, mask);
+  const side = Math.sqrt(pixels.length);
+  /** @param {Uint8Array} rubbed */
+  const survives = (rubbed) => {
+    const { logits } = network.run(without(pixels, rubbed), side, side);
+    return { digit: highest(logits), prob: rounded(softmax(logits)[digit], 6) };
+  };
+  const after = read(network, without(pixels, mask), without(drawn, mask), question);
+  const draws = Array.from({ length: DRAWS }, (_, draw) => survives(asMuch(pixels, byChance(pixels, draw), ink)));
+  const loss = {
+    digit,
+    mask: asBytes(mask),
+    ink: rounded(
+      ink /
+        Math.max(
+          inkUnder(
+            pixels,
+            mask.map(() => 1),
+          ),
+          TINY,
+        ),
+      4,
+    ),
+    hottest: { digit: after.reading.digit, prob: after.reading.probs[digit] },
+    chance: {
+      kept: draws.filter((draw) => draw.digit === digit).length,
+      draws: DRAWS,
+      prob: rounded(draws.reduce((sum, { prob }) => sum + prob, 0) / DRAWS, 6),
+    },
+    middle: survives(asMuch(pixels, fromTheMiddle(pixels), ink)),
+  };
+  return { ...after, reading: { ...after.reading, loss } };
+}
+
+/**
+ * What one network says.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @param {Asked} question
+ * @returns {{reading: Reading, hottest: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
+ *   hottest: the pixels by which places are compared; heat: the evidence, stretched over the pixels
+ */
+export function read(network, pixels, drawn, question) {
+  const side = Math.sqrt(pixels.length);
+  const { logits, features, middle } = network.run(pixels, side, side);
+  const { height, width, channels } = features;
+  const digit = highest(logits);
+  const class_idx = question.class_idx ?? digit;
+  const weights = weightsOf(network, class_idx, channels);
+  const cam = minMaxNormalize(weightedMap(features, weights));
+  const caam = minMaxNormalize(weightedMap(features, new Float64Array(channels).fill(1)));
+  let contrast = null;
+  if (question.other_idx !== null) {
+    const against = weightsOf(network, question.other_idx, channels);
+    contrast = overLargest(
+      weightedMap(
+        features,
+        weights.map((weight, c) => weight - against[c]),
+      ),
+    );
+  }
+  const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // what of the shown map speaks for the class
+  const heat = stretched(speaking, height, width, side, side);
+  const hot = hotPart(heat, Math.max(...speaking), pixels, drawn);
+  const doubt = doubtOf(network, logits, middle);
+  const reading = {
+    digit,
+    probs: softmax(logits).map((share) => rounded(share, 6)),
+    class_idx,
+    other_idx: question.other_idx,
+    cam: asBytes(cam),
+    caam: asBytes(caam),
+    contrast: contrast && asBytes(contrast, -1),
+    agreement: rounded(1 - distance(cam, caam), 4),
+    ink_energy: rounded(inkEnergy(heat, drawn), 4),
+    area: rounded(hot.area, 4),
+    place: hot.place,
+    ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
+  };
+  return { reading, hottest: hot.hottest, heat, logits, size: [height, width] };
+}
+
+/** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */
+const weightsOf = (network, class_idx, channels) =>
+  network.headWeight.subarray(class_idx * channels, (class_idx + 1) * channels);
+
+/**
+ * What `serve.build_up` says, but for the frame: how CAM and CAAM arise, a few channels after the other.
+ *
+ * @param {Network} network @param {Float32Array} pixels @param {number} down height of the picture
+ * @param {number} across its width @param {number | null} asked the class to explain, by default the one it reads
+ * @param {number} shown how many channels to give one by one
+ * @returns {Omit<BuildUp, "frame">}
+ */
+export function buildUp(network, pixels, down, across, asked, shown) {
+  const { logits, features } = network.run(pixels, down, across);
+  const { height, width, channels } = features;
+  const class_idx = asked ?? highest(logits);
+  const weights = weightsOf(network, class_idx, channels);
+  const maps = Array.from({ length: channels }, (_, c) => channelOf(features, c));
+  const adds = maps.map((map, c) => Math.abs((map.reduce((sum, value) => sum + value, 0) / map.length) * weights[c]));
+  const order = [...maps.keys()].sort((a, b) => adds[b] - adds[a]);
+  const first = order.slice(0, shown);
+  const peak = first.reduce((most, c) => maps[c].reduce((m, value) => Math.max(m, value), most), TINY);
+  const totals = [];
+  const caam = new Float64Array(height * width);
+  const cam = new Float64Array(height * width);
+  for (let count = 1; count <= channels; count++) {
+    const c = order[count - 1];
+    maps[c].forEach((value, i) => {
+      caam[i] += value;
+      cam[i] += value * weights[c];
+    });
+    if (count < channels && (count & (count - 1)) !== 0) continue; // after 1, 2, 4, ... and all of them
+    const [plain, weighted] = [minMaxNormalize(caam), minMaxNormalize(cam)];
+    const difference = plain.map((value, i) => Math.abs(value - weighted[i]));
+    const mean = difference.reduce((sum, value) => sum + value, 0) / difference.length;
+    totals.push({
+      count,
+      caam: asBytes(plain),
+      cam: asBytes(weighted),
+      difference: asBytes(difference),
+      distance: rounded(mean, 4),
+    });
+  }
+  return {
+    map_size: [height, width],
+    class_idx,
+    channels: first.map((c) => ({
+      features: asBytes(maps[c].map((value) => value / peak)),
+      weight: rounded(weights[c], 4),
+    })),
+    totals,
+  };
+}
+
+/** @param {Features} features @param {number} c */
+function channelOf({ values, height, width, channels }, c) {
+  return Float64Array.from(
+    { length: height * width },
+    (_, i) => values[cellAt(i % width, Math.floor(i / width), width, channels) + c],
+  );
+}

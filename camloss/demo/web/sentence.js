@@ -1,0 +1,120 @@
+// The sentence that tells how the networks differ on one drawing: camloss/demo/summary_text.py, word by word.
+
+/** @import { Reading } from "./types.d.ts" */
+
+const DOUBTFUL = 0.5;
+const SURE = 0.8;
+const SHARED = 0.5;
+const WIDER = 2;
+const EVERYWHERE = 0.6;
+
+/** @type {Record<string, string>} */
+const PLACES = {
+  hole: "hottest in a hole, where there is no ink",
+  junction: "hottest where strokes meet",
+  stroke: "hottest on a stroke",
+  beside: "hottest beside the ink",
+  added: "hottest on what was added",
+  nowhere: "with nothing that speaks for it",
+};
+
+/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area" | "place" | "doubt"> & {title: string}} Read */
+
+/**
+ * @param {Read[]} reads at least two @param {number} shared of the hottest pixels of all of them, in [0, 1]
+ * @param {boolean} twoDigits whether the drawing seems to show two
+ * @param {boolean} disturbed whether the networks are given other than the drawing: their doubt is then about that
+ */
+export function sentence(reads, shared, twoDigits, disturbed) {
+  const agreed = new Set(reads.map(({ digit }) => digit)).size === 1;
+  const oddity = oddityOf(reads, twoDigits, disturbed);
+  const remark = remarkOn(reads, disturbed);
+  const opening = agreed ? oddity : "they disagree";
+  const ending = agreed ? remark : oddity || remark;
+  const told = tellOf(reads, agreed, shared);
+  const parts = [opening ? `${opening}: ${told}` : told, ending].filter((part) => part !== "");
+  return parts.map((part) => upper(`${part}.`)).join(" ");
+}
+
+/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} disturbed */
+function oddityOf(reads, twoDigits, disturbed) {
+  if (twoDigits) return "this looks like two digits, not one";
+  const doubted = !disturbed && reads.some(({ doubt = 0 }) => doubt >= DOUBTFUL);
+  return doubted ? "this may not be a digit" : "";
+}
+
+/** @param {Read[]} reads @param {boolean} agreed @param {number} shared */
+function tellOf(reads, agreed, shared) {
+  const digits = reads.map((read) => `${inner(read.title)} reads ${read.digit}`);
+  const told = agreed ? `${everyone(reads)} read ${reads[0].digit}` : digits.join(", ");
+  if (reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null)) {
+    const clauses = reads.map(({ title }) => `${inner(title)} over`);
+    return `${told}. Evidence for ${asked(reads)}: ${evidence(reads, clauses)}`;
+  }
+  if (!agreed) {
+    return evidence(
+      reads,
+      digits.map((digit) => `${digit} from`),
+    );
+  }
+  const clauses = reads.map(({ title }, i) => `${inner(title)} ${i === 0 ? "spreads its evidence over" : "over"}`);
+  return `${told}, ${why(reads, shared)} ${evidence(reads, clauses)}`;
+}
+
+/** @param {Read[]} reads */
+function asked(reads) {
+  const { class_idx, other_idx } = reads[0];
+  const digit = reads.every((read) => read.class_idx === class_idx) ? String(class_idx) : "its own digit";
+  return other_idx === null ? digit : `${digit} rather than ${other_idx}`;
+}
+
+/** @param {Read[]} reads @param {number} shared */
+function why(reads, shared) {
+  if (shared < SHARED) return "for different reasons:";
+  const areas = reads.map(({ area }) => area);
+  const isWider = Math.max(...areas) >= WIDER * Math.min(...areas);
+  return isWider ? "from much the same place, but" : "for much the same reason:";
+}
+
+/** Each clause, which wants an area, with area and place. @param {Read[]} reads @param {string[]} clauses */
+function evidence(reads, clauses) {
+  const areas = reads.map(({ area }, i) => `${clauses[i]} ${areaOf(area, i === 0)}`);
+  if (new Set(reads.map(({ place }) => place)).size === 1) {
+    return `${areas.join(", ")}, ${everyone(reads)} ${PLACES[reads[0].place]}`;
+  }
+  return areas.map((area, i) => `${area}, ${PLACES[reads[i].place]}`).join(", ");
+}
+
+/** @param {number} share @param {boolean} isFirst */
+function areaOf(share, isFirst) {
+  if (share >= EVERYWHERE) return isFirst ? "most of the square" : "most of it";
+  return isFirst ? `${percent(share)} of the square` : percent(share);
+}
+
+/** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} disturbed */
+function remarkOn(reads, disturbed) {
+  const doubting = disturbed ? [] : reads.filter(({ doubt = 0 }) => doubt >= DOUBTFUL);
+  if (doubting.length > 0 && doubting.length < reads.length) return `${doubting[0].title} doubts that this is a digit`;
+  const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
+  if (itself) return `${itself.title} reads ${itself.digit} itself: there is nothing to hold it against`;
+  const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];
+  const unsure = reads.filter((read) => probOf(read) < SURE);
+  if (unsure.length === reads.length)
+    return `neither is sure: ${reads.map((read) => percent(probOf(read))).join(", ")}`;
+  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${percent(probOf(unsure[0]))}` : "";
+}
+
+/** @param {Read[]} reads */
+const everyone = (reads) => (reads.length === 2 ? "both" : "all");
+
+/** A title as it stands within a sentence. @param {string} title */
+const inner = (title) =>
+  title[1] === title[1].toUpperCase() && title[1] !== title[1].toLowerCase()
+    ? title
+    : title[0].toLowerCase() + title.slice(1);
+
+/** @param {number} share */
+const percent = (share) => (share < 0.005 ? "less than 1%" : `${Math.floor(100 * share + 0.5)}%`);
+
+/** @param {string} text */
+const upper = (text) => text[0].toUpperCase() + text.slice(1);

@@ -1,0 +1,88 @@
+// What is computed with the networks: in worker.js while one draws, in the page itself when the pen is up.
+
+import { asBytes, disturbed } from "./disturb.js";
+import { answerFor, buildUp, read, rounded } from "./evidence.js";
+import { networksIn } from "./network.js";
+import { FIELD, writeStrokes } from "./pen.js";
+
+/** @import { Network } from "./network.js" */
+/** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
+
+/** @typedef {{weights: ArrayBuffer, hash: string, kernel: ArrayBuffer, examples: Example[]}} Files */
+
+/** What the page may ask for; each as in camloss/demo/inference.py. */
+export class Tasks {
+  /** @type {Map<string, Network>} by variant: both of one pair, or none */ #networks = new Map();
+  /** @type {WebAssembly.Module | null} */ #kernel = null;
+  /** @type {Map<string, Network>} by epoch and variant, "3.cam": those of the same pair on their way, or none */
+  #snapshots = new Map();
+  /** @type {Uint8Array[]} the page's examples, which scraps are torn from */ #scraps = [];
+
+  /** @param {Files} given @throws {Error} the weights are damaged */
+  async load({ weights, hash, kernel, examples }) {
+    this.#networks = new Map();
+    this.#snapshots = new Map();
+    if (!(await isWhole(weights, hash))) throw new Error("damaged weights");
+    this.#scraps = examples.map(({ strokes }) => asBytes(writeStrokes(strokes).pixels));
+    this.#kernel = await WebAssembly.compile(kernel);
+    this.#networks = await networksIn(weights, this.#kernel);
+  }
+
+  /** @param {{file: ArrayBuffer, hash: string}} given @returns {Promise<boolean>} whether they are here now */
+  async load_snapshots({ file, hash }) {
+    if (!this.#kernel || !(await isWhole(file, hash))) return false;
+    this.#snapshots = await networksIn(file, this.#kernel);
+    return true;
+  }
+
+  /** @param {Given & {epoch: number, classes: Record<string, number>}} given @returns {AtEpoch | null} */
+  at_epoch({ epoch, classes, ...given }) {
+    const { pixels } = sketchOf(given);
+    /** @type {AtEpoch} */
+    const readings = {};
+    for (const [variant, class_idx] of Object.entries(classes)) {
+      const network = this.#snapshots.get(`${epoch}.${variant}`);
+      if (!network) return null;
+      const { reading, size } = read(network, pixels, pixels, { class_idx, other_idx: null });
+      readings[variant] = { ...reading, map_size: size };
+    }
+    return readings;
+  }
+
+  /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
+  answer({ question, titles, ...given }) {
+    const sketch = sketchOf(given);
+    const { pixels, frame, drawn } = question.disturbance
+      ? disturbed(sketch, question.disturbance, this.#scraps)
+      : { ...sketch, drawn: sketch.pixels };
+    return {
+      pixels,
+      frame,
+      is_disturbed: question.disturbance !== null,
+      ...answerFor(this.#networks, titles, pixels, question, drawn),
+    };
+  }
+
+  /** @param {Given & {variant: string, class_idx: number | null, shown: number}} given */
+  build_up({ variant, class_idx, shown, ...given }) {
+    const network = this.#networks.get(variant);
+    if (!network) throw new Error(`no weights for ${variant}`);
+    const { pixels, frame } = sketchOf(given);
+    return { blank: false, frame, ...buildUp(network, pixels, FIELD, FIELD, class_idx, shown) };
+  }
+}
+
+/** @param {Given} given @returns {Sketch} */
+function sketchOf({ strokes, sketch }) {
+  if (sketch) return sketch;
+  const { pixels, frame } = writeStrokes(strokes);
+  return { pixels, frame: [rounded(frame[0], 3), rounded(frame[1], 3), rounded(frame[2], 3)] };
+}
+
+/** Whether nothing happened to a file on its way; not to be told without https. @param {ArrayBuffer} file @param {string} hash */
+async function isWhole(file, hash) {
+  return !crypto.subtle || hexOf(await crypto.subtle.digest("SHA-256", file)) === hash;
+}
+
+/** @param {ArrayBuffer} bytes */
+const hexOf = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");

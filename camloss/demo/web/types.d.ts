@@ -1,0 +1,216 @@
+// What the parts of the page hand each other. Read by the type check alone; the browser never asks for it.
+
+/** Points as x, y, x, y, ... in whole units, of which the pad has UNITS on each side; so is the width. */
+export interface Stroke {
+  width: number;
+  points: number[];
+}
+
+/** Where the pixels of a picture lie on the pad: pixel x at left + x * unit, in the pad's units. */
+export interface Placement {
+  left: number;
+  top: number;
+  unit: number;
+}
+
+/** A picture to be read, as base64 text. */
+export interface Picture extends Placement {
+  text: string;
+}
+
+export interface Photo extends Picture {
+  canvas: HTMLCanvasElement;
+}
+
+/** Strokes, or a photo. */
+export interface Drawing {
+  strokes: Stroke[];
+  photo: Photo | null;
+}
+
+export interface Question {
+  class_idx: number | null;
+  other_idx: number | null;
+  networks: string;
+  disturbance: Disturbance | null;
+  rub: number; // share of the pixels, the hottest of each network's map, that are rubbed out
+}
+
+/** What is put in the way of the networks. */
+export interface Disturbance {
+  kind: string; // a key of KINDS in disturb.js
+  strength: number; // in [0, 1]
+  seed: number;
+}
+
+/** What became of the digit that a network had read, once some of its ink was rubbed out. */
+export interface Loss {
+  digit: number;
+  mask: string; // base64 of one byte a pixel: 254 where it was rubbed out
+  ink: number; // the share of the ink that was rubbed out
+  hottest: { digit: number; prob: number }; // what is read now, and the probability of the digit
+  chance: { kept: number; draws: number; prob: number };
+  middle: { digit: number; prob: number };
+}
+
+/** What one network says. Maps are base64 of one byte a cell: 0 is the lowest possible value, 254 is 1. */
+export interface Reading {
+  digit: number;
+  probs: number[];
+  class_idx: number;
+  other_idx: number | null;
+  cam: string;
+  caam: string;
+  contrast: string | null;
+  agreement: number;
+  // Of the evidence: the CAM, or what of the contrast speaks for class_idx, where there is one.
+  ink_energy: number; // share of it on the digit's strokes
+  area: number; // share of the square on which it reaches half of its maximum
+  place: string; // where its maximum lies, a key of PLACES in sentence.js
+  doubt?: number; // in [0, 1], where the network was fitted for it
+  loss?: Loss; // where something was rubbed out
+}
+
+/** What `camloss.demo.inference.answer` returns for a drawing that is not blank, with one reading a variant. */
+export type Answer = {
+  blank: false;
+  summary: string;
+  source: string;
+  seen: string;
+  frame: [number, number, number];
+  map_size: [number, number];
+  is_disturbed?: boolean; // whether `seen` is other than the drawing
+} & { [variant: string]: Reading };
+
+/** The square that the maps cover, in the pad's units. */
+export interface Field {
+  left: number;
+  top: number;
+  side: number;
+}
+
+/** What the networks are given, row by row, and where it lies: left, top and scale, as an answer's frame. */
+export interface Sketch {
+  pixels: Float32Array;
+  frame: [number, number, number];
+}
+
+/** What the worker reads: strokes, or in their place a sketch. */
+export interface Given {
+  strokes: Stroke[];
+  sketch?: Sketch;
+}
+
+/** A 3 x 3 convolution with ReLU: channels in and out, and its stride. */
+export interface Layer {
+  inputs: number;
+  outputs: number;
+  stride: number;
+}
+
+/** What a file of weights says of one network, beside the numbers. */
+export interface NetworkHeader {
+  layers: Layer[];
+  classes: number;
+  pooling: "avg" | "max";
+  mean: number;
+  std: number;
+  doubt: { distance_share: number; after: number } | null; // after how many layers it looks; null where none was fitted
+}
+
+/** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
+export interface Features {
+  values: Float32Array;
+  height: number;
+  width: number;
+  channels: number;
+}
+
+/** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
+export type Outcome = { answer: Answer; field: Field; where: string } | { blank: true } | { error: string };
+
+/** Everything that the page shows at a moment. */
+export interface Shown {
+  drawing: Drawing;
+  question: Question;
+  answer: Answer;
+  field: Field;
+  where: string; // it was computed
+}
+
+export interface Example {
+  label: number;
+  title: string;
+  strokes: Stroke[];
+}
+
+/** One entry a variant, in the order of the columns. */
+export interface Twin {
+  variant: string;
+  title: string;
+  colour: string; // its name in the page's palette
+}
+
+/** How the maps are painted: their palette's name, opacity in [0, 1], and whether cells melt into each other. */
+export interface Style {
+  colours: string;
+  opacity: number;
+  smooth: boolean;
+  isSimple?: boolean; // the cells' colours melt rather than their values: nearly the same, and quicker
+}
+
+export type Palette = Uint32Array;
+
+/** The functions of app.py that the page may call; undefined is gradio's word for any failure. */
+export interface Server {
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  answer(question: object): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  build_up(question: object): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  sketch(question: object): Promise<any>;
+}
+
+/** What app.py gives to the Draw tab. */
+export interface DrawProps {
+  twins: Twin[];
+  networks: string[];
+  examples: Example[];
+  study: Record<string, string>; // what the study says of each disturbance, and of all under ""
+  colours: Record<string, string>;
+  palette: Record<string, string>;
+}
+
+/** What app.py gives to the How-it-works tab. */
+export interface StepsProps {
+  twins: Twin[];
+  networks: string[];
+  colours: Record<string, string>;
+  example: Stroke[];
+  shown: number;
+}
+
+export interface BuildUp {
+  frame: [number, number, number];
+  map_size: [number, number];
+  class_idx: number;
+  channels: { features: string; weight: number }[];
+  totals: { count: number; caam: string; cam: string; difference: string; distance: number }[];
+}
+
+/** What the training's record says of an epoch after which the weights were kept. */
+export interface Epoch {
+  epoch: number;
+  alpha: number; // weight of the CAM-loss in it
+  accuracy: Record<string, number>; // on the validation images, by variant
+}
+
+/** What each network, by variant, said after an epoch. */
+export type AtEpoch = Record<string, Reading & { map_size: [number, number] }>;
+
+/** The Draw tab's element, with what the console and the tests read from it. */
+export interface DrawElement extends HTMLElement {
+  answer: Answer | null;
+  field: Field | null;
+  marked: [number, number] | null;
+}

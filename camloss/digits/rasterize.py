@@ -1,0 +1,153 @@
+"""MNIST's field and a pen: where a path is written in the 28 x 28 pixels, and the ink that it leaves there.
+
+MNIST's digits fill a 20-pixel box, are centred by mass in 28 x 28 pixels, and were all written with much the same pen.
+A path is as large here as a path is there, but written with a thinner pen, which leaves small loops and gaps open.
+
+    >>> bar = PenStroke(((100.0, 50.0), (100.0, 400.0)), width=60.0)
+    >>> sketch = write_strokes([bar])
+    >>> sketch.pixels.shape
+    torch.Size([1, 1, 28, 28])
+    >>> [round(x) for x in sketch.to_drawing(14.0, 14.0)]  # the middle of the stroke
+    [100, 225]
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from camloss.digits.pendigits import Stroke
+
+FIELD = 28  # pixels, side of a model's input
+BOX = 20  # pixels, longer side of the digit in it
+MNIST_PEN = 2.6  # pixels: mean of what `sketch._path` finds in MNIST's training images
+REACH = BOX - MNIST_PEN  # pixels, longer side of the path of MNIST's pen
+PEN = 1.1  # pixels, width of the pen that writes: of those in docs/measure.md, the design hands chose it
+MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are specks
+LINES_AT_ONCE = 100  # keeps little memory busy
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A drawn digit as a model sees it, and the way back.
+
+    Coordinates are continuous: pixel i covers [i, i + 1). A place (x, y) in the 28 x 28 pixels is
+    `(scale * x + left, scale * y + top)` in the drawing (upright, where a photo says which side is up).
+    """
+
+    pixels: Tensor  # (1, 1, 28, 28) float32 in [0, 1], white ink on black
+    scale: float  # pixels of the drawing per pixel of the 28
+    left: float  # where the 28 x 28 field begins in the drawing, in its pixels; may lie outside it
+    top: float
+
+    def to_drawing(self, x: float, y: float) -> tuple[float, float]:
+        return self.scale * x + self.left, self.scale * y + self.top
+
+
+@dataclass(frozen=True)
+class PenStroke:
+    """Where a round pen went while it was down: points (x, y), y down, and the pen's width, in one unit of length."""
+
+    points: Stroke
+    width: float
+
+    @property
+    def ink(self) -> float:
+        """The area that it covers, where it crosses nowhere."""
+        return self.width * (sum(math.dist(*line) for line in pairwise(self.points)) + math.pi / 4 * self.width)
+
+
+def write_strokes(strokes: Sequence[PenStroke], pen: float = PEN) -> Sketch | None:
+    """Write strokes of a pen anew with ours; None when there are none.
+
+    What counts is the path, not how many of its points are given: any more between two of them change nothing.
+
+    Args:
+        strokes: what was drawn.
+        pen: width in pixels of the field of the pen that writes.
+    """
+    largest = max((stroke.ink for stroke in strokes), default=0.0)
+    marks = [stroke for stroke in strokes if stroke.ink >= MIN_SHARE * largest]
+    if not marks:
+        return None
+    lines = [line for stroke in marks for line in pairwise((stroke.points[0], *stroke.points))]  # a point is a line too
+    path = torch.tensor(lines, dtype=torch.float64)
+    return write(path, max(stroke.width for stroke in marks), partial(draw_lines, pen=pen))
+
+
+def write(path: Tensor, brush: float, draw: Callable[[Tensor], Tensor]) -> Sketch:
+    """Write a path anew, at MNIST's size and in MNIST's place.
+
+    Args:
+        path: (..., 2) places (x, y), y down.
+        brush: the width of the pen that drew it: what is no longer than wide stays a dot.
+        draw: the ink of such a path.
+    """
+    across = tuple(range(path.ndim - 1))
+    reach = float((path.amax(across) - path.amin(across)).max())
+    scale = max(reach, (reach + brush) / 2) / REACH
+    path = path / scale
+    path_offset = FIELD / 2 - (path.amin(across) + path.amax(across)) / 2
+    mass_offset = path_offset + FIELD / 2 - _centre_of_mass(draw(path + path_offset))
+    margin = (FIELD - BOX) / 2  # a lopsided digit may not leave the field
+    offset = torch.minimum(torch.maximum(mass_offset, path_offset - margin), path_offset + margin)
+    off_x, off_y = offset.tolist()
+    return Sketch(draw(path + offset).float()[None, None], scale, -off_x * scale, -off_y * scale)
+
+
+def draw_points(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
+    """The ink of points close together, under a round pen, smooth-edged.
+
+    Args:
+        path: (..., N, 2) points (x, y) in pixels of the field.
+        pen: the pen's width in pixels, one or (..., 1, 1).
+
+    Returns:
+        (..., 28, 28) in [0, 1].
+    """
+    across, down = (_centres()[:, None] - path[..., None, :, axis] for axis in (0, 1))  # (..., 28, N) each
+    squared = across.square()[..., None, :, :] + down.square()[..., None, :]  # (..., 28, 28, N)
+    return _ink(squared.amin(-1), pen)
+
+
+def draw_lines(lines: Tensor, pen: float = PEN) -> Tensor:
+    """The ink of straight lines under a round pen, smooth-edged.
+
+    Args:
+        lines: (N, 2, 2), from (x, y) to (x, y) in pixels of the field.
+        pen: the pen's width in pixels.
+
+    Returns:
+        (28, 28) in [0, 1].
+    """
+    places = torch.cartesian_prod(_centres(), _centres()).to(lines)[:, :, None]  # (784, 2, 1) as (y, x), row by row
+    squared = torch.full((FIELD * FIELD,), torch.inf, dtype=lines.dtype)
+    for start, end in (chunk.unbind(1) for chunk in lines.split(LINES_AT_ONCE)):
+        along = end - start  # (N, 2)
+        across, down = places[:, 1] - start[:, 0], places[:, 0] - start[:, 1]  # (784, N) each, from a line's start
+        length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
+        share = (across * (along[:, 0] / length)).addcmul_(down, along[:, 1] / length).clamp_(0, 1)
+        across.addcmul_(share, along[:, 0], value=-1).square_()  # from the nearest place on the line
+        down.addcmul_(share, along[:, 1], value=-1).square_()
+        squared = torch.minimum(squared, across.add_(down).amin(-1))
+    return _ink(squared.view(FIELD, FIELD), pen)
+
+
+def _ink(squared: Tensor, pen: float | Tensor) -> Tensor:
+    """From the squared distance to the path."""
+    return (pen / 2 + 0.5 - squared.sqrt()).clamp(0, 1)
+
+
+def _centre_of_mass(pixels: Tensor) -> Tensor:
+    """(28, 28) -> (x, y)."""
+    mass = torch.stack([pixels.sum(0), pixels.sum(1)])  # by column, by row
+    return mass @ _centres().to(mass) / pixels.sum()
+
+
+def _centres() -> Tensor:
+    """(28,), where a pixel's centre lies along a side of the field."""
+    return torch.arange(FIELD) + 0.5

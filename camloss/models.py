@@ -1,0 +1,205 @@
+"""CNNs whose `forward` returns `(logits, features)`, ready for class activation maps.
+
+>>> import torch
+>>> model = build_model("sketch_cnn")
+>>> logits, features = model(torch.rand(2, 1, 28, 28))
+>>> logits.shape, features.shape
+(torch.Size([2, 10]), torch.Size([2, 96, 14, 14]))
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from camloss.errors import CamlossError, quoted
+from camloss.ood import Doubt
+
+Pooling = Literal["avg", "max"]
+
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training images' pixels
+
+
+class MapClassifier(nn.Module):
+    """A backbone, global pooling and one linear head: all that a class activation map needs.
+
+    Args:
+        features: the backbone, (N, 1, H0, W0) -> (N, C, H, W).
+        channels: C.
+        num_classes: K.
+        pooling: "avg", with which `logits == cam(every class).mean((-2, -1)) + bias` holds exactly, or "max".
+        middle: how many parts of the backbone, which is sequential then, lead to the features that `doubt` looks at.
+            CAM-loss makes the last ones nearly one pattern, which tells little of what is strange.
+    """
+
+    def __init__(
+        self, features: nn.Module, channels: int, num_classes: int, pooling: Pooling = "avg", middle: int = 0
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear(channels, num_classes)
+        self.pooling: Pooling = pooling
+        self.middle = middle
+        self.arch: str | None = None  # set by build_model, needed to save a checkpoint
+        self.doubt: Doubt | None = None  # fitted when training is done
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify images.
+
+        Args:
+            x: (N, 1, 28, 28), pixels in [0, 1], white ink on black.
+
+        Returns:
+            logits (N, K) and the features (N, C, H, W) that they were pooled from.
+        """
+        features = self.features((x - MNIST_MEAN) / MNIST_STD)  # (N, C, H, W)
+        return self._classify(features), features
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and as a third the features (N, M, H', W') in the middle of the backbone."""
+        assert isinstance(self.features, nn.Sequential)
+        middle = self.features[: self.middle]((x - MNIST_MEAN) / MNIST_STD)
+        features = self.features[self.middle :](middle)
+        return self._classify(features), features, middle
+
+    @property
+    def middle_channels(self) -> int:
+        """M, of `look`."""
+        assert isinstance(self.features, nn.Sequential)
+        norms = [part for part in self.features[: self.middle].modules() if isinstance(part, nn.BatchNorm2d)]
+        return norms[-1].num_features
+
+    def _classify(self, features: Tensor) -> Tensor:
+        pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
+        logits: Tensor = self.head(pooled)
+        return logits
+
+
+def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.Module]:
+    """A 3x3 convolution, batch norm, ReLU; not in place, since a map is read from the output."""
+    return [
+        nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    ]
+
+
+def light_cnn(num_classes: int) -> MapClassifier:
+    """The default: as many layers as `sketch_cnn`, half its multiply-adds."""
+    features = nn.Sequential(
+        *conv_block(1, 16),  # (N, 16, 28, 28)
+        *conv_block(16, 24, stride=2),  # (N, 24, 14, 14)
+        *conv_block(24, 32),
+        *conv_block(32, 48),
+        *conv_block(48, 56),
+        *conv_block(56, 64),  # (N, 64, 14, 14), each cell sees 21x21 pixels
+    )
+    return MapClassifier(features, 64, num_classes, middle=12)
+
+
+def sketch_cnn(num_classes: int) -> MapClassifier:
+    """14x14 maps with a local receptive field: the network of the recipe `first`."""
+    features = nn.Sequential(
+        *conv_block(1, 16),  # (N, 16, 28, 28)
+        *conv_block(16, 48, stride=2),  # (N, 48, 14, 14)
+        *conv_block(48, 64),  # (N, 64, 14, 14)
+        *conv_block(64, 64),
+        *conv_block(64, 64),
+        *conv_block(64, 96),  # (N, 96, 14, 14), each cell sees 21x21 pixels
+    )
+    return MapClassifier(features, 96, num_classes, middle=12)
+
+
+def plain_cnn(num_classes: int) -> MapClassifier:
+    """The network of the original article: 64-128-256 channels at full resolution, global *max* pooling."""
+    features = nn.Sequential(
+        *conv_block(1, 64),  # (N, 64, 28, 28)
+        *conv_block(64, 128),  # (N, 128, 28, 28)
+        *conv_block(128, 256),  # (N, 256, 28, 28)
+    )
+    return MapClassifier(features, 256, num_classes, pooling="max", middle=6)
+
+
+def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
+    """torchvision's ResNet-18 with a stem for small images: one channel in, no stride, 4x4 maps at 28x28.
+
+    Args:
+        num_classes: K.
+        pretrained: start from ImageNet weights, all but the stem's convolution and the head, which are new.
+
+    Raises:
+        CamlossError: the weights are neither cached nor can be downloaded.
+    """
+    from torchvision.models import resnet18 as torchvision_resnet18  # takes 1.6 s to import
+
+    try:
+        net = torchvision_resnet18(weights="DEFAULT" if pretrained else None)
+    except (OSError, RuntimeError) as error:  # no network, or a download whose hash is wrong
+        raise CamlossError(
+            f"cannot get ResNet-18's ImageNet weights ({error}); connect to a network or go on without --pretrained"
+        ) from error
+    features = nn.Sequential(
+        nn.Conv2d(1, 64, kernel_size=3, padding=1, bias=False),  # (N, 64, 28, 28)
+        net.bn1,
+        nn.ReLU(),
+        net.layer1,  # (N, 64, 28, 28)
+        net.layer2,  # (N, 128, 14, 14)
+        net.layer3,  # (N, 256, 7, 7)
+        net.layer4,  # (N, 512, 4, 4)
+    )
+    for module in features.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # torchvision's write over what the layer before them gave
+    return MapClassifier(features, 512, num_classes, middle=5)
+
+
+ARCHS: dict[str, Callable[..., MapClassifier]] = {
+    "light_cnn": light_cnn,
+    "sketch_cnn": sketch_cnn,
+    "plain_cnn": plain_cnn,
+    "resnet18": resnet18,
+}
+
+
+def build_model(arch: str, num_classes: int = 10, **kwargs: bool) -> MapClassifier:
+    """Build a network by name, with fresh weights from torch's global generator.
+
+    Args:
+        arch: one of `ARCHS`.
+        num_classes: K.
+        kwargs: options of that network, such as `pretrained=True` for the ResNet.
+
+    Raises:
+        CamlossError: the arch is unknown, or does not take an option.
+    """
+    if arch not in ARCHS:
+        raise CamlossError(f"unknown arch {quoted(arch)}; expected one of {', '.join(ARCHS)}")
+    try:
+        model = ARCHS[arch](num_classes, **kwargs)
+    except TypeError as error:
+        raise CamlossError(
+            f"arch {arch!r} does not take {', '.join(kwargs)}; only resnet18 takes pretrained"
+        ) from error
+    model.arch = arch
+    return model
+
+
+@torch.no_grad()
+def multiply_adds(model: MapClassifier) -> int:
+    """How many multiply-adds the convolutions and the head need for one image, from the shapes of a forward pass."""
+    count = 0
+
+    def add(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal count
+        assert isinstance(layer, (nn.Conv2d, nn.Linear))
+        count += layer.weight.numel() * output[0, 0].numel()
+
+    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(add) for layer in layers]
+    was_training = model.training
+    model.eval()(torch.zeros(1, 1, 28, 28))
+    model.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return count

@@ -1,0 +1,30 @@
+"""Labelled images in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, 1, 28, 28) uint8 and their labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: str | torch.device) -> "Split":
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def joined(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
+    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller."""
+        order = torch.arange(len(self)) if order is None else order
+        for batch in torch.split(order.to(self.images.device), batch_size):
+            yield self.images[batch].float() / 255, self.labels[batch]

@@ -1,0 +1,1 @@
+"""The study: training methods, runs, measures, statistics."""

@@ -1,0 +1,255 @@
+"""The study of `docs/protocol.md`: its runs, how one is trained and measured, and where both are kept.
+
+    OUTPUT_DIR/KEY/RUN/model.safetensors  weights, with the config and the history in their header
+    RECORDS/RUN.json                      what was measured of them
+    RECORDS/strength/WAY.json             how the strength of a matched control was found
+
+where RUN is WAY-seed-N, and KEY changes with the config. What is there is not made again, if its config is the same.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from camloss.checkpoint import (
+    WEIGHTS,
+    load_training,
+    load_weights,
+    read_header,
+    save_checkpoint,
+    to_json,
+    write_atomically,
+)
+from camloss.data.mnist import MNISTData
+from camloss.errors import CamlossError
+from camloss.maps import min_max_normalize
+from camloss.metrics import area_above_half
+from camloss.models import MapClassifier
+from camloss.pair import alone_in
+from camloss.split import Split
+from camloss.study.measures import FeaturesOn, choices, survey
+from camloss.study.methods import BASELINE, MATCHED_TO, WAYS, MapOf
+from camloss.training.config import TrainConfig
+from camloss.training.hardware import pick_device
+from camloss.training.loop import train
+from camloss.training.state import TrainingState
+
+OWN = ("alpha", "seed")  # of the config: what each run has of its own
+TRIES, TOLERANCE = 6, 0.15  # of the search for a strength: how many, and how far off an area may be
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs that share one config."""
+
+    config: TrainConfig
+    """All but alpha and seed, which each run has of its own; `output_dir` is the folder of all weights."""
+    validation_size: int
+    records: Path
+
+    @property
+    def key(self) -> str:
+        """A name that changes with whatever all runs depend on."""
+        return hashlib.sha256(json.dumps([self._common(), self.validation_size]).encode()).hexdigest()[:8]
+
+    def runs(self, ways: Sequence[str] = tuple(WAYS), seeds: Sequence[int] | None = None) -> list[str]:
+        """The names of all runs, the most valuable first: one seed of every way, then the ways that come early.
+
+        Args:
+            ways: names of `WAYS`.
+            seeds: of each way; by default as many as it is to have.
+        """
+        order = [
+            (0 if seed == 0 else 1 if WAYS[way].early else 2, seed, list(WAYS).index(way), way)
+            for way in ways
+            for seed in (range(WAYS[way].seeds) if seeds is None else seeds)
+        ]
+        return [f"{way}-seed-{seed}" for _, seed, _, way in sorted(order)]
+
+    def folder(self, run: str) -> Path:
+        return self.config.output_dir / self.key / run
+
+    def baseline_of(self, run: str) -> str:
+        """The run of the same seed that learnt from cross-entropy alone."""
+        return f"{BASELINE}-seed-{run.rpartition('-')[2]}"
+
+    def is_trained(self, run: str) -> bool:
+        return (self.folder(run) / WEIGHTS).is_file()
+
+    def is_measured(self, run: str) -> bool:
+        return self._is_ours(self.record_path(run))
+
+    def record_path(self, run: str) -> Path:
+        return self.records / f"{run}.json"
+
+    def train(self, run: str, data: MNISTData) -> None:
+        """Train a run, or what is left of it, unless it is trained; another worker that trains it is waited for."""
+        way = way_of(run)
+        with alone_in(self.folder(run), wait=True):
+            if self.is_trained(run):
+                return
+            config = self._config(run, self.strength(way, data))
+            found = self.folder(f"{way}-search/{config.alpha:g}") / WEIGHTS
+            if found.is_file() and read_header(found)["training"]["config"] == as_json(config.record()):
+                write_atomically(self.folder(run) / WEIGHTS, found.read_bytes())
+            else:
+                self._train(config, run, data)
+
+    def measure(self, run: str, data: MNISTData, wait: bool = True) -> None:
+        """Write the record of a trained run, unless it is there; what compares with its baseline, if that is trained.
+
+        Raises:
+            BusyError: another worker is at it, and `wait` is not set.
+        """
+        with alone_in(self.folder(run), wait):
+            if self.is_measured(run):
+                return
+            training = load_training(self.folder(run))
+            config, where = training["config"], training["environment"]
+            model, baseline = self.model(run), self.baseline_of(run)
+            record = {
+                "way": way_of(run),
+                "seed": config["seed"],
+                "config": config,
+                "validation_size": self.validation_size,
+                "environment": where,
+                "history": training["history"],
+                "validation": rounded(choices(model, data.validation, where["precision"])),
+                "test": rounded(
+                    survey(
+                        model,
+                        data.test,
+                        self.model(baseline) if self.is_trained(baseline) else None,
+                        where["precision"],
+                    )
+                ),
+            }
+            write_atomically(self.record_path(run), to_json(record))
+
+    def model(self, run: str) -> MapClassifier:
+        """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
+        model = load_weights(self.folder(run) / WEIGHTS)
+        model.pooling = WAYS[way_of(run)].pooling or model.pooling
+        model.features = FeaturesOn(pick_device(self.config.device), model.features)
+        return model
+
+    def strength(self, way: str, data: MNISTData) -> float:
+        """The alpha of a way; that of a matched control is searched for once, on the validation images with seed 0."""
+        map_of = WAYS[way].matched
+        if map_of is None:
+            return WAYS[way].alpha
+        path = self.records / "strength" / f"{way}.json"
+        with alone_in(self.folder(f"{way}-search"), wait=True):
+            if not self._is_ours(path):
+                write_atomically(path, to_json(self._search(way, map_of, data)))
+        return float(read_record(path)["strength"])
+
+    def _search(self, way: str, map_of: MapOf, data: MNISTData) -> dict[str, Any]:
+        goal = f"{MATCHED_TO}-seed-0"
+        self.train(goal, data)
+        target = mean_area(self.model(goal), map_of, data.validation)
+        tries: dict[float, float] = {}  # strength: area
+        while len(tries) < TRIES and not any(is_near(area, target) for area in tries.values()):
+            strength = next_strength(tries, target, WAYS[way].alpha)
+            attempt = f"{way}-search/{strength:g}"
+            if not self.is_trained(attempt):
+                self._train(self._config(attempt, strength), attempt, data)
+            tries[strength] = mean_area(self.model(attempt), map_of, data.validation)
+        strength = min(tries, key=lambda strength: abs(math.log(tries[strength] / target)))
+        return {
+            "config": self._common(),
+            "validation_size": self.validation_size,
+            "goal": goal,
+            "target": target,
+            "tries": [{"strength": strength, "area": area} for strength, area in tries.items()],
+            "strength": strength,
+        }
+
+    def _train(self, config: TrainConfig, name: str, data: MNISTData) -> None:
+        way = way_of(name)
+        twin = train(config, way, data, log=lambda line: tqdm.write(f"{name}: {line}"), **WAYS[way].training)
+        record = {"way": way, "config": config.record(), "history": twin.history, "environment": twin.environment}
+        save_checkpoint(twin.model, config.output_dir, record)
+        TrainingState(config, way).discard()
+
+    def _config(self, run: str, alpha: float) -> TrainConfig:
+        seed = int(run.rpartition("-seed-")[2]) if "-seed-" in run else 0
+        return dataclasses.replace(self.config, alpha=alpha, seed=seed, output_dir=self.folder(run), resume=True)
+
+    def _common(self) -> dict[str, Any]:
+        record = as_json(self.config.record())
+        return {key: value for key, value in record.items() if key not in OWN}
+
+    def _is_ours(self, path: Path) -> bool:
+        """Whether a record is there and of this config."""
+        if not path.is_file():
+            return False
+        record = read_record(path)
+        config = {key: value for key, value in record["config"].items() if key not in OWN}
+        return config == self._common() and record["validation_size"] == self.validation_size
+
+
+def as_json(value: dict[str, Any]) -> dict[str, Any]:
+    """As it comes back from a file."""
+    return dict(json.loads(json.dumps(value)))
+
+
+def rounded(numbers: dict[str, float]) -> dict[str, float]:
+    """To five digits behind the point; more would only say which machine it was."""
+    return {name: round(value, 5) for name, value in numbers.items()}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def way_of(run: str) -> str:
+    """ "alpha-3-seed-0" -> "alpha-3"."""
+    for mark in ("-seed-", "-search/"):
+        if mark in run:
+            return run.rpartition(mark)[0]
+    raise CamlossError(f"{run} is no run of the study; expected WAY-seed-N")
+
+
+@torch.no_grad()
+def mean_area(model: MapClassifier, map_of: MapOf, split: Split) -> float:
+    """How large the hot part of a network's maps is, on average; see `camloss.metrics.area_above_half`."""
+    areas = [
+        area_above_half(min_max_normalize(map_of(model(images)[1], model.head.weight, labels)))
+        for images, labels in split.batches(1_000)
+    ]
+    return float(torch.cat(areas).mean())
+
+
+def is_near(area: float, target: float) -> bool:
+    return abs(math.log(area / target)) <= math.log1p(TOLERANCE)
+
+
+def next_strength(tries: dict[float, float], target: float, first: float) -> float:
+    """What to try next for a penalty under which the area falls: between the nearest two, else four times as far.
+
+    Args:
+        tries: area by strength.
+        target: the area to reach.
+        first: where to start.
+    """
+    if not tries:
+        return first
+    above = [strength for strength, area in tries.items() if area > target]
+    below = [strength for strength, area in tries.items() if area <= target]
+    if not below:
+        return max(above) * 4
+    if not above:
+        return min(below) / 4
+    weak, strong = max(above), min(below)
+    share = math.log(tries[weak] / target) / math.log(tries[weak] / tries[strong])
+    between = math.exp(math.log(weak) + min(max(share, 0.1), 0.9) * math.log(strong / weak))
+    return float(f"{between:.3g}")

@@ -1,0 +1,83 @@
+"""The state of a training run between two epochs."""
+
+import json
+import secrets
+
+import torch
+from torch import Tensor
+
+from camloss.checkpoint import pack, read_header, unpack, write_atomically
+from camloss.epoch_snapshots import Snapshot, by_epoch, flattened
+from camloss.errors import CamlossError
+from camloss.models import MapClassifier
+from camloss.training.config import TrainConfig
+
+
+def run_id(config: TrainConfig) -> str:
+    """The id that the twins of a training share: a new one, or that of the interrupted training that goes on."""
+    interrupted = [TrainingState(config, variant).path for variant in config.variants]
+    for path in interrupted:
+        if config.resume and path.exists():
+            return str(read_header(path)["run"]["id"])
+    return secrets.token_hex(8)
+
+
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+class TrainingState:
+    """The state of one twin between two epochs, in one file that is replaced in one step."""
+
+    def __init__(self, config: TrainConfig, variant: str, run: str = "") -> None:
+        self.config, self.run = config.record(), run
+        self.path = config.output_dir / ".resume" / f"{variant}.safetensors"
+
+    def save(
+        self,
+        model: MapClassifier,
+        optimizer: torch.optim.Optimizer,
+        history: list[dict[str, float]],
+        snapshots: dict[int, Snapshot],
+    ) -> None:
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors |= {f"snapshot.{name}": tensor for name, tensor in flattened(snapshots).items()}
+        for idx, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
+        write_atomically(
+            self.path, pack(tensors, config=self.config, history={"epochs": history}, run={"id": self.run})
+        )
+
+    def load(
+        self, model: MapClassifier, optimizer: torch.optim.Optimizer
+    ) -> tuple[list[dict[str, float]], dict[int, Snapshot]]:
+        """Put the saved state into model and optimizer.
+
+        Returns:
+            The history and the snapshots so far; both empty where nothing was saved.
+        """
+        if not self.path.exists():
+            return [], {}
+        tensors, header = unpack(self.path)
+        if header["config"] != json.loads(json.dumps(self.config)):
+            changed = [name for name, value in self.config.items() if header["config"].get(name) != value]
+            raise CamlossError(
+                f"the interrupted run in {self.path.parent} had other values of {', '.join(changed)}; "
+                "repeat its flags, or run without --resume to start over"
+            )
+        slots: dict[int, dict[str, Tensor]] = {}
+        for idx, parameter in enumerate(model.parameters()):
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimizer.{idx}."):
+                    # fused AdamW walks parameter and slots side by side in memory, so their strides must agree
+                    laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor
+                    slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
+        model.load_state_dict(below("model.", tensors))
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        return list(header["history"]["epochs"]), by_epoch(below("snapshot.", tensors))
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()

@@ -1,0 +1,37 @@
+"""Run the fast tests with the lowest versions that are declared: python3.11 scripts/check_min_versions.py [TEST ...]
+
+    python3.13 scripts/check_min_versions.py --newest    with the newest, to try another Python than those were made for
+
+Takes the Python that it is run by, in a temporary virtual environment.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _checkout import ROOT
+
+SLOW = ("test_app.py", "test_browser.py", "test_scripts.py", "test_deploy_space.py")
+FAST = ["tests", "-m", "not browser", *(f"--ignore=tests/{name}" for name in SLOW)]
+NEWEST = "--newest"
+
+
+def main() -> None:
+    declared = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lowest = [f"{name}=={version}" for name, version in re.findall(r"^([\w-]+)[>=]=([\d.]+)", declared, re.MULTILINE)]
+    tests = [word for word in sys.argv[1:] if word != NEWEST] or FAST
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
+        constraints = Path(folder, "constraints.txt")
+        constraints.write_text("" if NEWEST in sys.argv else "\n".join(lowest), encoding="utf-8")
+        install = [str(python), "-m", "pip", "install", "--quiet", "-r", "requirements-dev.txt", "-c", str(constraints)]
+        subprocess.run(install, cwd=ROOT, check=True)
+        print(sys.version.split()[0], *([] if NEWEST in sys.argv else lowest), flush=True)
+        sys.exit(subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Doubt fitted on a small data set, kept by a checkpoint, and what is measured of it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_mnist import write_tiny_mnist
+
+from camloss import build_model, explain, load_checkpoint, preprocess_sketch, save_checkpoint
+from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.ood_fitting import (
+    DOUBTED,
+    PAGE,
+    RAW,
+    as_the_page_reads,
+    auroc,
+    compare_rules,
+    compare_scores,
+    doubts,
+    fit_doubt,
+    measure_doubt,
+    pair_doubts,
+    unnoticed,
+)
+from camloss.data.synthetic_digits import draw_hands
+from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_nondigits
+from camloss.models import MapClassifier
+from camloss.pair import Twins
+from camloss.split import Split
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
+    return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="module")
+def model(data: MNISTData) -> MapClassifier:
+    torch.manual_seed(0)
+    model = build_model("sketch_cnn").eval()
+    fit_doubt(model, data.train, as_the_page_reads(data.train))
+    return model
+
+
+def test_the_page_reads_digits_with_its_own_pen(data: MNISTData) -> None:
+    some = Split(data.train.images[:5], data.train.labels[:5])
+    read = as_the_page_reads(some)
+    assert read.images.dtype == torch.uint8
+    assert torch.equal(read.labels, some.labels)
+    written = [preprocess_sketch(image[0].numpy()) for image in some.images]
+    for image, pixels in zip(read.images, written, strict=True):
+        assert pixels is not None
+        assert torch.equal(image, (pixels[0] * 255).round().to(torch.uint8))
+    assert not torch.equal(read.images, some.images)
+    broad = as_the_page_reads(some, pen=2.6)
+    assert int(broad.images.sum()) > 1.5 * int(read.images.sum())
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Split:
+    """Digits of which no two are alike."""
+    return draw_hands(2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def read(drawn: Split) -> Split:
+    return as_the_page_reads(drawn)
+
+
+def test_the_threshold_is_set_on_digits_as_the_page_reads_them(
+    drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = build_model("sketch_cnn").eval()
+    for some in (DOUBTED, 0.1):
+        monkeypatch.setattr("camloss.data.ood_fitting.DOUBTED", some)
+        fit_doubt(model, drawn, read)
+        found = doubts(model, read.images.float() / 255)
+        assert float((found >= 0.5).float().mean()) == pytest.approx(some, abs=1.01 / len(read))
+
+
+def test_few_digits_are_doubted_for_the_sake_of_drawings_that_are_none() -> None:
+    assert 0 < DOUBTED <= 0.005
+
+
+def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
+    """Blank, noise and houses; what the examples of digits get is in tests/page/test_examples.py."""
+    models = Twins.load(ROOT / "checkpoints").models
+    for family in ("blank", "noise", "house"):
+        found = pair_doubts(models, draw_nondigits(family, 40, seed=0))
+        assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family
+
+
+def test_a_checkpoint_keeps_the_doubt(model: MapClassifier, data: MNISTData, tmp_path: Path) -> None:
+    again = load_checkpoint(save_checkpoint(model, tmp_path / "ce"))
+    images = data.test.images[:20].float() / 255
+    doubt = explain(again, images).doubt
+    assert doubt is not None
+    assert torch.equal(doubt, explain(model, images).doubt)  # type: ignore[arg-type]
+    assert doubt.shape == (20,)
+
+
+def test_a_checkpoint_of_before_has_none(tmp_path: Path) -> None:
+    fresh = build_model("sketch_cnn").eval()
+    assert explain(load_checkpoint(save_checkpoint(fresh, tmp_path / "ce")), torch.rand(1, 1, 28, 28)).doubt is None
+
+
+def test_auroc_counts_pairs() -> None:
+    known = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    assert auroc(torch.tensor([0.5, 0.9]), known) == 1.0
+    assert auroc(torch.tensor([0.0]), known) == 0.0
+    assert auroc(torch.tensor([0.25]), known) == 0.5
+    assert auroc(torch.tensor([0.4]), known) == 3.5 / 4  # a tie counts half
+    assert auroc(known, known) == 0.5
+
+
+def test_the_page_doubts_where_either_network_does(drawn: Split, read: Split) -> None:
+    models = {}
+    for seed, name in enumerate(("ce", "cam")):
+        torch.manual_seed(seed)
+        models[name] = build_model("sketch_cnn").eval()
+        fit_doubt(models[name], drawn, read)
+    images = read.images.float() / 255
+    found = pair_doubts(models, images)
+    assert set(found) == {"ce", "cam", PAGE}
+    ours, theirs = (doubts(model, images) for model in models.values())
+    assert torch.equal(found[PAGE], torch.maximum(ours, theirs))
+    assert not torch.equal(ours, theirs)
+
+
+def test_everything_is_measured(model: MapClassifier, data: MNISTData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camloss.data.ood_fitting.PER_FAMILY", 5)
+    measured = measure_doubt({"ce": model}, {"digits": data.train}, data.test)
+    assert set(measured) == {"ce", PAGE}
+    assert measured["ce"] == measured[PAGE]  # of one network
+    rows = measured["ce"]
+    assert set(rows) == {"digits", RAW, *FAMILIES, "chosen on, mean", "reported, mean"}
+    assert all(0 <= value <= 1 for row in rows.values() for value in row.values())
+    reported = ("small letters", "symbols", "shapes", "zigzags", "two digits")
+    assert rows["reported, mean"]["auroc"] == pytest.approx(sum(rows[name]["auroc"] for name in reported) / 5)
+
+
+def test_what_passes_unnoticed_comes_first(model: MapClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camloss.data.ood_fitting.KINDS", {kind: KINDS[kind] for kind in ("A", "house", "heart")})
+    rows = unnoticed({"ce": model}, 4)
+    assert {kind for kind, _, _ in rows} == {"A", "house", "heart"}
+    assert [share for _, share, _ in rows] == sorted(share for _, share, _ in rows)
+
+
+def test_what_chose_the_score_and_the_rule(
+    model: MapClassifier, drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camloss.data.ood_fitting.PER_FAMILY", 5)
+    scores = compare_scores({"ce": model}, drawn, read, {"digits": read})
+    assert len(scores) == 6
+    assert all(0 <= row["ce"] <= 1 for row in scores.values())
+    rules = compare_rules({"ce": model, "cam": model}, drawn, {"digits": read}, 0.1)
+    assert all(row["digits"] == pytest.approx(0.1, abs=1.01 / len(read)) for row in rules.values())
+    assert rules["both doubt"] == rules["either doubts (shipped)"]  # of two that are one

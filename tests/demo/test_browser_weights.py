@@ -1,0 +1,145 @@
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from torch import nn
+from torch.nn import functional as F
+from untrained import write_snapshots, write_twins
+
+from camloss.demo.browser_weights import fold, for_lanes, snapshot_file, weight_file, weight_routes
+from camloss.demo.pairs import load_for_page
+from camloss.errors import CamlossError
+from camloss.models import MNIST_MEAN, MNIST_STD, build_model
+from camloss.ood import Doubt
+from camloss.pair import Twins
+
+
+@pytest.fixture
+def client(twins: Twins) -> TestClient:
+    def twins_of(networks: str | None) -> Twins:
+        if networks != "pair":
+            raise CamlossError("unknown networks")
+        return twins
+
+    return TestClient(Starlette(routes=[*weight_routes(twins_of)]))
+
+
+def test_folded_layers_compute_what_the_network_computes() -> None:
+    model = build_model("plain_cnn").eval()
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        norm.get_buffer("running_mean").uniform_(-1, 1)
+        norm.get_buffer("running_var").uniform_(0.5, 2)
+        nn.init.uniform_(norm.weight, -1, 1)
+    layers = fold(model)
+    assert layers is not None
+    images = torch.rand(2, 1, 28, 28)
+    x = ((images - MNIST_MEAN) / MNIST_STD).double()
+    for layer in layers:
+        x = F.conv2d(x, layer.weight, layer.bias, stride=layer.stride, padding=1).relu()
+    torch.testing.assert_close(x.float(), model(images)[1], atol=1e-4, rtol=1e-4)
+
+
+def test_four_outputs_of_one_input_lie_side_by_side() -> None:
+    weight = torch.arange(8 * 2 * 9).view(8, 2, 3, 3)
+    ordered = for_lanes(weight)
+    assert ordered.shape == (2, 3, 3, 2, 4)
+    assert ordered[1, 2, 0, 1].tolist() == weight[4:8, 1, 2, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda parts: nn.Sequential(*parts[:-1]),
+        lambda parts: nn.Sequential(*parts[:-1], nn.GELU()),
+        lambda parts: nn.Sequential(*parts, nn.MaxPool2d(2), nn.Identity(), nn.ReLU()),
+        lambda parts: nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), *parts[1:]),
+        lambda parts: nn.Sequential(nn.Conv2d(1, 16, 3), *parts[1:]),
+        lambda parts: nn.Sequential(*parts[:-3], nn.Conv2d(64, 30, 3, padding=1), nn.BatchNorm2d(30), nn.ReLU()),
+    ],
+)
+def test_what_the_kernel_does_not_know_is_not_folded(change: object) -> None:
+    model = build_model("sketch_cnn")
+    assert callable(change)
+    model.features = change(list(model.features.children()))
+    assert fold(model) is None
+
+
+def test_the_file_holds_both_twins_and_its_name_their_hash(client: TestClient, twins: Twins) -> None:
+    told = client.get("/web/weights?networks=pair").json()
+    assert told["source"] == twins.source
+    answer = client.get(f"/web/weights/{told['file']}")
+    assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == told["file"]
+    assert {name.partition(".")[0] for name in load(answer.content)} == set(twins.models)
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-encoding"] == "gzip"
+    plain = client.get(f"/web/weights/{told['file']}", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content
+
+
+def test_the_shipped_pair_is_light_enough() -> None:
+    shipped = load_for_page(Path(__file__).resolve().parents[2] / "checkpoints")
+    file, on_the_way = weight_file(shipped), snapshot_file(shipped)
+    assert file is not None
+    assert len(file.compressed) <= 1_400_000
+    assert gzip.decompress(file.compressed) == file.plain
+    if on_the_way is not None:
+        assert len(on_the_way.compressed) <= 2_500_000
+
+
+def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
+    twins = load_for_page(write_snapshots(write_twins(tmp_path)))
+    client = TestClient(Starlette(routes=[*weight_routes(lambda _: twins)]))
+    told = client.get("/web/weights").json()
+    assert told["snapshots"]["epochs"] == [
+        {"epoch": 1, "alpha": 0.0, "accuracy": {"ce": 0.97, "cam": 0.97}},
+        {"epoch": 2, "alpha": 1.0, "accuracy": {"ce": 0.99, "cam": 0.99}},
+    ]
+    name = told["snapshots"]["file"]
+    assert name != told["file"]
+    answer = client.get(f"/web/weights/{name}")
+    assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == name
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    tensors = load(answer.content)
+    assert {key.rpartition(".")[0].rsplit(".", 1)[0] for key in tensors} == {"1.ce", "1.cam", "2.ce", "2.cam"}
+    assert {value.dtype for value in tensors.values()} == {torch.float16}
+    layers = fold(twins.snapshots[0].models["cam"])
+    assert layers is not None
+    assert tensors["1.cam.3.weight"].equal(for_lanes(layers[3].weight).half())
+
+
+def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, twins: Twins) -> None:
+    assert snapshot_file(twins) is None
+    assert client.get("/web/weights?networks=pair").json()["snapshots"] is None
+
+
+def test_other_weights_have_another_name(tmp_path: Path, twins: Twins) -> None:
+    other = Twins.load(write_twins(tmp_path, seed=7))
+    one, two, again = weight_file(twins), weight_file(other), weight_file(twins)
+    assert one is not None
+    assert two is not None
+    assert one.name != two.name
+    assert one == again
+
+
+def test_there_are_no_other_files(client: TestClient) -> None:
+    assert client.get("/web/weights?networks=other").status_code == 404
+    assert client.get("/web/weights").status_code == 404
+    for name in ("nothing.safetensors", "..%2fweights.py", "x" * 5000):
+        assert client.get(f"/web/weights/{name}").status_code == 404
+
+
+def test_doubt_goes_along(tmp_path: Path) -> None:
+    doubting = Twins.load(write_twins(tmp_path))
+    doubting["cam"].doubt = doubt = Doubt(doubting["cam"].middle_channels, 10)
+    doubt.means.uniform_()
+    file = weight_file(doubting)
+    assert file is not None
+    tensors = load(file.plain)
+    assert torch.equal(tensors["cam.doubt.means"], doubt.means)
+    assert not any(name.startswith("ce.doubt") for name in tensors)

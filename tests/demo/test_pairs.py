@@ -1,0 +1,111 @@
+"""Which pairs the page offers, and under what names."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from untrained import RECORD, write_snapshots, write_twins
+
+from camloss import CamlossError, load_checkpoint, save_checkpoint
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training
+from camloss.demo.pairs import find_pairs, load_for_page
+from camloss.epoch_snapshots import EPOCHS, read_snapshots
+
+
+def test_the_folder_comes_first_then_its_subfolders_each_by_its_own_name(tmp_path: Path) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    for seed in (2, 1):  # two seeds of one arch are two choices
+        write_twins(folder / f"seed-{seed}", seed=seed)
+    expected = [("checkpoints", folder), ("seed-1", folder / "seed-1"), ("seed-2", folder / "seed-2")]
+    assert list(find_pairs(folder).items()) == expected
+
+
+def test_the_folder_itself_need_not_hold_a_pair(tmp_path: Path) -> None:
+    write_twins(tmp_path / "mine")
+    assert find_pairs(tmp_path) == {"mine": tmp_path / "mine"}
+
+
+def test_all_is_read_from_the_weight_file(tmp_path: Path) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    for variant in ("ce", "cam"):
+        (folder / variant / CONFIG).unlink()
+        (folder / variant / TRAINING).write_text("no JSON", encoding="utf-8")
+    assert load_for_page(find_pairs(folder)["checkpoints"]).num_classes == 10
+
+
+def test_a_broken_subfolder_is_left_out_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    (write_twins(folder / "broken") / "cam" / WEIGHTS).write_bytes(b"not safetensors")
+    (write_twins(folder / "half") / "ce" / WEIGHTS).unlink()
+    (folder / "empty").mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert list(find_pairs(folder)) == ["checkpoints"]
+    assert [record.message.count("\n") for record in caplog.records] == [0, 0]
+    assert all(word in record.message for word, record in zip(("broken", "half"), caplog.records, strict=True))
+
+
+def test_what_is_not_ready_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    for name in (".staged", ".old"):
+        write_twins(folder / name, seed=1)
+    assert list(find_pairs(folder)) == ["checkpoints"]
+    assert caplog.records == []
+
+
+def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path / "checkpoints")
+    broken = write_twins(folder / "broken", seed=1) / "cam"
+    model = load_checkpoint(broken)
+    with torch.no_grad():
+        model.head.weight[3, 5] = float("nan")
+    save_checkpoint(model, broken, load_training(broken))
+    assert list(find_pairs(folder)) == ["checkpoints"]
+    assert "holds NaN or infinite values" in caplog.text
+
+
+def test_no_pair_at_all_is_one_line_that_says_why(tmp_path: Path) -> None:
+    with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one with: python scripts/train.py"):
+        find_pairs(tmp_path)
+    (write_twins(tmp_path) / "cam" / WEIGHTS).write_bytes(b"not safetensors")
+    with pytest.raises(CamlossError, match="is damaged"):
+        find_pairs(tmp_path)
+
+
+def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: Path) -> None:
+    folder = write_snapshots(write_twins(tmp_path))
+    first, last = load_for_page(folder).snapshots
+    assert (first.epoch, first.alpha, first.accuracy) == (1, 0.0, {"ce": 0.97, "cam": 0.97})
+    assert (last.epoch, last.alpha, last.accuracy) == (2, 1.0, {"ce": 0.99, "cam": 0.99})
+    kept = read_snapshots(folder / "cam", RECORD["run"])
+    assert last.models["cam"].head.bias.equal(kept[2]["head.bias"].float())
+    assert list(first.models) == list(load_for_page(folder).models)
+
+
+def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_twins(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert load_for_page(folder).snapshots == ()
+        write_snapshots(folder, run="of another training")
+        assert load_for_page(folder).snapshots == ()
+    assert caplog.records == []
+    write_snapshots(folder)
+    (folder / "ce" / EPOCHS).unlink()  # one twin alone has no way to compare
+    assert load_for_page(folder).snapshots == ()
+
+
+def test_snapshots_that_cannot_be_shown_are_left_out_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_snapshots(write_twins(tmp_path))
+    for variant in ("ce", "cam"):
+        record = load_training(folder / variant)
+        save_checkpoint(load_checkpoint(folder / variant), folder / variant, {**record, "history": []})
+    (write_snapshots(write_twins(tmp_path / "damaged")) / "cam" / EPOCHS).write_bytes(b"not safetensors")
+    for place, reason in ((folder, "the training's record lacks"), (tmp_path / "damaged", "is damaged")):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert load_for_page(place).snapshots == ()
+        (warning,) = caplog.records
+        assert reason in warning.message
+        assert "\n" not in warning.message

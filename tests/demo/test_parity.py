@@ -1,0 +1,563 @@
+"""The browser computes what Python computes: hundreds of drawings through both."""
+
+import base64
+import os
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import engines
+import pytest
+import torch
+from page_server import EXAMPLES, ROOT
+from playwright.sync_api import Browser
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camloss.data.mnist import default_data_dir
+from camloss.demo import inference
+from camloss.demo.browser_weights import fold, weight_file
+from camloss.demo.map_statistics import HotPart, hot_part, shared, two_digits
+from camloss.demo.summary_text import EVERYWHERE, PLACES, SHARED, WIDER, Read, sentence
+from camloss.digits import corruptions
+from camloss.digits.pendigits import PenDigit, read_unipen
+from camloss.digits.rasterize import PenStroke, write_strokes
+from camloss.epoch_snapshots import snapshot_of
+from camloss.explain import Explanation, explain
+from camloss.metrics import ink_energy
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_model
+from camloss.ood import Doubt
+from camloss.pair import VARIANTS, Snapshot, Twins
+
+pytestmark = pytest.mark.browser
+
+PENDIGITS = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
+QUESTIONS: list[tuple[int | None, int | None]] = [(None, None), (4, None), (None, 9), (3, 8)]
+
+ANSWER_ALL = """async ({ networks, titles, drawings }) => {
+    const [{ writeStrokes }, { networksIn }, evidence] = await Promise.all(
+        ["pen", "network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    return drawings.map(({ strokes, pixels, question, field }) => {
+        const written = writeStrokes(strokes);
+        const given = Float32Array.from(pixels);
+        const { summary, readings, logits } = evidence.answerFor(pair, titles, given, question);
+        return {
+            written: [...written.pixels],
+            frame: written.frame,
+            logits,
+            readings,
+            summary,
+            steps: evidence.buildUp(pair.get("cam"), given, field, field, question.class_idx, 8),
+        };
+    });
+}"""
+
+
+def random_pair(arch: str, seed: int) -> Twins:
+    """Untrained networks whose batch norms have seen something, so that folding them matters."""
+    torch.manual_seed(seed)
+    models = {variant: build_model(arch).eval() for variant in VARIANTS}
+    for model in models.values():
+        for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.uniform_(norm.bias, -0.3, 0.3)
+            norm.get_buffer("running_mean").uniform_(-0.3, 0.3)
+            norm.get_buffer("running_var").uniform_(0.5, 2.0)
+    return Twins(models, "run", "untrained")
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[str, Twins]:
+    found = {
+        "default": Twins.load(ROOT / "checkpoints"),
+        "doubting": Twins.load(ROOT / "checkpoints"),
+        "plain_cnn": random_pair("plain_cnn", 0),
+    }
+    for model in found["doubting"].models.values():
+        fit_doubt(model)
+    on_the_way = (
+        found["plain_cnn"].models,
+        {variant: rounded(model) for variant, model in found["default"].models.items()},
+    )
+    found["default"] = replace(
+        found["default"],
+        snapshots=tuple(
+            Snapshot(e + 1, e, models, dict.fromkeys(VARIANTS, 0.9)) for e, models in enumerate(on_the_way)
+        ),
+    )
+    return found
+
+
+def rounded(model: MapClassifier) -> MapClassifier:
+    """As it comes back from a snapshot."""
+    copy = build_model(str(model.arch)).eval()
+    copy.load_state_dict({name: value for name, value in snapshot_of(model).items() if not name.startswith("doubt.")})
+    return copy
+
+
+@torch.no_grad()
+def fit_doubt(model: MapClassifier) -> None:
+    """So that three of ten drawings are doubted."""
+    sketches = [write_strokes(strokes) for strokes in drawings(200)]
+    logits, _, middle = model.look(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
+    known = torch.ones(len(logits), dtype=torch.bool)
+    model.doubt = Doubt.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
+
+
+@pytest.fixture(scope="module")
+def address(pairs: dict[str, Twins]) -> Iterator[str]:
+    with engines.site(pairs) as address:
+        yield address
+
+
+def drawings(count: int) -> list[list[PenStroke]]:
+    """Pen digits where they are there, else the page's examples moved about; brushes of all widths."""
+    generator = random.Random(0)
+    if PENDIGITS.is_file():
+        digits = generator.sample(read_unipen(PENDIGITS), count)
+    else:
+        digits = [wobbled(generator) for _ in range(count)]
+    return [[PenStroke(stroke, generator.uniform(5, 60)) for stroke in digit.strokes] for digit in digits]
+
+
+def wobbled(generator: random.Random) -> PenDigit:
+    example = generator.choice(EXAMPLES)
+
+    def moved(value: float) -> float:
+        return 0.4 * value + generator.uniform(-3, 3)
+
+    strokes = (list(map(moved, stroke["points"])) for stroke in example["strokes"])
+    return PenDigit(example["label"], tuple(tuple(zip(xy[::2], xy[1::2], strict=True)) for xy in strokes))
+
+
+def as_sent(stroke: PenStroke) -> dict[str, Any]:
+    return {"width": stroke.width, "points": [value for point in asdict(stroke)["points"] for value in point]}
+
+
+def cells(text: str) -> Tensor:
+    return torch.tensor(list(base64.b64decode(text)))
+
+
+def evidence_in(truth: Explanation) -> Tensor:
+    return truth.cam[0] if truth.contrast is None else truth.contrast[0].clamp_min(0)
+
+
+def has_two_peaks(evidence: Tensor, pixels: Tensor) -> bool:
+    """Whether a change of 1e-3 in a map may move its peak to another place."""
+    if evidence.max() == 0:
+        return False
+    heat = F.interpolate(evidence[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
+    peaks = F.one_hot((heat.flatten() >= heat.max() - 1e-3).nonzero()[:, 0], heat.numel()).view(-1, *heat.shape)
+    return len({hot_part(peak, pixels).place for peak in peaks}) > 1
+
+
+def is_on_the_edge(parts: list[HotPart]) -> bool:
+    """Whether a pixel or two decide what the sentence says."""
+    areas = [part.area for part in parts]
+    pixel = 1 / 28**2
+    wider = abs(max(areas) - WIDER * min(areas)) <= 3 * pixel
+    return abs(shared(parts) - SHARED) <= 2 / 39 or wider or any(abs(area - EVERYWHERE) <= 2 * pixel for area in areas)
+
+
+def assert_same_sentence(ours: str, theirs: str) -> None:
+    """But for percentages that round otherwise."""
+    number = re.compile(r"\d+(?=%)")
+    assert number.sub("N", ours) == number.sub("N", theirs)
+    for one, other in zip(number.findall(ours), number.findall(theirs), strict=True):
+        assert abs(int(one) - int(other)) <= 1
+
+
+def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
+    everything = drawings(count)
+    sketches = [write_strokes(strokes) for strokes in everything]
+    asked = [QUESTIONS[idx % len(QUESTIONS)] for idx in range(count)]
+    answers = run(
+        ANSWER_ALL,
+        {
+            "networks": name,
+            "titles": {variant: kind.title for variant, kind in VARIANTS.items()},
+            "drawings": [
+                {
+                    "strokes": [as_sent(stroke) for stroke in strokes],
+                    "pixels": sketch.pixels.flatten().tolist(),
+                    "question": {"class_idx": question[0], "other_idx": question[1]},
+                    "field": 28,
+                }
+                for strokes, sketch, question in zip(everything, sketches, asked, strict=True)
+                if sketch is not None
+            ],
+        },
+    )
+    assert len(answers) == count
+    numbers, sentences = 0, 0  # that were compared
+    for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
+        assert sketch is not None
+        assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
+        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale])
+        truth = inference.answer(twins, None, *question, encode=inference.as_bytes, strokes=list(map(as_sent, strokes)))
+        doubtful, parts = False, []  # whether rounding may decide what the sentence says
+        for variant, model in twins.models.items():
+            with torch.no_grad():
+                logits = model(sketch.pixels)[0][0]
+            torch.testing.assert_close(torch.tensor(said["logits"][variant]).float(), logits, atol=1e-4, rtol=0)
+            first, second = logits.topk(2).values.tolist()
+            ours, theirs = said["readings"][variant], truth[variant]
+            close_call = first - second < 1e-3
+            assert ours.get("doubt") == pytest.approx(theirs.get("doubt"), abs=1e-3)
+            if not close_call:
+                numbers += 1
+                for exact in ("digit", "class_idx", "other_idx"):
+                    assert ours[exact] == theirs[exact]
+                for near in ("agreement", "ink_energy", "probs"):
+                    assert ours[near] == pytest.approx(theirs[near], abs=1e-3)
+                assert ours["area"] == pytest.approx(theirs["area"], abs=1.01 / 28**2)
+                for name_of_map in ("cam", "caam", "contrast"):
+                    if theirs[name_of_map] is None:
+                        assert ours[name_of_map] is None
+                    else:
+                        assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
+            evidence = evidence_in(explain(model, sketch.pixels, *question))
+            doubtful |= close_call or abs(theirs.get("doubt", 0) - 0.5) < 1e-3
+            doubtful |= has_two_peaks(evidence, sketch.pixels[0, 0])
+            parts.append(hot_part(evidence, sketch.pixels[0, 0]))
+        if not (doubtful or is_on_the_edge(parts)):
+            sentences += 1
+            assert_same_sentence(said["summary"], truth["summary"])
+    assert numbers >= 0.9 * len(twins.models) * count
+    assert sentences >= 0.6 * count
+    for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
+        steps = inference.build_up(
+            twins, None, "cam", question[0], encode=inference.as_bytes, strokes=list(map(as_sent, strokes))
+        )
+        assert said["steps"]["class_idx"] == steps["class_idx"]
+        assert [channel["weight"] for channel in said["steps"]["channels"]] == pytest.approx(
+            [channel["weight"] for channel in steps["channels"]], abs=1e-4
+        )
+        for ours, theirs in zip(said["steps"]["totals"], steps["totals"], strict=True):
+            assert ours["count"] == theirs["count"]
+            assert ours["distance"] == pytest.approx(theirs["distance"], abs=1e-3)
+            for name_of_map in ("cam", "caam", "difference"):
+                assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("default", 300), ("doubting", 60), ("plain_cnn", 60)])
+def test_chromium(browser: Browser, address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+    with engines.chromium(browser, address) as run:
+        compare(run, name, pairs[name], count)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("CI") and shutil.which("WebKitWebDriver") is None, reason="needs webkit2gtk-driver and xvfb"
+)
+@pytest.mark.parametrize(("name", "count"), [("default", 100), ("doubting", 20), ("plain_cnn", 20)])
+def test_webkit(address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+    with engines.webkit(address) as run:
+        compare(run, name, pairs[name], count)
+
+
+SENTENCES = """async (told) => {
+    const { sentence } = await import("/web/sentence.js");
+    return told.map(([reads, ...how]) => sentence(reads, ...how));
+}"""
+
+
+def test_sentences_are_the_same_letter_by_letter(browser: Browser, address: str) -> None:
+    random_reads = random.Random(0)
+
+    def read(title: str, class_idx: int | None, other_idx: int | None) -> Read:
+        digit = random_reads.choice([4, 4, 9])
+        prob, doubt, area = (random_reads.choice(values) for values in ((0.57, 0.8, 1.0), (0.1, 0.5, 0.9), AREAS))
+        place = random_reads.choice(list(PLACES))
+        return Read(title, digit, prob, digit if class_idx is None else class_idx, other_idx, area, place, doubt)
+
+    told: list[tuple[list[Read], float, bool, bool]] = []
+    for _ in range(2000):
+        asked = random_reads.choice([(None, None), (None, None), (4, None), (4, 9), (None, 9)])
+        reads = [read(kind.title, *asked) for kind in VARIANTS.values()]
+        two, disturbed = (random_reads.random() < 0.3 for _ in range(2))
+        told.append((reads, random_reads.choice([0.49, 0.5]), two, disturbed))
+    with engines.chromium(browser, address) as run:
+        said = run(SENTENCES, [[list(map(as_reading, reads)), *how] for reads, *how in told])
+    assert said == [sentence(*given) for given in told]
+
+
+AREAS = (0.0, 0.004, 0.06, 0.12, 0.4, 0.6, 0.94)
+
+
+def as_reading(read: Read) -> dict[str, Any]:
+    return {**asdict(read), "probs": [read.prob if digit == read.digit else 0.0 for digit in range(10)]}
+
+
+DISTURBED = """async ({ networks, pixels, pool, kinds }) => {
+    const names = ["network", "evidence", "disturb"];
+    const [{ networksIn }, evidence, disturb] = await Promise.all(names.map((name) => import(`/web/${name}.js`)));
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    const torn = pool.map((digit) => Uint8Array.from(digit));
+    return kinds.flatMap((kind) => pixels.map((digit) => {
+        const sketch = { pixels: Float32Array.from(digit), frame: [0, 0, 1] };
+        const given = corruptions.disturbed(sketch, { kind, strength: 0.5, seed: 0 }, torn);
+        const question = { class_idx: null, other_idx: null };
+        const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
+        return {
+            given: [...given.pixels], drawn: [...given.drawn],
+            ...evidence.answerFor(pair, titles, given.pixels, question, given.drawn),
+        };
+    }));
+}"""
+
+
+def test_where_a_disturbed_digit_is_hot(browser: Browser, address: str, pairs: dict[str, Twins]) -> None:
+    """Against what was drawn: scraps and noise are none of its strokes, and no second digit."""
+    sketches = [sketch.pixels.flatten() for strokes in drawings(6) if (sketch := write_strokes(strokes)) is not None]
+    pool = [(255 * pixels).round().int().tolist() for pixels in sketches]
+    kinds = ["scraps", "field", "stripe", "specks", "noise"]
+    with engines.chromium(browser, address) as run:
+        said = run(
+            DISTURBED,
+            {"networks": "default", "pixels": [p.tolist() for p in sketches], "pool": pool, "kinds": kinds},
+        )
+    compared = 0
+    for answer in said:
+        given, drawn = (torch.tensor(answer[name]) for name in ("given", "drawn"))
+        side = round(len(given) ** 0.5)
+        given, drawn = given.view(side, side), drawn.view(side, side)
+        parts, reads, clear = [], [], True
+        for variant, model in pairs["default"].models.items():
+            truth, reading = explain(model, given[None, None]), answer["readings"][variant]
+            part = hot_part(truth.cam[0], given, drawn)
+            energy = float(ink_energy(truth.cam, drawn[None, None]))
+            clear &= not has_two_peaks(truth.cam[0], given)
+            if clear:
+                assert (reading["digit"], reading["place"]) == (int(truth.class_idx), part.place)
+            assert reading["ink_energy"] == pytest.approx(energy, abs=1e-3)
+            assert reading["area"] == pytest.approx(part.area, abs=3 / side**2)
+            parts.append(part)
+            reads.append(as_read(variant, reading))
+        if clear and not is_on_the_edge(parts):
+            compared += 1
+            assert answer["summary"] == sentence(reads, shared(parts), two_digits(drawn), disturbed=True)
+    assert compared >= 0.6 * len(said)
+
+
+def as_read(variant: str, reading: dict[str, Any]) -> Read:
+    facts = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
+    return Read(title=VARIANTS[variant].title, prob=reading["probs"][reading["digit"]], doubt=reading["doubt"], **facts)
+
+
+LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
+    const { networksIn } = await import("/web/network.js");
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    const run = (given, h, w) => [...pair.get("cam").run(Float32Array.from(given), h, w).logits];
+    const before = run(pixels.slice(0, 784), 28, 28);
+    const logits = run(pixels, height, width);
+    return { logits, same: JSON.stringify(before) === JSON.stringify(run(pixels.slice(0, 784), 28, 28)) };
+}"""
+
+
+@pytest.mark.parametrize("name", ["default", "plain_cnn"])
+@pytest.mark.parametrize("size", [(84, 84), (41, 57)])
+def test_any_field(browser: Browser, address: str, pairs: dict[str, Twins], name: str, size: tuple[int, int]) -> None:
+    height, width = size
+    pixels = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
+    with engines.chromium(browser, address) as run:
+        said = run(
+            LARGE_FIELDS,
+            {"networks": name, "pixels": pixels.flatten().tolist(), "height": height, "width": width},
+        )
+    with torch.no_grad():
+        logits = pairs[name]["cam"](pixels)[0][0]
+    torch.testing.assert_close(torch.tensor(said["logits"]).float(), logits, atol=1e-4, rtol=1e-5)
+    assert said["same"]  # what one field leaves behind in memory does not reach the next
+
+
+DISTURB_ALL = """async ({ digits, pool, numbers, seed }) => {
+    const disturb = await import("/web/corruptions.js");
+    const torn = pool.map((digit) => Uint8Array.from(digit));
+    return digits.map((pixels, i) => {
+        const [digit, number] = [Uint8Array.from(pixels), numbers[i]];
+        return {
+            field: [...disturb.onField(digit, 84)],
+            odd_field: [...disturb.onField(digit, 45)],
+            scraps: [...disturb.amongScraps(digit, number, torn, 8, 56, seed)],
+            few_scraps: [...disturb.amongScraps(digit, number, torn, 3, 45, seed)],
+            specks: [...disturb.specks(digit, number, 10, seed)],
+            stripe: [...disturb.stripe(digit, number, 56, seed)],
+            noise: [...disturb.noise(digit, number, 51, seed)],
+            words: [...disturb.words(seed, number, corruptions.LAYOUT, 50)],
+        };
+    });
+}"""
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
+def test_disturbances_are_the_same_number_by_number(browser: Browser, address: str, seed: int) -> None:
+    count = 20
+    drawn = [write_strokes(strokes) for strokes in drawings(count + 12)]
+    pictures = torch.cat([(255 * sketch.pixels).round().to(torch.uint8) for sketch in drawn if sketch is not None])
+    digits, pool = pictures[:count], pictures[count:]
+    numbers = torch.cat([torch.arange(count - 1), torch.tensor([2**32 - 1])])
+    with engines.chromium(browser, address) as run:
+        said = run(
+            DISTURB_ALL,
+            {
+                "digits": digits.flatten(1).tolist(),
+                "pool": pool.flatten(1).tolist(),
+                "numbers": numbers.tolist(),
+                "seed": seed,
+            },
+        )
+    truth = {
+        "field": corruptions.on_field(digits, 84),
+        "odd_field": corruptions.on_field(digits, 45),
+        "scraps": corruptions.among_scraps(digits, numbers, pool, 8, 56, seed=seed),
+        "few_scraps": corruptions.among_scraps(digits, numbers, pool, 3, 45, seed=seed),
+        "specks": corruptions.specks(digits, numbers, 10, seed=seed),
+        "stripe": corruptions.stripe(digits, numbers, 56, seed=seed),
+        "noise": corruptions.noise(digits, numbers, 51, seed=seed),
+        "words": corruptions.words(seed, numbers, corruptions.LAYOUT, 50),
+    }
+    for name, expected in truth.items():
+        assert [one[name] for one in said] == expected.flatten(1).tolist(), name
+
+
+RUB = """async ({ networks, pixels, share }) => {
+    const [{ networksIn }, evidence] = await Promise.all(
+        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
+    const question = { class_idx: null, other_idx: null, rub: share };
+    const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
+    return pixels.map((given) => evidence.answerFor(pair, titles, Float32Array.from(given), question).readings);
+}"""
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Twins], share: float) -> None:
+    """The hottest pixels of each network's own map, and as much ink, never less, in the other orders."""
+    sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
+    given = [sketch.pixels.flatten().tolist() for sketch in sketches]
+    with engines.chromium(browser, address) as run:
+        said = run(RUB, {"networks": "default", "pixels": given, "share": share})
+    for sketch, readings in zip(sketches, said, strict=True):
+        ink = sketch.pixels.flatten()
+        for variant, model in pairs["default"].models.items():
+            before, loss = explain(model, sketch.pixels), readings[variant]["loss"]
+            heat = F.interpolate(before.cam[None].double(), (28, 28), mode="bilinear").flatten()
+            mask = cells(loss["mask"]) > 0
+            assert int(mask.sum()) == round(share * 784)
+            assert heat[mask].min() >= heat[~mask].max() - 1e-5
+            assert loss["ink"] == pytest.approx(float(ink[mask].sum() / ink.sum()), abs=1e-4)
+            after = explain(model, sketch.pixels * ~mask.view(1, 1, 28, 28))
+            assert loss["digit"] == int(before.class_idx)
+            assert loss["hottest"]["prob"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
+            assert readings[variant]["probs"] == pytest.approx(after.probs[0].tolist(), abs=1e-4)
+            assert 0 <= loss["chance"]["kept"] <= loss["chance"]["draws"]
+
+
+AS_MUCH = """async ({ pixels, ink }) => {
+    const rub = await import("/web/rub.js");
+    const given = Float32Array.from(pixels);
+    const orders = [rub.byChance(given, 0), rub.byChance(given, 1), rub.fromTheMiddle(given)];
+    return orders.map((order) => [...rub.asMuch(given, order, ink)]);
+}"""
+
+
+def test_as_much_ink_is_taken_in_every_order(browser: Browser, address: str) -> None:
+    (sketch,) = (write_strokes(strokes) for strokes in drawings(1))
+    assert sketch is not None
+    pixels, wanted = sketch.pixels.flatten(), 10.0
+    with engines.chromium(browser, address) as run:
+        masks = torch.tensor(run(AS_MUCH, {"pixels": pixels.tolist(), "ink": wanted})).bool()
+    for mask in masks:
+        assert wanted - 1e-3 <= float(pixels[mask].sum()) < wanted + 1
+        assert bool((pixels[mask] > 0).all())
+    assert not torch.equal(masks[0], masks[1])
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    middle = [(pixels * where.flatten()).sum() / pixels.sum() for where in (rows, columns)]
+    far = ((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2).flatten()
+    assert far[masks[2]].max() <= far[(pixels > 0) & ~masks[2]].min() + 1e-4
+
+
+SNAPSHOTS = """async ({ networks, pixels }) => {
+    const [{ networksIn }, evidence] = await Promise.all(
+        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const { snapshots } = await (await fetch(`/web/weights?networks=${networks}`)).json();
+    const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
+    const file = await (await fetch(`/web/weights/${snapshots.file}`)).arrayBuffer();
+    const said = [...(await networksIn(file, kernel))].map(([name, network]) => {
+        const looks = pixels.map((given) => Float32Array.from(given)).map((given) =>
+            evidence.read(network, given, given, { class_idx: null, other_idx: null }));
+        return [name, looks.map(({ reading, logits }) => ({ ...reading, logits: [...logits] }))];
+    });
+    return Object.fromEntries(said);
+}"""
+
+
+@torch.no_grad()
+def as_sent_in_float16(model: MapClassifier, pixels: Tensor) -> Tensor:
+    """The logits of a network whose folded weights are rounded to float16."""
+    layers = fold(model)
+    assert layers is not None
+    x = (pixels - MNIST_MEAN) / MNIST_STD
+    for layer in layers:
+        x = F.conv2d(x, layer.weight.half().float(), layer.bias.half().float(), layer.stride, padding=1).relu()
+    pooled = x.mean((-2, -1)) if model.pooling == "avg" else x.amax((-2, -1))
+    return F.linear(pooled, model.head.weight.half().float(), model.head.bias.half().float())
+
+
+def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, Twins]) -> None:
+    """What is sent is computed with as it is; rounded, the finished weights show what they show unrounded."""
+    sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
+    with engines.chromium(browser, address) as run:
+        said = run(SNAPSHOTS, {"networks": "default", "pixels": [s.pixels.flatten().tolist() for s in sketches]})
+    snapshots = pairs["default"].snapshots
+    assert list(said) == [f"{snapshot.epoch}.{variant}" for snapshot in snapshots for variant in VARIANTS]
+    for snapshot in snapshots:
+        for variant, model in snapshot.models.items():
+            for reading, sketch in zip(said[f"{snapshot.epoch}.{variant}"], sketches, strict=True):
+                truth = as_sent_in_float16(model, sketch.pixels)[0]
+                torch.testing.assert_close(torch.tensor(reading["logits"]).float(), truth, atol=1e-3, rtol=0)
+    for variant, model in pairs["default"].models.items():
+        for reading, sketch in zip(said[f"2.{variant}"], sketches, strict=True):
+            shipped = explain(model, sketch.pixels)
+            assert reading["digit"] == int(shipped.probs.argmax())
+            assert reading["agreement"] == pytest.approx(1 - float(shipped.distance), abs=2e-3)
+            for name, expected in (("cam", shipped.cam[0]), ("caam", shipped.caam[0])):
+                assert (cells(reading[name]) / 254 - expected.flatten()).abs().max() <= 0.02
+
+
+def test_float16_becomes_float32(browser: Browser, address: str) -> None:
+    """Every finite number of float16."""
+    bits = torch.arange(2**16, dtype=torch.int32).to(torch.uint16)
+    truth = bits.view(torch.float16).float()
+    finite = truth.isfinite()
+    widen = """async (bits) => [...(await import("/web/network.js")).widened(Uint16Array.from(bits))]"""
+    with engines.chromium(browser, address) as run:
+        said = torch.tensor(run(widen, bits.to(torch.int32)[finite].tolist()))
+    assert torch.equal(said, truth[finite])
+
+
+def test_how_far_maps_correlate(browser: Browser, address: str) -> None:
+    maps = torch.rand(4, 196, generator=torch.Generator().manual_seed(0)) * 254
+    maps[1] = 0.5 * maps[0] + 20
+    correlate = """async (maps) => (await import("/web/alike.js")).meanCorrelation(maps)"""
+    with engines.chromium(browser, address) as run:
+        assert run(correlate, maps[:2].tolist()) == pytest.approx(1)
+        assert run(correlate, [[3, 3, 3], [1, 2, 3]]) == 0
+        truth = torch.corrcoef(maps)[torch.triu_indices(4, 4, 1).unbind()].mean()
+        assert run(correlate, maps.tolist()) == pytest.approx(float(truth), abs=1e-5)
+
+
+def test_networks_that_the_kernel_cannot_run_stay_with_the_server() -> None:
+    assert weight_file(random_pair("resnet18", 0)) is None

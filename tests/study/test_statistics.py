@@ -1,0 +1,132 @@
+"""The protocol's rules on records made by hand."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from camloss.study.statistics import (
+    CLAIMS,
+    Records,
+    chosen_alpha,
+    claims,
+    doses,
+    holm,
+    paired,
+    strongest_control,
+    student_quantile,
+    student_within,
+)
+
+
+def test_student_s_t_as_in_every_table() -> None:
+    for freedom, t in {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 30: 2.042}.items():
+        assert student_within(t, freedom) == pytest.approx(0.95, abs=1e-4)
+        assert student_quantile(0.95, freedom) == pytest.approx(t, abs=1e-3)
+    assert student_quantile(0.99, 4) == pytest.approx(4.604, abs=1e-3)
+    assert student_within(0.0, 4) == 0
+
+
+def test_a_paired_difference_by_hand() -> None:
+    found = paired({0: 3.0, 1: 5.0, 2: 7.0, 9: 100.0}, {0: 2.0, 1: 3.0, 2: 4.0, 5: 0.0})
+    assert found is not None
+    assert (found.mean, found.seeds) == (2.0, 3)  # of 1, 2 and 3: the standard error is 1 / sqrt(3)
+    assert found.high - found.mean == found.mean - found.low == pytest.approx(4.3027 / math.sqrt(3), abs=1e-3)
+    assert found.p == pytest.approx(0.0742, abs=1e-3)
+    assert found.sign == 0
+    assert paired({0: 1.0}, {1: 1.0}) is None
+
+
+def test_one_seed_has_no_interval_and_claims_nothing() -> None:
+    found = paired({0: 3.0}, {0: 2.0})
+    assert found is not None
+    assert math.isnan(found.low)
+    assert (found.mean, found.p, found.sign) == (1.0, 1.0, 0)
+
+
+def test_the_sign_is_where_the_interval_excludes_zero() -> None:
+    up, down = {0: 1.0, 1: 1.1, 2: 0.9}, {0: 0.0, 1: 0.0, 2: 0.0}
+    assert [difference.sign for difference in (paired(up, down), paired(down, up)) if difference] == [1, -1]
+    same = paired(up, up)
+    assert same is not None
+    assert (same.p, same.sign) == (1.0, 0)
+
+
+def test_holm_by_hand() -> None:
+    corrected = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert corrected == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def write(folder: Path, way: str, seeds: int, step: float = 0.001, **numbers: float) -> None:
+    """Records in which every measure is 0.5 but for the numbers given, a step higher with every seed."""
+    folder.mkdir(exist_ok=True)
+    measured = {"accuracy": 0.99, **dict.fromkeys(CLAIMS.values(), 0.5), **numbers}
+    for seed in range(seeds):
+        shifted = {name: value + step * seed * (name != "accuracy") for name, value in measured.items()}
+        record = {"way": way, "seed": seed, "validation": shifted, "test": shifted}
+        (folder / f"{way}-seed-{seed}.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_the_chosen_alpha_costs_little_and_is_the_smallest_of_the_best(tmp_path: Path) -> None:
+    for way in ("ce", "alpha-0.1", "alpha-0.3", "alpha-1"):
+        write(tmp_path, way, 5)
+    write(tmp_path, "alpha-3", 5, scraps_8=0.8)
+    write(tmp_path, "alpha-10", 5, scraps_8=0.8005)  # within a standard error, 0.0007
+    write(tmp_path, "alpha-30", 4, scraps_8=0.95, accuracy=0.9889)
+    assert chosen_alpha(Records(tmp_path)) is None  # a seed is missing
+    write(tmp_path, "alpha-30", 5, scraps_8=0.95, accuracy=0.9889)  # costs more than 0.1 points
+    assert chosen_alpha(Records(tmp_path)) == "alpha-3"
+    write(tmp_path, "alpha-10", 5, scraps_8=0.81)
+    assert chosen_alpha(Records(tmp_path)) == "alpha-10"
+    write(tmp_path, "alpha-30", 5, scraps_8=0.95, accuracy=0.9891)
+    assert chosen_alpha(Records(tmp_path)) == "alpha-30"
+    dose = doses(Records(tmp_path))["alpha-30"]
+    assert dose.cost == pytest.approx(0.0009)
+    assert dose.among_scraps == pytest.approx(0.952)
+    assert dose.error == pytest.approx(0.001 * (2.5 / 5) ** 0.5)
+
+
+def test_the_strongest_control_is_neither_a_variant_nor_a_reference(tmp_path: Path) -> None:
+    write(tmp_path, "correlation", 1, blank_56=0.9)
+    write(tmp_path, "ce-among-scraps", 1, blank_56=0.95)
+    assert strongest_control(Records(tmp_path), "blank_56") is None
+    write(tmp_path, "wrong-class", 1, blank_56=0.6)
+    write(tmp_path, "max-pooling", 1, blank_56=0.7)
+    assert strongest_control(Records(tmp_path), "blank_56") == "max-pooling"
+
+
+CONTROLS = dict.fromkeys(CLAIMS.values(), "small-cam")
+
+
+def verdicts(folder: Path) -> dict[str, str]:
+    return {claim.measure: claim.verdict for claim in claims(Records(folder), "alpha-3", CONTROLS)}
+
+
+def test_a_claim_has_to_beat_the_baseline_and_the_control_over_five_seeds(tmp_path: Path) -> None:
+    for way, seeds in (("ce", 5), ("small-cam", 5)):
+        write(tmp_path, way, seeds)
+    write(tmp_path, "alpha-3", 5, step=0.002, scraps_8=0.9, blank_56=0.4)
+    assert verdicts(tmp_path) == {
+        "scraps_8": "shown",
+        "blank_56": "refuted",
+        "hottest_10": "open",  # 0 to 0.004 above, 0.002 on average: p is 0.047, and 0.14 corrected
+        "apart_own": "open",
+    }
+    write(tmp_path, "small-cam", 5, scraps_8=0.95)
+    assert verdicts(tmp_path)["scraps_8"] == "refuted"  # by its control
+    (tmp_path / "small-cam-seed-4.json").unlink()
+    assert verdicts(tmp_path)["scraps_8"] == "open"  # four seeds
+
+
+def test_without_a_control_nothing_is_shown(tmp_path: Path) -> None:
+    write(tmp_path, "ce", 5)
+    write(tmp_path, "alpha-3", 5, scraps_8=0.9, blank_56=0.4)
+    found = claims(Records(tmp_path), "alpha-3", dict.fromkeys(CLAIMS.values()))
+    assert {claim.measure: claim.verdict for claim in found} == {
+        "scraps_8": "open",
+        "blank_56": "refuted",
+        "hottest_10": "open",
+        "apart_own": "open",
+    }

@@ -1,0 +1,153 @@
+import urllib.error
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from camloss import CamlossError, build_model, cam
+from camloss.models import ARCHS, MapClassifier, multiply_adds
+
+MAPS = {"light_cnn": (64, 14, 14), "sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_shapes(arch: str) -> None:
+    model = build_model(arch, num_classes=7).eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(2, 1, 28, 28))
+    assert logits.shape == (2, 7)
+    assert features.shape == (2, *MAPS[arch])
+    assert isinstance(model.head, nn.Linear)
+    assert model.arch == arch
+
+
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18"])
+def test_logits_are_the_mean_of_the_cams_plus_the_bias(arch: str) -> None:
+    model = build_model(arch).eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(3, 1, 28, 28))
+        for class_idx in range(10):
+            maps = cam(features, model.head.weight, torch.full((3,), class_idx))
+            torch.testing.assert_close(maps.mean((-2, -1)) + model.head.bias[class_idx], logits[:, class_idx])
+
+
+def test_plain_cnn_pools_with_a_maximum() -> None:
+    model = build_model("plain_cnn").eval()
+    with torch.no_grad():
+        logits, features = model(torch.rand(2, 1, 28, 28))
+        torch.testing.assert_close(logits, model.head(features.amax((-2, -1))))
+
+
+def test_multiply_adds_are_counted_from_shapes() -> None:
+    """Each output of a 3x3 convolution takes 9 multiply-adds a channel that it sees; the head, one a channel."""
+    sketch = 1 * 16 * 28**2 + (16 * 48 + 48 * 64 + 64 * 64 + 64 * 64 + 64 * 96) * 14**2
+    model = build_model("sketch_cnn").train()
+    assert multiply_adds(model) == 9 * sketch + 96 * 10
+    assert model.training
+
+
+def test_light_cnn_is_light() -> None:
+    model = build_model("light_cnn")
+    assert multiply_adds(model) <= 16_000_000
+    assert sum(parameter.numel() for parameter in model.parameters()) <= 100_000
+
+
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
+def test_a_cell_sees_21_pixels(arch: str) -> None:
+    model = build_model(arch).eval()
+    image = torch.rand(1, 1, 28, 28, requires_grad=True)
+    model(image)[1][0, :, 7, 7].sum().backward()
+    assert image.grad is not None
+    rows, columns = image.grad[0, 0].nonzero().unbind(1)
+    assert int(rows.max() - rows.min() + 1) == int(columns.max() - columns.min() + 1) == 21
+
+
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
+def test_the_default_networks_see_locally(arch: str) -> None:
+    """What happens in one corner must not reach the cell in the opposite one."""
+    model = build_model(arch).eval()
+    image = torch.rand(1, 1, 28, 28)
+    changed = image.clone()
+    changed[..., :4, :4] = 1 - changed[..., :4, :4]
+    with torch.no_grad():
+        difference = (model(image)[1] - model(changed)[1]).abs().sum(1)[0]  # (14, 14)
+    assert difference[0, 0] > 0
+    assert difference[-1, -1] == 0
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_no_activation_works_in_place(arch: str) -> None:
+    """What an activation is given stays as it was: a map, a hook or a gradient may be read from it."""
+    model, given = build_model(arch).eval(), list[tuple[Tensor, Tensor]]()
+    for module in model.features.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_pre_hook(lambda _, inputs: given.append((inputs[0], inputs[0].clone())))
+    with torch.no_grad():
+        model(torch.rand(1, 1, 28, 28))
+    assert len(given) >= 3
+    for now, before in given:
+        assert torch.equal(now, before)
+
+
+@pytest.mark.parametrize(("arch", "shape"), [("light_cnn", (2, 48, 14, 14)), ("plain_cnn", (2, 128, 28, 28))])
+def test_a_look_is_a_forward_pass_with_the_middle(arch: str, shape: tuple[int, ...]) -> None:
+    model = build_model(arch).eval()
+    x = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        logits, features, middle = model.look(x)
+        assert torch.equal(logits, model(x)[0])
+        assert torch.equal(features, model(x)[1])
+        assert torch.equal(model.features[model.middle :](middle), features)  # type: ignore[index]
+    assert middle.shape == shape
+    assert model.middle_channels == shape[1]
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_arch_has_a_middle(arch: str) -> None:
+    model = build_model(arch).eval()
+    with torch.no_grad():
+        assert model.look(torch.rand(1, 1, 28, 28))[2].shape[1] == model.middle_channels
+
+
+def test_normalisation_is_the_models_own_first_step() -> None:
+    model = MapClassifier(nn.Identity(), 1, 2)
+    _, features = model(torch.full((1, 1, 2, 2), 0.1307))
+    assert torch.equal(features, torch.zeros(1, 1, 2, 2))
+
+
+def test_an_unknown_arch_is_refused_by_name() -> None:
+    with pytest.raises(CamlossError, match="'lenet'; expected one of light_cnn, sketch_cnn, plain_cnn, resnet18"):
+        build_model("lenet")
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(CamlossError, match="'sketch_cnn' does not take pretrained"):
+        build_model("sketch_cnn", pretrained=True)
+
+
+def test_pretrained_takes_all_but_the_replaced_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    donor = resnet18(weights=None).state_dict()
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", lambda *_args, **_kwargs: donor)
+    ours = build_model("resnet18", pretrained=True).features.state_dict()
+    places = {"1": "bn1", "3": "layer1", "4": "layer2", "5": "layer3", "6": "layer4"}
+    for name, tensor in ours.items():
+        place, _, rest = name.partition(".")
+        if place in places:
+            assert torch.equal(tensor, donor[f"{places[place]}.{rest}"]), name
+        else:
+            assert name == "0.weight"
+            assert tensor.shape == (64, 1, 3, 3)
+
+
+def test_pretrained_without_a_network_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet18_Weights
+
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)
+    with pytest.raises(CamlossError, match=r"^cannot get ResNet-18's ImageNet weights .* go on without --pretrained$"):
+        build_model("resnet18", pretrained=True)

@@ -1,0 +1,87 @@
+"""scripts/release.py runs what docs/measure.md lists, in order, and keeps what each command printed."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import release
+
+from camloss import CamlossError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were run, none of them in earnest; each prints its own name."""
+    called: list[list[str]] = []
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        called.append(words[1:])
+        return subprocess.CompletedProcess(words, 2 if "fail" in words else 0, " ".join(words[1:]).encode())
+
+    (tmp_path / release.RECORDS).mkdir(parents=True)
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    monkeypatch.setattr("release.subprocess.run", run)
+    return called
+
+
+AFTER_TRAINING = [
+    ["scripts/doubt.py", "--fit"],
+    ["scripts/doubt.py", "--compare"],
+    ["scripts/evaluate.py", "--json"],
+    ["scripts/evaluate.py", "--pens", *release.PENS],
+    ["scripts/make_pictures.py"],
+    ["scripts/tables.py"],
+]
+
+
+def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
+    calls: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["release.py", "--alpha", "10", "--seed", "4"])
+    release.main()
+    folder = "runs/light_cnn-seed-4"
+    assert calls == [
+        ["scripts/train.py", "--alpha", "10", "--seed", "4"],
+        ["scripts/join_pair.py", f"{folder}/ce", f"{folder}/cam"],
+        *AFTER_TRAINING,
+    ]
+    records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
+    assert set(records) == {"doubt.md", "doubt-compare.md", "evaluate.json", "pens.md"}
+    assert records["doubt.md"] == "scripts/doubt.py --fit"
+
+
+def test_a_finished_pair_is_not_trained(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["release.py", "--pair", "runs/a"])
+    release.main()
+    assert calls == [["scripts/join_pair.py", "runs/a/ce", "runs/a/cam"], *AFTER_TRAINING]
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--variants", "cam"]])
+def test_only_a_pair_is_shipped(calls: list[list[str]], flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["release.py", *flags])
+    with pytest.raises(CamlossError, match="only a whole pair can be shipped"):
+        release.main()
+    assert calls == []
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_fails_keeps_the_old_record(tmp_path: Path) -> None:
+    record = tmp_path / release.RECORDS / "doubt.md"
+    record.write_text("old", encoding="utf-8")
+    with pytest.raises(CamlossError, match=r"python scripts/doubt.py fail > docs/records/doubt.md failed"):
+        release.run("doubt.py", "fail", record="doubt.md")
+    assert record.read_text(encoding="utf-8") == "old"
+
+
+def test_measure_lists_the_same_commands_in_the_same_order() -> None:
+    page = (ROOT / "docs" / "measure.md").read_text(encoding="utf-8")
+    listed = page.split("## How the tables get here")[1]
+    places = []
+    for words, record in release.STEPS:
+        line = f"python scripts/{' '.join(words)}" + (f" > {release.RECORDS / record}" if record else "")
+        places.append(listed.index(f"{line}\n"))
+    assert places == sorted(places)

@@ -1,0 +1,77 @@
+"""Another loss is one entry in `VARIANTS`: a checkout with a third twin trains, answers and publishes all three."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_scripts import ROOT, environment, quick
+from tiny_mnist import write_tiny_mnist
+
+ENTRY = '    "half": Variant("Half of CAM-loss", "alarm", lambda alpha: CAMLoss(alpha / 2), "half of CAM-loss"),\n'
+THREE = ["ce", "cam", "half"]
+ANSWER = """
+import json, sys
+from pathlib import Path
+from camloss.demo.pairs import find_pairs, load_for_page
+from camloss.demo import inference
+(folder,) = find_pairs(Path(sys.argv[1])).values()
+bar = {"width": 20, "points": [10, 10, 10, 400]}
+print(json.dumps(inference.answer(load_for_page(folder), strokes=[bar])))
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    for name in ("camloss", "scripts"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    twins = root / "camloss" / "pair.py"
+    before, end_of_list, after = twins.read_text(encoding="utf-8").partition("}\nLAST = ")
+    twins.write_text(before + ENTRY + end_of_list + after, encoding="utf-8")
+    run(root, "scripts/train.py", *quick(write_tiny_mnist(root / "data"), root / "out", "--epochs", "2"))
+    return root
+
+
+def run(root: Path, *words: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=root,
+        env={**environment(), "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_three_are_trained_alike_but_for_the_loss(checkout: Path) -> None:
+    records = [json.loads((checkout / "out" / name / "training.json").read_text(encoding="utf-8")) for name in THREE]
+    assert [record["variant"] for record in records] == THREE
+    assert len({record["run"] for record in records}) == 1
+    assert [record["history"][-1]["alpha"] for record in records] == [0.0, 10.0, 5.0]
+
+
+def test_three_answer(checkout: Path) -> None:
+    answer = json.loads(run(checkout, "-c", ANSWER, checkout / "out"))
+    assert [name for name in answer if name in THREE] == THREE
+    assert "half of CAM-loss" in answer["summary"]
+
+
+def test_three_are_published_and_each_card_names_the_other_two(checkout: Path) -> None:
+    push = ("scripts/push_to_hub.py", "user/mnist", "--dry-run", "--checkpoints", checkout / "out")
+    assert [line.split()[0] for line in run(checkout, *push).splitlines() if line.endswith("would get:")] == [
+        f"user/mnist-{name}" for name in THREE
+    ]
+    cards = "from camloss.hub.push import published_files as files; from pathlib import Path; import sys; "
+    cards += "print(files(Path(sys.argv[1]), 'user/mnist', 'user/space')['ce']['README.md'].decode())"
+    card = run(checkout, "-c", cards, checkout / "out")
+    assert "Its twins, with the same network" in card
+    for name in ("cam", "half"):
+        assert f"[user/mnist-{name}](https://huggingface.co/user/mnist-{name})" in card
+        assert f"](maps-of-{name}.png)" in card
+    assert "| metric | this: Cross-entropy | its twin: CAM-loss | its twin: Half of CAM-loss |" in card
