@@ -5,7 +5,6 @@ anything is made of them.
 """
 
 import base64
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -232,9 +231,9 @@ def open_strokes(strokes: object) -> list[PenStroke]:
         points_left -= len(points) // 2
         if points_left < 0:
             raise CamlossError(f"the strokes have more than {MAX_POINTS:,} points; leave some out on the way")
-        for value in (width, *points):
-            if not _is_number(value) or abs(value) > MAX_UNITS:
-                raise CamlossError(f"a stroke holds {quoted(value)}; expected numbers up to {MAX_UNITS:,.0f}")
+        odd = [value for value in (width, *points) if not _is_coordinate(value)]
+        if odd:
+            raise CamlossError(f"a stroke holds {quoted(odd[0])}; expected numbers up to {MAX_UNITS:,.0f}")
         if width < MIN_WIDTH:
             raise CamlossError(f"a stroke is {width:g} wide; expected at least {MIN_WIDTH:g}")
         pairs = zip(map(float, points[::2]), map(float, points[1::2]), strict=True)
@@ -242,10 +241,9 @@ def open_strokes(strokes: object) -> list[PenStroke]:
     return opened
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)  # of any size: isfinite knows none beyond a float's
+def _is_coordinate(value: Any) -> bool:
+    """NaN is within no limits, and whole numbers of any size can be compared."""
+    return type(value) in (int, float) and -MAX_UNITS <= value <= MAX_UNITS
 
 
 def _check_class(twins: Twins, class_idx: object) -> int | None:

@@ -13,6 +13,7 @@ picture what tensors do in ten.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -57,6 +58,23 @@ class Bitmap:
         empty = int.from_bytes(row * self.height, "little") & ~self.bits
         return replace(self, bits=self.bits & ~_grown(empty, self.stride))
 
+    @property
+    def holes(self) -> "Bitmap":
+        """The empty pixels from which no path of straight steps leads out of the picture.
+
+        What is outside is left run by run: each unbroken run of empty pixels of a row is looked at once.
+        """
+        row, border = (1 << self.width) - 1, 1 << self.width + 2
+        inside = ((row & ~(self.bits >> y * self.stride)) << 1 | 1 | 1 << self.width + 1 for y in range(self.height))
+        rows = [border - 1, *inside, border - 1]  # what is empty, in a frame that is empty, too
+        outside = [(0, _take_run(rows, 0, 1))]
+        while outside:
+            y, run = outside.pop()
+            for beside in (y - 1, y + 1):
+                while 0 <= beside < len(rows) and (met := rows[beside] & run):
+                    outside.append((beside, _take_run(rows, beside, met & -met)))
+        return replace(self, bits=sum(row >> 1 << y * self.stride for y, row in enumerate(rows[1:-1])))
+
     def parts(self) -> list["Bitmap"]:
         """The 8-connected parts of the picture."""
         found, rest = [], self.bits
@@ -91,10 +109,15 @@ class Bitmap:
 
     def unpack(self) -> Tensor:
         """(height, width) bool."""
-        octets = torch.frombuffer(
-            bytearray(self.bits.to_bytes(self.height * self.stride // 8, "little")), dtype=torch.uint8
-        )
-        return (octets[:, None] & _BITS).bool().view(self.height, self.stride)[:, : self.width]
+        return unpack([self])[0]
+
+
+def unpack(pictures: Sequence[Bitmap]) -> Tensor:
+    """At least one picture, all of one size -> (N, height, width) bool."""
+    height, width, stride = pictures[0].height, pictures[0].width, pictures[0].stride
+    octets = bytearray().join(picture.bits.to_bytes(height * stride // 8, "little") for picture in pictures)
+    bits = torch.frombuffer(octets, dtype=torch.uint8)[:, None] & _BITS
+    return bits.bool().view(len(pictures), height, stride)[:, :, :width]
 
 
 def pack(mask: Tensor) -> Bitmap:
@@ -102,6 +125,15 @@ def pack(mask: Tensor) -> Bitmap:
     empty = Bitmap(0, *mask.shape)
     octets = F.pad(mask, (0, empty.stride - empty.width)).view(-1, 8) * _BITS
     return replace(empty, bits=int.from_bytes(bytes(octets.sum(1).tolist()), "little"))
+
+
+def _take_run(rows: list[int], y: int, pixel: int) -> int:
+    """Empty a row of the run of set pixels around one of them, a power of two; the run."""
+    row = rows[y]
+    gap = (~row & (pixel - 1)).bit_length()  # where the nearest gap below ends
+    run = row & ~(row + pixel) | (pixel - (1 << gap))
+    rows[y] = row & ~run
+    return run
 
 
 def _grown(bits: int, stride: int) -> int:

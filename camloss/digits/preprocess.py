@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.digits.bitmap import Bitmap, pack
+from camloss.digits.bitmap import Bitmap, pack, unpack
 from camloss.digits.rasterize import MIN_SHARE, PEN, Sketch, draw_points, write
 from camloss.errors import CamlossError
 
@@ -265,7 +265,7 @@ def _extreme(values: Tensor, width: int, highest: bool) -> Tensor:
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
     """With all pixels up to `reach` rows and columns away."""
-    return F.max_pool2d(mask.float()[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
+    return _extreme(mask.float(), 2 * reach + 1, highest=True) > 0
 
 
 def _grey(planes: Tensor) -> Tensor:
@@ -334,7 +334,7 @@ def _strokes(mask: Tensor) -> Tensor | None:
     parts = pack(mass > 0).parts()
     if len(parts) < 2:
         return None
-    grids = torch.stack([part.unpack() for part in parts])  # (parts, rows, columns)
+    grids = unpack(parts)  # (parts, rows, columns)
     masses = (grids * mass).sum((1, 2))
     return grids[masses >= MIN_SHARE * masses.max()].any(0).float()
 

@@ -28,7 +28,10 @@ MNIST_PEN = 2.6  # pixels: mean of what `sketch._path` finds in MNIST's training
 REACH = BOX - MNIST_PEN  # pixels, longer side of the path of MNIST's pen
 PEN = 1.1  # pixels, width of the pen that writes: of those in docs/measure.md, the design hands chose it
 MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are specks
-LINES_AT_ONCE = 100  # keeps little memory busy
+TILE = 7  # pixels, side of the tiles of the field in which many lines are drawn
+FEW_LINES = 300  # up to so many, the whole field is one tile
+REACH_MARGIN = 1e-3  # pixels, far more than rounding moves a line
+PAIRS_AT_ONCE = 40_000  # of a pixel and a line: keeps little memory busy
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ def write_strokes(strokes: Sequence[PenStroke], pen: float = PEN) -> Sketch | No
         strokes: what was drawn.
         pen: width in pixels of the field of the pen that writes.
     """
-    largest = max((stroke.ink for stroke in strokes), default=0.0)
-    marks = [stroke for stroke in strokes if stroke.ink >= MIN_SHARE * largest]
+    inks = [stroke.ink for stroke in strokes]
+    least = MIN_SHARE * max(inks, default=0.0)
+    marks = [stroke for stroke, ink in zip(strokes, inks, strict=True) if ink >= least]
     if not marks:
         return None
     lines = [line for stroke in marks for line in pairwise((stroke.points[0], *stroke.points))]  # a point is a line too
@@ -117,6 +121,8 @@ def draw_points(path: Tensor, pen: float | Tensor = PEN) -> Tensor:
 def draw_lines(lines: Tensor, pen: float = PEN) -> Tensor:
     """The ink of straight lines under a round pen, smooth-edged.
 
+    Many lines are drawn tile by tile: a tile asks only those that reach it, which are few.
+
     Args:
         lines: (N, 2, 2), from (x, y) to (x, y) in pixels of the field.
         pen: the pen's width in pixels.
@@ -124,17 +130,38 @@ def draw_lines(lines: Tensor, pen: float = PEN) -> Tensor:
     Returns:
         (28, 28) in [0, 1].
     """
-    places = torch.cartesian_prod(_centres(), _centres()).to(lines)[:, :, None]  # (784, 2, 1) as (y, x), row by row
-    squared = torch.full((FIELD * FIELD,), torch.inf, dtype=lines.dtype)
-    for start, end in (chunk.unbind(1) for chunk in lines.split(LINES_AT_ONCE)):
-        along = end - start  # (N, 2)
-        across, down = places[:, 1] - start[:, 0], places[:, 0] - start[:, 1]  # (784, N) each, from a line's start
-        length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
-        share = (across * (along[:, 0] / length)).addcmul_(down, along[:, 1] / length).clamp_(0, 1)
-        across.addcmul_(share, along[:, 0], value=-1).square_()  # from the nearest place on the line
-        down.addcmul_(share, along[:, 1], value=-1).square_()
-        squared = torch.minimum(squared, across.add_(down).amin(-1))
-    return _ink(squared.view(FIELD, FIELD), pen)
+    side = FIELD if len(lines) <= FEW_LINES else TILE
+    tiles = _tiles(side).to(lines)
+    reach = pen / 2 + 0.5 + (side - 1) / math.sqrt(2) + REACH_MARGIN  # from a tile's middle: there is no ink beyond
+    start, along = lines[:, 0], lines[:, 1] - lines[:, 0]
+    length = along.square().sum(-1, keepdim=True).clamp_min(torch.finfo(lines.dtype).tiny)
+    lines = torch.cat([start, along, along / length], 1).T.contiguous()  # (6, N)
+    squared = torch.full(tiles.shape[:2], torch.inf, dtype=lines.dtype)
+    for places, nearest in zip(tiles, squared, strict=True):
+        reaching = lines[:, _squared_distances(places.mean(0, keepdim=True), lines)[0] <= reach**2]
+        for some in reaching.split(PAIRS_AT_ONCE // len(places), 1):
+            if some.shape[1]:
+                torch.minimum(nearest, _squared_distances(places, some).amin(-1), out=nearest)
+    across = FIELD // side
+    return _ink(squared.view(across, across, side, side).transpose(1, 2).reshape(FIELD, FIELD), pen)
+
+
+def _squared_distances(places: Tensor, lines: Tensor) -> Tensor:
+    """From (P, 2) places (y, x) to lines, (6, N): start, way to the end, and that over its squared length; (P, N)."""
+    start_x, start_y, along_x, along_y, share_x, share_y = lines
+    across, down = places[:, 1:] - start_x, places[:, :1] - start_y  # (P, N) each, from a line's start
+    share = (across * share_x).addcmul_(down, share_y).clamp_(0, 1)
+    across.addcmul_(share, along_x, value=-1).square_()  # from the nearest place on the line
+    down.addcmul_(share, along_y, value=-1).square_()
+    squared: Tensor = across.add_(down)
+    return squared
+
+
+def _tiles(side: int) -> Tensor:
+    """(T, side * side, 2), the centres (y, x) of the pixels of each square tile of the field."""
+    across = FIELD // side
+    places = torch.cartesian_prod(_centres(), _centres()).view(across, side, across, side, 2)
+    return places.transpose(1, 2).reshape(-1, side * side, 2)
 
 
 def _ink(squared: Tensor, pen: float | Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.digits.bitmap import pack
+from camloss.digits.bitmap import pack, unpack
 
 STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
@@ -26,7 +26,7 @@ def junctions(ink: Tensor) -> Tensor:
     Returns:
         (N, H, W) bool; several neighbouring pixels where lines meet at an angle, none where no strokes meet.
     """
-    lines = torch.stack([pack(digit).thinning()[-1].unpack() for digit in ink])
+    lines = unpack([pack(digit).thinning()[-1] for digit in ink])
     height, width = ink.shape[-2:]
     framed = F.pad(lines, (1, 1, 1, 1))
     clockwise = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))
@@ -40,18 +40,7 @@ def holes(ink: Tensor) -> Tensor:
     Returns:
         (N, H, W) bool.
     """
-    empty = F.pad(~ink, (1, 1, 1, 1), value=True)
-    outside = F.pad(torch.zeros_like(ink), (1, 1, 1, 1), value=True)
-    while True:
-        grown = outside.clone()
-        grown[:, 1:] |= outside[:, :-1]
-        grown[:, :-1] |= outside[:, 1:]
-        grown[:, :, 1:] |= outside[:, :, :-1]
-        grown[:, :, :-1] |= outside[:, :, 1:]
-        grown &= empty
-        if torch.equal(grown, outside):
-            return (empty & ~outside)[:, 1:-1, 1:-1]
-        outside = grown
+    return unpack([pack(digit).holes for digit in ink])
 
 
 def within(places: Tensor, radius: float) -> Tensor:

@@ -199,7 +199,7 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
     for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
         assert sketch is not None
         assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
-        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale])
+        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], abs=1e-5)
         truth = inference.answer(twins, None, *question, encode=inference.as_bytes, strokes=list(map(as_sent, strokes)))
         doubtful, parts = False, []  # whether rounding may decide what the sentence says
         for variant, model in twins.models.items():

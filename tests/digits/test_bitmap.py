@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.digits.bitmap import Bitmap, pack
+from camloss.digits.bitmap import Bitmap, pack, unpack
 
 
 def picture(*rows: str) -> Tensor:
@@ -23,6 +23,11 @@ def test_unpack_is_the_inverse_of_pack(size: tuple[int, int]) -> None:
     mask = torch.rand(size, generator=torch.Generator().manual_seed(0)) > 0.5
     assert torch.equal(pack(mask).unpack(), mask)
     assert pack(mask).count == mask.sum()
+
+
+def test_many_are_unpacked_at_once_each_as_by_itself() -> None:
+    masks = torch.rand(5, 9, 13, generator=torch.Generator().manual_seed(0)) > 0.5
+    assert torch.equal(unpack([pack(mask) for mask in masks]), masks)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 8), (30, 23)])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from camloss.data.synthetic_digits import FAMILIES, draw_hands
 from camloss.digits import preprocess
@@ -349,3 +350,12 @@ def test_module_imports_torch_alone() -> None:
     code = f"import camloss.digits.preprocess, sys; print(sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("reach", [1, 2, 5])
+def test_a_mask_grows_as_the_maximum_over_squares_does(reach: int) -> None:
+    generator = torch.Generator().manual_seed(reach)
+    for size in ((1, 1), (3, 40), (64, 50)):
+        mask = torch.rand(size, generator=generator) > 0.97
+        largest = F.max_pool2d(mask.float()[None], 2 * reach + 1, stride=1, padding=reach)[0] > 0
+        assert torch.equal(preprocess._grown(mask, reach), largest)

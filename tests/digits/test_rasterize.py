@@ -5,7 +5,19 @@ import torch
 
 from camloss.digits.pendigits import render_strokes
 from camloss.digits.preprocess import prepare_sketch
-from camloss.digits.rasterize import FIELD, MNIST_PEN, PEN, REACH, PenStroke, draw_points, write, write_strokes
+from camloss.digits.rasterize import (
+    FEW_LINES,
+    FIELD,
+    MNIST_PEN,
+    PEN,
+    REACH,
+    PenStroke,
+    _squared_distances,
+    draw_lines,
+    draw_points,
+    write,
+    write_strokes,
+)
 from camloss.digits.stroke_topology import STROKE, holes
 
 SEVEN = (
@@ -113,3 +125,46 @@ def test_strokes_are_whole_where_half_a_pixel_of_ink_counts() -> None:
         assert zero is not None
         zeros.append(zero.pixels[0, 0] >= STROKE)
     assert holes(torch.stack(zeros)).flatten(1).any(1).all()
+
+
+def scribble(count: int, step: float, generator: torch.Generator) -> torch.Tensor:
+    """Lines end to end as large as MNIST's digits; the longer a step, the more of them cross the whole field."""
+    path = step * torch.randn(count + 1, 2, generator=generator, dtype=torch.float64)
+    path = path.cumsum(0) if step < 1 else path
+    path = path * (REACH / (path.amax(0) - path.amin(0)).max().clamp_min(1e-9))
+    path = path - (path.amax(0) + path.amin(0)) / 2 + FIELD / 2
+    return torch.stack([path[:-1], path[1:]], 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, FEW_LINES, FEW_LINES + 1, 1_000, 3_000])
+def test_lines_drawn_tile_by_tile_are_those_of_the_whole_field_bit_for_bit(count: int) -> None:
+    generator = torch.Generator().manual_seed(count)
+    centres = torch.arange(FIELD) + 0.5
+    for step in (0.1, 0.5, 5.0):
+        for width in (0.4, PEN, 4.0):
+            lines = scribble(count, step, generator)
+            lines[::7, 1] = lines[::7, 0]  # dots
+            places = torch.cartesian_prod(centres, centres).to(lines)[:, :, None]
+            start, along = lines[:, 0], lines[:, 1] - lines[:, 0]
+            across, down = places[:, 1] - start[:, 0], places[:, 0] - start[:, 1]
+            length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
+            share = (across * (along[:, 0] / length)).addcmul(down, along[:, 1] / length).clamp(0, 1)
+            across, down = (axis.addcmul(share, along[:, idx], value=-1) for idx, axis in enumerate((across, down)))
+            nearest = (across.square() + down.square()).amin(-1).view(FIELD, FIELD)
+            assert torch.equal(draw_lines(lines, width), (width / 2 + 0.5 - nearest.sqrt()).clamp(0, 1))
+
+
+@pytest.mark.parametrize(("step", "most"), [(0.0, 0.3), (0.1, 0.3), (5.0, 0.7)])
+def test_a_line_is_held_against_the_pixels_of_the_tiles_that_it_reaches(
+    monkeypatch: pytest.MonkeyPatch, step: float, most: float
+) -> None:
+    pairs = 0
+
+    def counted(places: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
+        nonlocal pairs
+        pairs += len(places) * lines.shape[1]
+        return _squared_distances(places, lines)
+
+    monkeypatch.setattr("camloss.digits.rasterize._squared_distances", counted)
+    draw_lines(scribble(2_000, step, torch.Generator().manual_seed(0)))
+    assert 0 < pairs < most * 2_000 * FIELD * FIELD
