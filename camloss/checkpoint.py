@@ -9,13 +9,14 @@
 Readers open the first file alone, and it is replaced in one step: they see the old checkpoint or the new one.
 """
 
+import io
 import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -26,6 +27,8 @@ from camloss.ood import Doubt
 
 FORMAT = 1
 HEADER_KEY = "camloss"  # of safetensors' own header
+LONGEST_HEADER = 1_000_000  # bytes
+MOST_TENSORS = 10_000
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 
 
@@ -128,11 +131,20 @@ def read_header(path: Path, name: str | None = None) -> dict[str, Any]:
 
 
 def pack(tensors: Mapping[str, Tensor], **header: Mapping[str, Any]) -> bytes:
-    """One safetensors file in memory: tensors, and a header of JSON objects."""
+    """One safetensors file in memory: tensors, and a header of JSON objects.
+
+    Raises:
+        CamlossError: no reader would take a header of that length, or so many tensors.
+    """
     from safetensors.torch import save
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, {HEADER_KEY: json.dumps(header)})  # one key: safetensors writes several in no certain order
+    content = save(contiguous, {HEADER_KEY: json.dumps(header)})  # one key: several are written in no certain order
+    try:
+        _check_header(io.BytesIO(content))
+    except ValueError as error:
+        raise CamlossError(f"the checkpoint cannot be saved: {error}; shorten the training record") from error
+    return content
 
 
 def unpack(path: Path, name: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -151,6 +163,8 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[Any, dict[str, Any]]
     from safetensors import SafetensorError, safe_open
 
     try:
+        with path.open("rb") as start:
+            _check_header(start)
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
             if not (isinstance(header, dict) and all(isinstance(value, dict) for value in header.values())):
@@ -162,6 +176,15 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[Any, dict[str, Any]]
         if isinstance(error, CamlossError):
             raise
         raise CamlossError(f"{name or path} is damaged ({_first_line(error)}); fetch or train it again") from error
+
+
+def _check_header(file: BinaryIO) -> None:
+    """Raises ValueError where parsing the header would take long: of 21 MB it takes seconds and half a gigabyte."""
+    length = int.from_bytes(file.read(8), "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"its header has {length:,} bytes, at most {LONGEST_HEADER:,} are read")
+    if file.read(length).count(b"{") > MOST_TENSORS:  # each is an object
+        raise ValueError(f"its header holds more than {MOST_TENSORS:,} tensors")
 
 
 def _first_line(error: BaseException) -> str:

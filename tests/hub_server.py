@@ -95,6 +95,7 @@ class Hub:
         self.clones: dict[str, Path] = {}  # by commit, for git
         self.bytes_sent = 0  # by "endless"
         self.fault_headers: dict[str, str] = {}
+        self.extra_headers: dict[str, str] = {}  # in place of those of the same name, in every answer
         self.released = threading.Event()  # ends every "hang"
         self.connections: set[socket.socket] = set()
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -133,10 +134,11 @@ class Hub:
     def fail(self, method: str, path: str, fault: Fault, headers: Mapping[str, str] | None = None) -> None:
         """From now on, answer requests of that method whose path contains `path` (a regular expression) with a fault.
 
-        A number is an HTTP status, sent with `headers`; bytes are an answer in place of the right one; a function is
-        called before the right one. "hang" never answers, "reset" breaks the connection in the middle of the body,
-        "cut" closes it there once, "truncate" sends half a body as if it were whole, "corrupt" one of the right length,
-        "trickle" a byte every tenth of a second, "endless" goes on after the body.
+        A number is an HTTP status and bytes are an answer in place of the right one, sent with `headers`, of which
+        X-Status is the status of the bytes; a function is called before the right one. "hang" never answers, "reset"
+        breaks the connection in the middle of the body, "cut" closes it there once, "truncate" sends half a body as if
+        it were whole, "corrupt" one of the right length, "trickle" a byte every tenth of a second, "endless" goes on
+        after the body.
         """
         self.faults.append((method, path, fault))
         self.fault_headers = dict(headers or {})
@@ -234,7 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(self.fault, int):
             self.error(self.fault, f"fault {self.fault}", headers=self.hub.fault_headers)
         elif isinstance(self.fault, bytes):
-            self.send(200, self.fault, {"Content-Type": "text/html"})
+            headers = {"Content-Type": "text/html", **self.hub.fault_headers}
+            self.send(int(headers.get("X-Status", 200)), self.fault, headers)
         elif self.fault == "gated":
             self.error(403, "Access to this model is restricted", "GatedRepo")
         elif self.fault == "hang":
@@ -327,7 +330,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, status: int, body: bytes, headers: dict[str, str], length: int | None = None) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**headers, **self.hub.extra_headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()

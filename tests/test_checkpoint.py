@@ -10,6 +10,7 @@ from untrained import RECORD
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
+from camloss.epoch_snapshots import EPOCHS, read_snapshots
 from camloss.hub.model_card import CARD, write_card
 from camloss.models import MapClassifier
 
@@ -280,3 +281,47 @@ def test_a_header_that_is_no_object_is_damage(saved: Path) -> None:
     save_file({"weight": torch.zeros(2)}, saved / WEIGHTS, metadata={"camloss": "[1]"})
     with pytest.raises(CamlossError, match="is damaged"):
         load_checkpoint(saved)
+
+
+def header_of(length: int, tensors: int) -> bytes:
+    """A file that is all header: JSON of so many bytes in its metadata, and so many tensors without a number."""
+    empty: dict[str, object] = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = {"__metadata__": {"camloss": "x" * length}, **{f"{number}": empty for number in range(tensors)}}
+    content = json.dumps(header, separators=(",", ":")).encode()
+    return len(content).to_bytes(8, "little") + content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header_of(21_000_000, 1), "its header has 21,0.* bytes, at most 1,000,000 are read"),
+        (header_of(1_000_000, 1), "its header has 1,000,.* bytes"),
+        (header_of(0, 600_000), "its header has .* bytes, at most 1,000,000 are read"),
+        (header_of(0, 12_000), "its header holds more than 10,000 tensors"),
+        ((2**63).to_bytes(8, "little") + b"{}", "its header has 9,223,372,036,854,775,808 bytes"),
+    ],
+)
+@pytest.mark.parametrize("reader", [load_checkpoint, load_training, "epochs"])
+def test_a_header_is_not_parsed_unless_it_is_short(
+    saved: Path, content: bytes, message: str, reader: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safetensors.safe_open", lambda *_, **__: pytest.fail("it was parsed"))
+    (saved / (EPOCHS if reader == "epochs" else WEIGHTS)).write_bytes(content)
+    read = (lambda folder: read_snapshots(folder, "run")) if reader == "epochs" else reader
+    with pytest.raises(CamlossError, match=rf"is damaged \({message}"):
+        read(saved)  # type: ignore[operator]
+
+
+def test_as_many_tensors_as_a_large_network_has_are_read(tmp_path: Path) -> None:
+    """ResNet-152 has some 900."""
+    path = tmp_path / WEIGHTS
+    path.write_bytes(pack({f"layer{number}.weight": torch.ones(1) for number in range(5_000)}, training={"notes": {}}))
+    tensors, header = unpack(path)
+    assert len(tensors) == 5_000
+    assert header == {"training": {"notes": {}}}
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(CamlossError, match=r"its header has .* bytes, .*; shorten the training record"):
+        save_checkpoint(untrained(), tmp_path, {"notes": "x" * 1_000_000})
+    assert not names(tmp_path)

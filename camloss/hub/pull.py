@@ -15,6 +15,7 @@ from typing import Any
 
 from camloss.checkpoint import WEIGHTS, load_weights
 from camloss.errors import CamlossError
+from camloss.hub.client import LARGEST_ANSWER, limited_answers
 from camloss.hub.timeouts import STEP, GivenUpError, Progress, hang_up, patiently
 from camloss.models import MapClassifier
 from camloss.pair import LAST, VARIANTS, Twins, sha256_of
@@ -150,15 +151,16 @@ def _fetch(repo_id: str, filename: str, revision: str | None, from_cache: bool, 
     if published and published.size is not None:
         _check_size(name, published.size, limit)
         limit = published.size
-    path = Path(
-        hf_hub_download(
-            repo_id,
-            filename,
-            revision=revision,
-            local_files_only=from_cache,
-            tqdm_class=_bar(lambda size: _check_size(name, size, limit), progress),
+    with limited_answers(max(limit, LARGEST_ANSWER)):  # the bar below knows the file's own
+        path = Path(
+            hf_hub_download(
+                repo_id,
+                filename,
+                revision=revision,
+                local_files_only=from_cache,
+                tqdm_class=_bar(lambda size: _check_size(name, size, limit), progress),
+            )
         )
-    )
     if published and commit_of(path) != published.commit:  # somebody pushed in between
         published = _published(repo_id, filename, commit_of(path))
     _check_size(name, path.stat().st_size, LARGEST[filename])

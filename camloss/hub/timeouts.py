@@ -12,6 +12,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from camloss.errors import CamlossError
+from camloss.hub.client import limited_answers
 from camloss.hub.messages import later, one_line_errors
 
 T = TypeVar("T")
@@ -64,7 +65,8 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0, loading
 
     def run() -> None:
         try:
-            done = work(progress)
+            with limited_answers():
+                done = work(progress)
         except BaseException as error:  # for whom waits
             future.set_exception(progress.problem or error)
         else:

@@ -157,10 +157,9 @@ def test_a_cache_that_knows_no_hash_is_checked_by_the_hubs(
 
 def test_an_etag_that_is_no_hash_is_not_believed(hub: Hub, published: Path) -> None:
     hub.fail("HEAD", WEIGHTS, "odd etag")
-    hub.fail("GET", WEIGHTS, "corrupt")
-    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged on its way"):
+    with pytest.raises(CamlossError, match=f"cannot load {CAM}.*does not have an ETag"):
         load_checkpoint(CAM)
-    del hub.faults[1]
+    hub.faults.clear()
     assert same_weights(load_checkpoint(CAM), load_checkpoint(published / "cam"))
 
 
