@@ -96,10 +96,18 @@ async def explain_digit(
         maps cam and caam in [0, 1], contrast in [-1, 1] or null, agreement of CAM and CAAM, and ink_energy, the share
         of the CAM, or of what in the contrast speaks for class_idx, that lies on the strokes.
     """
+    question = request_guard.question_for(
+        {
+            "picture": picture,
+            "class_idx": class_idx,
+            "other_idx": other_idx,
+            "networks": networks,
+            "strokes": strokes,
+        }
+    )
     try:
-        return await lane_for(picture, strokes).run(
-            lambda: inference.answer(twins(networks), picture, class_idx, other_idx, strokes=strokes)
-        )
+        lane = lane_for(question["picture"], question["strokes"])
+        return await lane.run(lambda: inference.answer(twins(question.pop("networks")), **question))
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
@@ -121,6 +129,7 @@ def for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Aw
     @functools.wraps(function)
     async def checked(question: Any) -> Answer:
         try:
+            question = request_guard.question_for(question)
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
             lane = lane_for(question.get("picture"), question.get("strokes"))

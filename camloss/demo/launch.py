@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from camloss.demo import worker_pools
+from camloss.demo import logs, worker_pools
 from camloss.demo.environment import PORT
 from camloss.errors import CamlossError
 
@@ -39,6 +39,7 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
             f"cannot listen on {os.environ.get('GRADIO_SERVER_NAME') or '127.0.0.1'}, port {port or '7860 or after'}: "
             f"it is in use, or no address of this machine; set {PORT} or GRADIO_SERVER_NAME to another"
         ) from error
+    logs.install()
     gc.collect()
     gc.freeze()  # what is here now stays; without it to look through, garbage with a picture in it is found soon
     server = demo.server

@@ -7,63 +7,26 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import own_loop
 import pytest
-from _meter import Meter
 from drawn import SEVEN
-from page_server import ROOT, PageServer
+from guarded import JSON, TIDY, TidyServer, answer_of, ask_guard, blocks, post, queue, running, send
+from page_server import PageServer
 from playwright.sync_api import Browser
 
 from camloss.demo import request_guard
-from camloss.demo.request_guard import DOORS, Guard, Refusal, door_of
+from camloss.demo.request_guard import DOORS, Body, Guard, Refusal, door_of
 from camloss.demo.safe_images import MAX_TEXT
 
-JSON = {"Content-Type": "application/json"}
 LONGEST = MAX_TEXT - 3
 CALL = {"data": [SEVEN]}
-
-
-class Served(Protocol):
-    """Whatever answers at an address, with a slash at its end."""
-
-    url: str
-
-
-def send(
-    server: Served, method: str, path: str, body: bytes | None = None, **headers: str
-) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://").rstrip("/"), timeout=60)
-    connection.request(method, path, body, headers)
-    answer = connection.getresponse()
-    return answer.status, answer.headers, answer.read()
-
-
-def post(server: Served, path: str, question: Any) -> tuple[int, Any]:
-    body = question if isinstance(question, bytes) else json.dumps(question).encode()
-    status, _, text = send(server, "POST", path, body, **JSON)
-    return status, json.loads(text)
-
-
-@contextmanager
-def running(script: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that launches the page itself, to be asked by lines."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 # ---- the list
@@ -237,7 +200,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(page_server: PageServer)
         ({"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": "a b"}, 400),
         ({"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": ["a"]}, 400),
         ({"data": {}, "component_id": [1], "fn_name": "answer", "session_hash": "a"}, 400),
-        ({"data": {}, "component_id": 10**9, "fn_name": "answer", "session_hash": "a"}, 400),
+        ({"data": {}, "component_id": 10**5, "fn_name": "answer", "session_hash": "a"}, 404),
         ({"data": {}, "component_id": 1, "fn_name": 1, "session_hash": "a"}, 400),
     ],
 )
@@ -277,56 +240,6 @@ def test_forms_are_refused(page_server: PageServer) -> None:
     assert status == 415
 
 
-def test_unfetched_answers_are_forgotten(page_server: PageServer) -> None:
-    events: list[str] = []
-    while len(events) < request_guard.MAX_UNFETCHED + 30:
-        status, answer = post(page_server, "/gradio_api/call/explain", {"data": [SEVEN, None, None, None]})
-        if status == 200:
-            events.append(answer["event_id"])
-        else:
-            assert status == 503  # gradio's queue is full, or ours
-            time.sleep(0.05)
-    time.sleep(1)
-    _, _, newest = send(page_server, "GET", f"/gradio_api/call/explain/{events[-1]}")
-    assert newest.startswith(b"event: complete")
-    status, _, oldest = send(page_server, "GET", f"/gradio_api/call/explain/{events[0]}")
-    assert b"complete" not in oldest
-    assert b"Traceback" not in oldest
-
-
-TIDY = """
-import ctypes, gc, sys
-import app
-app.demo.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True)
-print(app.demo.local_url, flush=True)
-for _ in sys.stdin:
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    print(flush=True)
-"""
-
-
-class TidyServer:
-    """The page in a process that gives back, before its memory is read, whatever nobody holds any more.
-
-    How much of that lies about by chance is more than what a test has to see: some 100 MB after large questions.
-    """
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.url = self._line().strip()
-
-    def megabytes(self) -> float:
-        assert self.process.stdin
-        print(file=self.process.stdin, flush=True)
-        self._line()
-        return Meter(self.process.pid).megabytes()
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline()
-
-
 @pytest.fixture(scope="module")
 def tidy_server() -> Iterator[TidyServer]:
     with running(TIDY) as process:
@@ -339,6 +252,23 @@ def test_long_session_names_leave_nothing_behind(tidy_server: TidyServer) -> Non
         question = {"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": f"{number}" * 2_000_000}
         assert post(tidy_server, "/gradio_api/component_server/", question)[0] == 400
     assert tidy_server.megabytes() - before < 25  # not 12 x 4
+
+
+def test_unfetched_answers_are_forgotten(tidy_server: TidyServer) -> None:
+    events: list[str] = []
+    while len(events) < request_guard.MAX_UNFETCHED + 30:
+        status, answer = post(tidy_server, "/gradio_api/call/explain", {"data": [SEVEN, None, None, None]})
+        if status == 200:
+            events.append(answer["event_id"])
+        else:
+            assert status == 503  # gradio's queue is full, or ours
+            time.sleep(0.05)
+    time.sleep(1)
+    _, _, newest = send(tidy_server, "GET", f"/gradio_api/call/explain/{events[-1]}")
+    assert newest.startswith(b"event: complete")
+    status, _, oldest = send(tidy_server, "GET", f"/gradio_api/call/explain/{events[0]}")
+    assert b"complete" not in oldest
+    assert b"Traceback" not in oldest
 
 
 def test_the_queue_is_bounded(tidy_server: TidyServer) -> None:
@@ -359,66 +289,100 @@ def test_the_queue_is_bounded(tidy_server: TidyServer) -> None:
 # ---- one at a time: the middleware alone
 
 
-def queue(**sessions: set[str]) -> Any:
-    return SimpleNamespace(pending_event_ids_session=sessions, pending_messages_per_session={}, event_ids_to_events={})
+async def found_place(app: Guard, session: str | None = None) -> None:
+    app.find_place(session)
 
 
-def blocks(waiting: Any = None) -> Any:
-    return SimpleNamespace(
-        _queue=waiting or queue(),
-        fns={0: SimpleNamespace(inputs=[None] * 4)},
-        state_holder=SimpleNamespace(session_data={}),
-    )
+def crowded(count: int) -> Any:
+    return queue(**{f"s{number}": {f"e{number}"} for number in range(count)})
 
 
-def test_sessions_that_are_being_answered_are_not_forgotten() -> None:
-    crowd = queue(**{f"s{number}": {f"e{number}"} for number in range(request_guard.MAX_UNFETCHED + 2)})
+def test_old_answers_are_forgotten_but_for_those_that_are_being_made() -> None:
+    crowd = crowded(request_guard.MAX_UNFETCHED)
     crowd.event_ids_to_events["e0"] = SimpleNamespace(session_hash="s0")
-    request_guard.forget_unfetched(blocks(crowd))
-    left = crowd.pending_event_ids_session
-    assert len(left) == request_guard.MAX_UNFETCHED
-    assert "s0" in left
-    assert "s1" not in left
+    app = Guard(None, blocks(crowd))
+    app.done_since = {f"s{number}": -2 * request_guard.KEPT for number in range(request_guard.MAX_UNFETCHED)}
+    own_loop.run(found_place(app))
+    assert list(crowd.pending_event_ids_session) == ["s0", *(f"s{n}" for n in range(2, request_guard.MAX_UNFETCHED))]
+
+
+def test_young_answers_are_kept_and_new_calls_refused() -> None:
+    """Six callers with bad calls once made others' answers vanish within a second."""
+    crowd = crowded(request_guard.MAX_UNFETCHED)
+    app = Guard(None, blocks(crowd))
+    with pytest.raises(Refusal, match="wait to be fetched") as refused:
+        own_loop.run(found_place(app))
+    assert refused.value.busy
+    assert len(crowd.pending_event_ids_session) == request_guard.MAX_UNFETCHED
+
+
+def test_sessions_that_fetched_all_make_place() -> None:
+    crowd = queue(**{f"s{number}": set() for number in range(request_guard.MAX_UNFETCHED + 20)})
+    own_loop.run(found_place(Guard(None, blocks(crowd))))
+    assert len(crowd.pending_event_ids_session) == request_guard.MAX_UNFETCHED - 1
 
 
 def test_a_session_fetches_before_it_calls_again() -> None:
-    busy = queue(a={str(number) for number in range(request_guard.MAX_PER_SESSION)})
-    body = json.dumps({"data": [None] * 4, "fn_index": 0, "session_hash": "a"}).encode()
+    app = Guard(None, blocks(queue(a={str(number) for number in range(request_guard.MAX_PER_SESSION)})))
     with pytest.raises(Refusal, match="fetch the answers"):
-        request_guard.check_question(request_guard.JOIN, body, blocks(busy))
-    request_guard.check_question(request_guard.JOIN, body.replace(b'"a"', b'"b"'), blocks(busy))
-
-
-def ask_guard(app: Any, length: int, messages: list[Any], page: bool = True) -> tuple[int, Any]:
-    """What the middleware answers to a POST, and gradio behind it."""
-    path = "/gradio_api/component_server/" if page else "/gradio_api/call/explain"
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        if messages:
-            return messages.pop(0)
-        return await asyncio.Future()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    own_loop.run(app(scope, receive, send))
-    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+        own_loop.run(found_place(app, "a"))
+    own_loop.run(found_place(app, "b"))
 
 
 QUESTION = json.dumps({"data": {}, "component_id": 1, "fn_name": "answer", "session_hash": "a"}).encode()
 
 
+def part(size: int, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": b" " * size, "more_body": more}
+
+
 def test_large_bodies_share_one_budget() -> None:
     app = Guard(None, blocks())
-    app.held = request_guard.MAX_HELD - request_guard.SMALL
-    body = {"type": "http.request", "body": b" " * (request_guard.SMALL + 1)}
-    status, answer = ask_guard(app, request_guard.SMALL + 1, [body])
+    app.bodies = {Body(0.0, room=request_guard.MAX_HELD - request_guard.SMALL, coming=False)}
+    size = request_guard.SMALL + 1
+    status, answer = ask_guard(app, size, [part(size)])
     assert (status, answer["busy"]) == (200, True)  # the page's script reads answers only
-    assert ask_guard(app, request_guard.SMALL + 1, [body], page=False)[0] == 503
+    assert ask_guard(app, size, [part(size)], page=False)[0] == 503
     assert app.held == request_guard.MAX_HELD - request_guard.SMALL
+
+
+def question(length: int) -> bytes:
+    body = json.dumps({"data": {"picture": ""}, "component_id": 1, "fn_name": "answer", "session_hash": "a"}).encode()
+    return body.replace(b'""', b'"' + b"A" * length + b'"')
+
+
+async def echo(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b'"answered"'})
+
+
+async def photo_among(app: Guard, *others: list[Any]) -> tuple[int, Any]:
+    """The answer to a photo while bodies of 4 MB have been announced, of which so much has come."""
+    path = "/gradio_api/component_server/"
+    silent = [asyncio.create_task(answer_of(app, messages, path, request_guard.MAX_BODY)) for messages in others]
+    await asyncio.sleep(0.05)
+    body = question(1_000_000)
+    answer = await answer_of(app, [{"type": "http.request", "body": body}], path, len(body))
+    for task in silent:
+        task.cancel()
+    await asyncio.gather(*silent, return_exceptions=True)
+    return answer
+
+
+def test_what_is_announced_and_does_not_come_takes_no_room() -> None:
+    app = Guard(echo, blocks())
+    assert own_loop.run(photo_among(app, *([part(1, more=True)] for _ in range(20)))) == (200, "answered")
+    assert app.held == 0
+
+
+@pytest.mark.parametrize(("slow", "answer"), [(0.0, "answered"), (60.0, None)])
+def test_bodies_that_take_long_give_way(monkeypatch: pytest.MonkeyPatch, slow: float, answer: str | None) -> None:
+    """Four bodies of which nearly all has come leave no room for a photo, unless they are slow."""
+    monkeypatch.setattr(request_guard, "SLOW", slow)
+    app, sizes = Guard(echo, blocks()), (*[request_guard.MAX_BODY - 10] * 3, request_guard.MAX_BODY - 500_000)
+    got = own_loop.run(photo_among(app, *([part(size, more=True)] for size in sizes)))[1]
+    assert got == answer or (answer is None and got["busy"])
+    assert app.held == 0
 
 
 def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
