@@ -17,7 +17,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from h11 import LocalProtocolError
 
@@ -350,7 +350,7 @@ class Guard:
             raise Refusal(400, "there is no such fn_index")
         if fields.get("event_data") is not None or not (trigger is None or _is_whole(trigger)):
             raise Refusal(400, "event_data must be null, and trigger_id null or a whole number")
-        return int(index)
+        return index
 
     @functools.cached_property
     def functions(self) -> frozenset[tuple[int, str]]:
@@ -490,7 +490,7 @@ def parse(body: bytes, fields: frozenset[str]) -> dict[str, Any]:
     return only(fields, found)
 
 
-def _short(kind: type) -> Callable[[str], Any]:
+def _short(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         if len(text) > MAX_DIGITS:
             raise Refusal(400, f"a number is too long; send at most {MAX_DIGITS} characters")
@@ -543,7 +543,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return type(value) is int and abs(value) <= MAX_CLASS
 
 

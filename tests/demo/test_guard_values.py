@@ -87,6 +87,22 @@ def test_values_reach_our_functions_and_gradio_sees_none(path: str, question: An
 
 
 FETCH = {"path": "http://127.0.0.1/", "meta": {"_type": "gradio.FileData"}}
+WRONG_STROKES: list[Any] = [
+    FETCH,
+    [FETCH],
+    "strokes",
+    [1],
+    [{"width": 1}],
+    [{"width": 1, "points": [1, FETCH]}],
+    [{"width": 1, "points": [1, "2"]}],
+    [{"width": 1, "points": [1, True]}],
+    [{"width": 1, "points": [1, None]}],
+    [{"width": None, "points": [1, 2]}],
+    [{"width": FETCH, "points": [1, 2]}],
+    [{"width": 1, "points": FETCH}],
+    [{"width": 1, "points": [1, 2], **FETCH}],
+    [{"width": 1, "points": [1, 1e999]}],
+]
 WRONG: list[tuple[str, Any, str]] = [
     *[("picture", value, "picture must be a text or null") for value in (FETCH, [FETCH], 1, True, 1.5, [SEVEN])],
     *[("networks", value, "networks must be a text or null") for value in (FETCH, ["a"], False, 0)],
@@ -94,22 +110,7 @@ WRONG: list[tuple[str, Any, str]] = [
     *[("other_idx", value, "other_idx must be a whole number or null") for value in ("4", 4.0, False, -(10**9), FETCH)],
     *[
         ("strokes", value, 'strokes must be a list of {"width": w, "points": [x, y, x, y, ...]}')
-        for value in (
-            FETCH,
-            [FETCH],
-            "strokes",
-            [1],
-            [{"width": 1}],
-            [{"width": 1, "points": [1, FETCH]}],
-            [{"width": 1, "points": [1, "2"]}],
-            [{"width": 1, "points": [1, True]}],
-            [{"width": 1, "points": [1, None]}],
-            [{"width": None, "points": [1, 2]}],
-            [{"width": FETCH, "points": [1, 2]}],
-            [{"width": 1, "points": FETCH}],
-            [{"width": 1, "points": [1, 2], **FETCH}],
-            [{"width": 1, "points": [1, 1e999]}],
-        )
+        for value in WRONG_STROKES
     ],
 ]
 
