@@ -103,11 +103,15 @@ WRONG_STROKES: list[Any] = [
     [{"width": 1, "points": [1, 2], **FETCH}],
     [{"width": 1, "points": [1, 1e999]}],
 ]
+FILES: list[Any] = [FETCH, [FETCH]]
 WRONG: list[tuple[str, Any, str]] = [
-    *[("picture", value, "picture must be a text or null") for value in (FETCH, [FETCH], 1, True, 1.5, [SEVEN])],
-    *[("networks", value, "networks must be a text or null") for value in (FETCH, ["a"], False, 0)],
-    *[("class_idx", value, "class_idx must be a whole number or null") for value in ("4", 4.0, True, 10**9, FETCH, [])],
-    *[("other_idx", value, "other_idx must be a whole number or null") for value in ("4", 4.0, False, -(10**9), FETCH)],
+    *[("picture", value, "picture must be a text or null") for value in (*FILES, 1, True, 1.5, [SEVEN])],
+    *[("networks", value, "networks must be a text or null") for value in (*FILES, ["a"], False, 0)],
+    *[("class_idx", value, "class_idx must be a whole number or null") for value in ("4", 4.0, True, 10**9, *FILES)],
+    *[
+        ("other_idx", value, "other_idx must be a whole number or null")
+        for value in ("4", 4.0, False, -(10**9), *FILES)
+    ],
     *[
         ("strokes", value, 'strokes must be a list of {"width": w, "points": [x, y, x, y, ...]}')
         for value in WRONG_STROKES
