@@ -37,7 +37,7 @@ from camloss.demo.pairs import find_pairs, load_for_page
 from camloss.demo.results import results_in
 from camloss.demo.web_files import WEB, files_in, web_route
 from camloss.demo.worker_pools import WORKERS, Busy, lane_for
-from camloss.pair import VARIANTS, Twins
+from camloss.pair import VARIANTS, Pair
 
 CHECKPOINTS = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or Path(__file__).resolve().parent / "checkpoints")
 
@@ -63,7 +63,7 @@ else:
         """ZeroGPU starts no page without such a function. Nobody calls it: a drawing takes milliseconds on the CPU."""
 
 
-def twins(networks: object) -> Twins:
+def pair(networks: object) -> Pair:
     """The pair of that name, or the default one; loaded when it is first asked for."""
     if networks is None or networks == DEFAULT:
         return shown()
@@ -107,7 +107,7 @@ async def explain_digit(
     )
     try:
         lane = lane_for(question["picture"], question["strokes"])
-        return await lane.run(lambda: inference.answer(twins(question.pop("networks")), **question))
+        return await lane.run(lambda: inference.answer(pair(question.pop("networks")), **question))
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
@@ -148,7 +148,7 @@ def for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Aw
 @for_page
 def answer(question: dict[str, Any]) -> Answer:
     return inference.answer(
-        twins(question.get("networks")),
+        pair(question.get("networks")),
         question.get("picture"),
         question.get("class_idx"),
         question.get("other_idx"),
@@ -160,7 +160,7 @@ def answer(question: dict[str, Any]) -> Answer:
 @for_page
 def build_up(question: dict[str, Any]) -> Answer:
     return inference.build_up(
-        twins(question.get("networks")),
+        pair(question.get("networks")),
         question.get("picture"),
         question.get("variant"),
         question.get("class_idx"),
@@ -209,7 +209,7 @@ RETURNED = " ".join(get_function_description(explain_digit)[2])
 RESULTS = results_in(Path(__file__).resolve().parent / "docs")
 FILES = {**files_in(), **(RESULTS.figures if RESULTS else {})}
 SHOWN = 4  # channels of each twin on the "How it works" tab
-TWINS = [{"variant": name, "title": variant.title, "colour": variant.colour} for name, variant in VARIANTS.items()]
+MODELS = [{"variant": name, "title": variant.title, "colour": variant.colour} for name, variant in VARIANTS.items()]
 COLOURS = json.loads(web("colours.json"))
 EXAMPLES = json.loads(web("examples.json"))
 FORMULAS: list[dict[str, str | bool]] = [
@@ -224,7 +224,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             "draw",
             script="draw.js",
             server_functions=[answer, sketch],
-            twins=TWINS,
+            models=MODELS,
             colours=COLOURS,
             palette=palette.LIGHT,
             examples=EXAMPLES,
@@ -236,7 +236,7 @@ with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=Fa
             "steps",
             script="steps.js",
             server_functions=[build_up, sketch],
-            twins=TWINS,
+            models=MODELS,
             colours=COLOURS,
             networks=list(PAIRS),
             example=EXAMPLES[4]["strokes"],
@@ -271,7 +271,7 @@ LAUNCH: dict[str, Any] = {
     "app_kwargs": {
         "middleware": [Middleware(request_guard.Guard, blocks=demo)],
         "lifespan": request_guard.without_cors,
-        "routes": [*weight_routes(twins), web_route(FILES)],
+        "routes": [*weight_routes(pair), web_route(FILES)],
     },
     "head": "".join(f'<link rel="modulepreload" href="web/{name}">' for name in FILES if name.endswith(".js")),
     "max_file_size": 1,  # byte: nobody has a file to upload here

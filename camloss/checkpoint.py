@@ -23,7 +23,7 @@ from torch import Tensor
 
 from camloss.errors import CamlossError, one_line
 from camloss.models import MapClassifier, build_model
-from camloss.ood import Doubt
+from camloss.ood import OODScore
 
 FORMAT = 1
 HEADER_KEY = "camloss"  # of safetensors' own header
@@ -79,8 +79,8 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
     try:
         with torch.device("meta"):  # without memory: the file may claim any number of classes
             model = build_model(str(config.get("arch")), num_classes)
-            if any(key.startswith("doubt.") for key in tensors):
-                model.doubt = Doubt(model.middle_channels, num_classes)
+            if any(key.startswith("ood_score.") for key in tensors):
+                model.ood_score = OODScore(model.middle_channels, num_classes)
     except CamlossError as error:
         raise CamlossError(f"{name}: {error}; upgrade camloss or take another checkpoint") from error
     return fill(model, tensors, name)

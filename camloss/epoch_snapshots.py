@@ -22,10 +22,10 @@ Snapshot = dict[str, Tensor]
 """Weights by name."""
 
 
-def snapshot_epochs(epochs: int, warmup_epochs: int) -> list[int]:
+def snapshot_epochs(epochs: int, alpha_start_epoch: int) -> list[int]:
     """After which epochs, counted from 1, to keep the weights: the last of the warm-up, when twins are still alike, the
     last of all, and between them growing steps, since a network changes most in the beginning."""
-    chosen = [min(max(warmup_epochs, 1), epochs)]
+    chosen = [min(max(alpha_start_epoch, 1), epochs)]
     for steps in range(MOST - 1, 0, -1):
         now = chosen[-1]
         if now < epochs:

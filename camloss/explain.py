@@ -33,8 +33,8 @@ class Explanation:
     """(N,) in [0, 1], mean absolute difference of `cam` and `caam`: what CAM-loss makes small."""
     ink_energy: Tensor | None
     """(N,) in [0, 1], the share of the CAM that lies on the strokes; None for images of more than one channel."""
-    doubt: Tensor | None = None
-    """(N,) in [0, 1]: at 0.5 or more the image may show none of the classes; None where the model has no `Doubt`."""
+    ood_score: Tensor | None = None
+    """(N,) in [0, 1]: at 0.5 or more the image may show none of the classes; None where the model has no `OODScore`."""
     other_idx: Tensor | None = None
     """(N,) int64, the class that `contrast` holds against `class_idx`."""
     contrast: Tensor | None = None
@@ -58,12 +58,12 @@ def explain(
     Raises:
         CamlossError: a class is not among the model's, or the model's maps are 1x1.
     """
-    doubt = None
-    if getattr(model, "doubt", None) is None:
+    ood_score = None
+    if getattr(model, "ood_score", None) is None:
         logits, features = model(x)
     else:
         logits, features, middle = model.look(x)  # type: ignore[attr-defined]
-        doubt = model.doubt(logits, middle)  # type: ignore[attr-defined]
+        ood_score = model.ood_score(logits, middle)  # type: ignore[attr-defined]
     weight = model.head.weight
     class_idx = logits.argmax(1) if class_idx is None else _one_per_image(class_idx, logits)
     class_map, agnostic_map = min_max_normalize(cam(features, weight, class_idx)), min_max_normalize(caam(features))
@@ -79,7 +79,7 @@ def explain(
         caam=agnostic_map,
         distance=(class_map - agnostic_map).abs().mean((-2, -1)),
         ink_energy=ink_energy(class_map, x) if x.shape[1] == 1 else None,
-        doubt=doubt,
+        ood_score=ood_score,
         other_idx=other_idx,
         contrast=contrast,
     )

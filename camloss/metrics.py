@@ -67,7 +67,7 @@ def peak_inside(maps: Tensor, places: Tensor) -> Tensor:
     return places.flatten(1).gather(1, peak).squeeze(1).float()
 
 
-def precision_of_hottest(maps: Tensor, places: Tensor, share: float) -> Tensor:
+def top_precision(maps: Tensor, places: Tensor, share: float) -> Tensor:
     """How much of a map's hottest part lies in the places given; their order decides, not how hot they are.
 
     No power or other stretching of a map changes it: a map gains nothing by being small.
@@ -80,22 +80,22 @@ def precision_of_hottest(maps: Tensor, places: Tensor, share: float) -> Tensor:
     Returns:
         (N,), in [0, 1]; what the places cover of the image is what chance gives.
     """
-    return places.flatten(1).gather(1, _hottest(maps, places, share)).float().mean(1)
+    return places.flatten(1).gather(1, _top_positions(maps, places, share)).float().mean(1)
 
 
-def share_of_hottest(maps: Tensor, places: Tensor, others: Tensor, share: float) -> Tensor:
+def share_of_top(maps: Tensor, places: Tensor, others: Tensor, share: float) -> Tensor:
     """Of a map's hottest pixels that lie in the places or in the others, the share in the places.
 
     Args:
         maps: (N, H, W), stretched bilinearly over the image.
         places: (N, H0, W0) bool, such as the box of the digit that a map is asked for.
         others: (N, H0, W0) bool, such as the box of another digit; pixels of both count for neither.
-        share: as in `precision_of_hottest`.
+        share: as in `top_precision`.
 
     Returns:
         (N,), in [0, 1]; 0.5 where no hot pixel lies in either.
     """
-    hottest = _hottest(maps, places, share)
+    hottest = _top_positions(maps, places, share)
     hits, misses = (
         where.flatten(1).gather(1, hottest).float().sum(1) for where in (places & ~others, others & ~places)
     )
@@ -284,7 +284,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
     }
 
 
-def _hottest(maps: Tensor, images: Tensor, share: float) -> Tensor:
+def _top_positions(maps: Tensor, images: Tensor, share: float) -> Tensor:
     """(N, k): which pixels of the image are the hottest."""
     heat = _over_image(maps, images).flatten(1)
     return heat.topk(max(1, round(share * heat.shape[1])), dim=1).indices

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss.errors import CamlossError, quoted
-from camloss.ood import Doubt
+from camloss.ood import OODScore
 
 Pooling = Literal["avg", "max"]
 
@@ -42,7 +42,7 @@ class MapClassifier(nn.Module):
         self.pooling: Pooling = pooling
         self.middle = middle
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
-        self.doubt: Doubt | None = None  # fitted when training is done
+        self.ood_score: OODScore | None = None  # fitted when training is done
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Classify images.

@@ -1,4 +1,4 @@
-"""Doubt: whether an image is like those that a network has learnt to tell apart, from what it computes anyway.
+"""OODScore: whether an image is like those that a network has learnt to tell apart, from what it computes anyway.
 
 Two signs, each counted in its own spread over images that the network should know:
 
@@ -20,7 +20,7 @@ SHRINKAGE = 0.05  # of the covariance towards its diagonal
 TYPICAL = 0.01  # the doubt in the median of the images it was fitted on; 0.5 is the threshold
 
 
-class Doubt(nn.Module):
+class OODScore(nn.Module):
     """From logits and features to a doubt in [0, 1]; 0.5 and more says "this may be none of the classes".
 
     Its numbers are buffers, so that they are saved and loaded with the model that they belong to.
@@ -49,7 +49,7 @@ class Doubt(nn.Module):
 
     @classmethod
     @torch.no_grad()
-    def fit(cls, logits: Tensor, features: Tensor, targets: Tensor, known: Tensor, threshold: float) -> "Doubt":
+    def fit(cls, logits: Tensor, features: Tensor, targets: Tensor, known: Tensor, threshold: float) -> "OODScore":
         """Learn what is usual.
 
         Args:
@@ -64,8 +64,8 @@ class Doubt(nn.Module):
         """
         num_classes = logits.shape[1]
         if len(targets.unique()) < num_classes:
-            raise CamlossError(f"doubt is fitted on images of every class; of {num_classes} some have none")
-        doubt = cls(features.shape[1], num_classes)
+            raise CamlossError(f"ood_score is fitted on images of every class; of {num_classes} some have none")
+        ood_score = cls(features.shape[1], num_classes)
         wide = features.double()
         means = torch.stack([wide[targets == k].mean(0) for k in range(num_classes)])  # (K, C)
         within = wide - means[targets]
@@ -73,15 +73,15 @@ class Doubt(nn.Module):
         variances = covariance.diagonal()
         covariance = torch.lerp(covariance, torch.diag(variances), SHRINKAGE)
         covariance += 1e-3 * variances.mean().clamp_min(1e-12) * torch.eye(len(variances))  # dead channels have none
-        doubt.directions.copy_(torch.linalg.inv(torch.linalg.cholesky(covariance)).T)
-        doubt.means.copy_(means @ doubt.directions.double())
-        for row, sign in enumerate(doubt._signs(logits, features)):
-            doubt.spread[row] = torch.stack([sign.mean(), sign.std().clamp_min(1e-6)])
-        scores = doubt.score(logits, features)[known]
+        ood_score.directions.copy_(torch.linalg.inv(torch.linalg.cholesky(covariance)).T)
+        ood_score.means.copy_(means @ ood_score.directions.double())
+        for row, sign in enumerate(ood_score._signs(logits, features)):
+            ood_score.spread[row] = torch.stack([sign.mean(), sign.std().clamp_min(1e-6)])
+        scores = ood_score.score(logits, features)[known]
         limit, middle = scores.quantile(1 - threshold), scores.median()
         odds = torch.tensor(TYPICAL).logit().neg()
-        doubt.scale.copy_(torch.stack([limit, ((limit - middle) / odds).clamp_min(1e-6)]))
-        return doubt
+        ood_score.scale.copy_(torch.stack([limit, ((limit - middle) / odds).clamp_min(1e-6)]))
+        return ood_score
 
     def forward(self, logits: Tensor, features: Tensor) -> Tensor:
         """Args: logits (N, K), features (N, C, H, W). Returns (N,) in [0, 1]."""

@@ -3,7 +3,7 @@
     FOLDER/ce/model.safetensors      trained with cross-entropy alone
     FOLDER/cam/model.safetensors     its twin, trained with CAM-loss
 
-`Twins.load(FOLDER)` takes nothing else for a pair than what one training made, which both files' headers say. A pair
+`Pair.load(FOLDER)` takes nothing else for a pair than what one training made, which both files' headers say. A pair
 that replaces another appears in one step: `put_pair` renames the whole of it to FOLDER/.pair, which readers take first,
 and then moves its files to their places.
 """
@@ -25,7 +25,7 @@ from camloss.losses import CAMLoss
 from camloss.models import MapClassifier
 
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
-LOSS_SETTINGS = ("alpha", "warmup_epochs")  # of a training's config: what twins may differ in
+LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what twins may differ in
 HOW_TO_PAIR = "train both with scripts/train.py, or join two finished checkpoints with scripts/join_pair.py"
 
 
@@ -73,7 +73,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Twins:
+class Pair:
     """A checked pair of models in eval mode, and one line that says where they come from."""
 
     models: Mapping[str, MapClassifier]
@@ -92,7 +92,7 @@ class Twins:
         return self.models[LAST].head.out_features
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Twins":
+    def load(cls, folder: str | Path) -> "Pair":
         """Load the pair in a local folder.
 
         Raises:
@@ -100,15 +100,15 @@ class Twins:
         """
         files = pair_files(folder)
         try:
-            twins = cls.of_files(files, "", str(folder))
-            return replace(twins, source=f"bundled weights, sha256 {sha256_of(files[LAST])[:7]}")
+            pair = cls.of_files(files, "", str(folder))
+            return replace(pair, source=f"bundled weights, sha256 {sha256_of(files[LAST])[:7]}")
         except CamlossError:
             if pair_files(folder) == files:
                 raise
             return cls.load(folder)  # the files were put in their places meanwhile
 
     @classmethod
-    def of_files(cls, files: Mapping[str, Path], source: str, name: str) -> "Twins":
+    def of_files(cls, files: Mapping[str, Path], source: str, name: str) -> "Pair":
         """Load a pair from one weight file a variant; errors call it `name`.
 
         Raises:
@@ -145,7 +145,7 @@ def check_pair(headers: Mapping[str, Mapping[str, Any]], name: str) -> str:
         CamlossError: a variant stands in the place of another; or arch, number of classes, config but for the loss,
             precision, or id of the training differ; or there is no id.
     """
-    compare_twins(headers, name)
+    compare_variants(headers, name)
     runs = {variant: _of_training(headers[variant], "run") for variant in VARIANTS}
     if not all(isinstance(run, str) and run for run in runs.values()):
         without = next(variant for variant, run in runs.items() if not (isinstance(run, str) and run))
@@ -155,7 +155,7 @@ def check_pair(headers: Mapping[str, Mapping[str, Any]], name: str) -> str:
     return str(next(iter(runs.values())))
 
 
-def compare_twins(headers: Mapping[str, Mapping[str, Any]], name: str) -> None:
+def compare_variants(headers: Mapping[str, Mapping[str, Any]], name: str) -> None:
     """`check_pair`, all but the id of the training: whether two checkpoints could be joined into a pair."""
     for variant in VARIANTS:
         trained_as = _of_training(headers[variant], "variant")
@@ -183,7 +183,7 @@ def put_pair(staged: Path, folder: Path) -> None:
     Raises:
         CamlossError: `staged` holds no pair, or the folder cannot be written.
     """
-    Twins.load(staged)
+    Pair.load(staged)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         settle(folder)

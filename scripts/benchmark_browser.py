@@ -27,7 +27,7 @@ from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
 from camloss.errors import CamlossError
 from camloss.explain import explain
 from camloss.models import MapClassifier
-from camloss.pair import Twins
+from camloss.pair import Pair
 from camloss.study.evaluation import HANDS, PEN_FILE, load_pen_digits
 from camloss.training.loop import accuracy as accuracy_of
 
@@ -93,7 +93,7 @@ PAINTED_TILES = """() => [...document.querySelectorAll(".tile canvas")].filter((
 TRUTH = """async (drawings) => {
     const { networksIn } = await import("/web/network.js");
     const { read } = await import("/web/evidence.js");
-    const { writeStrokes } = await import("/web/pen.js");
+    const { writeStrokes } = await import("/web/rasterize.js");
     const { file: name } = await (await fetch(WEIGHTS)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${name}`)).arrayBuffer(), kernel);
@@ -206,8 +206,8 @@ async def large_field(url: str) -> list[Row]:
     timed = []
     async with ready_page(url) as tab:
         for number in range(SOME):
-            await clear(tab)  # which ends the disturbance
-            await tab.locator("[name=disturbance]").select_option("field")
+            await clear(tab)  # which ends the corruption
+            await tab.locator("[name=corruption]").select_option("field")
             await tab.locator("[name=strength]").fill("100")
             await tab.locator(".pad").scroll_into_view_if_needed()
             timed.append(await timed_stroke(tab, number))
@@ -418,7 +418,7 @@ def truth() -> list[Row]:
 
 async def largest_differences(url: str, digits: list[PenDigit]) -> tuple[float, float, int, int]:
     """Of pixels, logits and maps; and how many digits are read otherwise."""
-    twins = Twins.load(ROOT / "checkpoints")
+    pair = Pair.load(ROOT / "checkpoints")
     ink = logits = 0.0
     steps = other = 0
     async with ready_page(url) as tab:
@@ -431,7 +431,7 @@ async def largest_differences(url: str, digits: list[PenDigit]) -> tuple[float, 
             ]
             found = await tab.evaluate(TRUTH, drawings)
             ink = max(ink, *(answer["ink"] for answer in found))
-            for variant, model in twins.models.items():
+            for variant, model in pair.models.items():
                 said = [answer["networks"][variant] for answer in found]
                 theirs = torch.tensor([answer["logits"] for answer in said])
                 with torch.no_grad():
@@ -456,7 +456,7 @@ def accuracy() -> list[Row]:
         return [("accuracy from strokes", "no pen digits here", "")]
     torch.set_num_threads(1)
     rows = []
-    for variant, model in Twins.load(ROOT / "checkpoints").models.items():
+    for variant, model in Pair.load(ROOT / "checkpoints").models.items():
         stroke, thinned = (accuracy_of(model, sets[name]) for name in ("report", "report_picture"))
         what = f"{variant}: {len(sets['report'])} pen digits from strokes (by thinning {thinned:.2%})"
         rows.append((what, f"{stroke:.2%}", "no worse"))
@@ -469,13 +469,13 @@ def fat_brush() -> list[Row]:
     if not path.is_file():
         return []
     digits = [digit for digit in read_unipen(path) if digit.writer in HANDS["report"]][::EVERY]
-    twins = Twins.load(ROOT / "checkpoints")
+    pair = Pair.load(ROOT / "checkpoints")
     rows: list[Row] = []
     for share in FAT:
         drawn = [fit(digit, share) for digit in digits]
         written = [write_strokes([PenStroke(stroke, width=share * BOX) for stroke in strokes]) for strokes in drawn]
         thinned = [prepare_sketch(render_strokes(strokes, (SHEET, SHEET), share * BOX)) for strokes in drawn]
-        for variant, model in twins.models.items():
+        for variant, model in pair.models.items():
             stroke, picture = (share_read(model, sketches, digits) for sketches in (written, thinned))
             what = f"{variant}: {len(digits)} with a brush of {share:.0%} of their box (by thinning {picture:.2%})"
             rows.append((what, f"{stroke:.2%}", "no worse"))

@@ -48,11 +48,11 @@ def server() -> list[Row]:
     from camloss.demo import inference
     from camloss.demo.pairs import load_for_page
 
-    twins, picture = load_for_page(ROOT / "checkpoints"), drawing_png()
+    pair, picture = load_for_page(ROOT / "checkpoints"), drawing_png()
     times = []
     for _ in range(220):
         start = time.perf_counter()
-        inference.answer(twins, picture, encode=inference.as_bytes)
+        inference.answer(pair, picture, encode=inference.as_bytes)
         times.append(time.perf_counter() - start)
     return [("server time of one drawing, median", f"{milliseconds(times[20:])} ms", "8 ms")]
 
@@ -138,14 +138,14 @@ COMPARISON = """
     from camloss import explain, preprocess_sketch
     from camloss.demo.pairs import load_for_page
 
-    TWINS = load_for_page("checkpoints")
+    MODELS = load_for_page("checkpoints")
 
     def answer(sketch):
         torch.set_num_threads(1)
         x = None if sketch is None else preprocess_sketch(sketch["composite"])
         if x is None:
             return [None] * 4
-        seen = [explain(model, x) for model in TWINS.models.values()]
+        seen = [explain(model, x) for model in MODELS.models.values()]
         maps = [m[0].numpy() for explanation in seen for m in (explanation.cam, explanation.caam)]
         return [(colormaps["cividis"](m)[:, :, :3] * 255).astype("uint8") for m in maps]
 

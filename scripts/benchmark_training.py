@@ -76,11 +76,13 @@ def accuracy_in_time() -> list[Row]:
     for seed in range(SEEDS):
         for run, (name, epochs) in enumerate(SHORT):
             with tempfile.TemporaryDirectory() as folder:
-                config = dataclasses.replace(RECIPES[name], epochs=epochs, hands=0, seed=seed, output_dir=Path(folder))
+                config = dataclasses.replace(
+                    RECIPES[name], epochs=epochs, synthetic=0, seed=seed, output_dir=Path(folder)
+                )
                 with contextlib.redirect_stdout(sys.stderr):  # its progress is no row of the table
-                    twin = train(config, "cam", data)
-            seconds[run].append(sum(entry["seconds"] for entry in twin.history))
-            accuracy[run].append(evaluate(twin.model, data.test.batches(1_000))["accuracy"])
+                    trained = train(config, "cam", data)
+            seconds[run].append(sum(entry["seconds"] for entry in trained.history))
+            accuracy[run].append(evaluate(trained.model, data.test.batches(1_000))["accuracy"])
     rows = [("multiply-adds of one image", f"{multiply_adds(build_model(TrainConfig().arch)) / 1e6:.1f} M", "16 M")]
     first = statistics.mean(seconds[0])
     for run, (name, epochs) in enumerate(SHORT):

@@ -26,7 +26,7 @@ from camloss.hub.model_card import check_space_card, metadata
 from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
 from camloss.hub.timeouts import patiently
-from camloss.pair import VARIANTS, Twins, settle_alone
+from camloss.pair import VARIANTS, Pair, settle_alone
 
 ALLOWED = (
     "app.py",
@@ -109,13 +109,13 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
     Raises:
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
     """
-    weights_of_twins = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
-    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_twins)
+    weights_of_pair = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
+    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_pair)
     settings, text = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README))
     readme = f"---\n{settings}---\n\n{text}"
     named = [*named_in(readme), *results_of(root)]
     require(root, *named)
-    Twins.load(root / "checkpoints")
+    Pair.load(root / "checkpoints")
     of_pairs = (
         place / twin / name
         for place in find_pairs(root / "checkpoints").values()

@@ -5,8 +5,8 @@
     python scripts/evaluate.py runs/a/cam user/camloss-mnist-cam --json    single checkpoints
     python scripts/evaluate.py --pens 2.6 1.8 1.4 1.1 0.8         instead: what chose the width of the pen that writes
 
-Beside what the networks' maps get stands what two maps get that no network made: a round blob amid the ink, and one
-random pixel of it. A number that they reach too says nothing about a network.
+Beside what the networks' maps get stands what two maps get that no network made: a centred Gaussian
+and one random pixel of the ink. A number that they reach too says nothing about a network.
 
 Drawn digits are the pen strokes of the UCI repository (pendigits-orig.tra), read from the pen's path, as the page
 reads a drawing, and (_picture) drawn at random size, place and brush and read as it reads a photo; they are left out
@@ -32,7 +32,7 @@ from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import as_the_page_reads
 from camloss.hub.pull import load_pair
 from camloss.models import MapClassifier
-from camloss.pair import VARIANTS, Twins
+from camloss.pair import VARIANTS, Pair
 from camloss.study.evaluation import (
     CONTROLS,
     HANDS,
@@ -112,8 +112,8 @@ def models_of(source: str) -> dict[str, MapClassifier]:
     if (folder / WEIGHTS).is_file() or source.endswith(tuple(f"-{variant}" for variant in VARIANTS)):
         return {source: load_checkpoint(source)}
     is_repo = len(folder.parts) == 2 and not folder.is_absolute() and not folder.parent.is_dir()
-    twins = load_pair(source) if is_repo else Twins.load(source)
-    return {f"{source}{'-' if is_repo else '/'}{variant}": model for variant, model in twins.models.items()}
+    pair = load_pair(source) if is_repo else Pair.load(source)
+    return {f"{source}{'-' if is_repo else '/'}{variant}": model for variant, model in pair.models.items()}
 
 
 def say(line: str) -> None:

@@ -45,7 +45,7 @@ def main() -> None:
     names = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         checkpoints, whole = Path(folder, "checkpoints"), Hub().start()
-        said(f"untrained.write_twins(Path({str(checkpoints)!r}))", whole, folder)
+        said(f"untrained.write_pair(Path({str(checkpoints)!r}))", whole, folder)
         said(PUSH.format(str(checkpoints)), whole, folder)
         whole.stop()
 

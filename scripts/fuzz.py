@@ -137,22 +137,22 @@ def problem_with(line: str) -> str | None:
 
 
 def try_pictures(count: int, first: int) -> Report:
-    twins, inference = shipped(), _inference()
+    pair, inference = shipped(), _inference()
     return try_here(
-        lambda text: inference.answer(twins, text, encode=inference.as_bytes), pictures(), count, first, Picture.text
+        lambda text: inference.answer(pair, text, encode=inference.as_bytes), pictures(), count, first, Picture.text
     )
 
 
 def try_strokes(count: int, first: int) -> Report:
-    twins, inference = shipped(), _inference()
-    return try_here(lambda drawing: inference.answer(twins, strokes=drawing), strokes, count, first)
+    pair, inference = shipped(), _inference()
+    return try_here(lambda drawing: inference.answer(pair, strokes=drawing), strokes, count, first)
 
 
 def try_weights(count: int, first: int) -> Report:
     """Weight files: as half of a pair, and on their way to the Hub."""
     from camloss.checkpoint import WEIGHTS
     from camloss.hub.push import published_files
-    from camloss.pair import Twins
+    from camloss.pair import Pair
 
     with tempfile.TemporaryDirectory() as folder:
         for variant in ("ce", "cam"):
@@ -162,7 +162,7 @@ def try_weights(count: int, first: int) -> Report:
 
         def load(file: bytes) -> None:
             path.write_bytes(file)
-            Twins.load(folder)
+            Pair.load(folder)
             published_files(Path(folder), "user/name", "user/space")
 
         return try_here(load, weights(path.read_bytes()), count, first, Weights.file)

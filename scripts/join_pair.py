@@ -3,7 +3,7 @@
     python scripts/join_pair.py runs/light_cnn-seed-0/ce runs/light_cnn-seed-0/cam
 
 A pair that one training made keeps the id of that training; two checkpoints that were trained apart get one in common.
-Twins whose arch, number of classes, precision or config differ in anything but the loss are refused.
+Pair whose arch, number of classes, precision or config differ in anything but the loss are refused.
 With --data-dir each card says where the twin's maps are hottest, as it does after a new training.
 """
 
@@ -18,7 +18,7 @@ from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoi
 from camloss.data.mnist import load_mnist
 from camloss.epoch_snapshots import read_snapshots, save_snapshots
 from camloss.hub.model_card import pictures_in, write_card
-from camloss.pair import VARIANTS, alone_in, compare_twins, put_pair, sha256_of
+from camloss.pair import VARIANTS, alone_in, compare_variants, put_pair, sha256_of
 from camloss.split import Split
 from camloss.study.evaluation import peaks
 
@@ -49,7 +49,7 @@ def join(sources: dict[str, Path], into: Path, test: Split | None) -> str:
         CamlossError: a checkpoint is missing or damaged, or the two could not come from one training.
     """
     headers = {variant: read_header(source / WEIGHTS) for variant, source in sources.items()}
-    compare_twins(headers, " and ".join(map(str, sources.values())))
+    compare_variants(headers, " and ".join(map(str, sources.values())))
     ids = {headers[variant]["training"].get("run") for variant in VARIANTS}
     run = ids.pop() if len(ids) == 1 and None not in ids else id_of(sources)
     with alone_in(into):

@@ -22,7 +22,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from camloss import cli
-from camloss.data.synthetic_digits import FAMILIES, draw_hands
+from camloss.data.synthetic_digits import FAMILIES, draw_synthetic_digits
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -65,7 +65,7 @@ def draw_samples(path: Path) -> None:
     rows = []
     for digit in range(10):
         families = [name for name, (label, _) in FAMILIES.items() if label == digit]
-        drawn = draw_hands(math.ceil(SAMPLES / len(families)), seed=0, families=families).images[
+        drawn = draw_synthetic_digits(math.ceil(SAMPLES / len(families)), seed=0, families=families).images[
             :, 0
         ]  # (F * C, 28, 28)
         turns = drawn.unflatten(0, (len(families), -1)).transpose(0, 1).flatten(0, 1)[:SAMPLES]  # (40, 28, 28)

@@ -18,7 +18,7 @@ from _svg import Point, line_chart
 
 from camloss import CamlossError, cli
 from camloss.study.measures import CLAIMED, IN_DEPTH
-from camloss.study.methods import BASELINE, MATCHED_TO, WAYS
+from camloss.study.methods import BASELINE, MATCHED_TO, METHODS
 from camloss.study.statistics import (
     CLAIMS,
     COST,
@@ -26,20 +26,20 @@ from camloss.study.statistics import (
     Claim,
     Difference,
     Records,
+    alpha_sweep,
     chosen_alpha,
     claims,
-    doses,
     paired,
     strongest_control,
 )
 
 FIGURES = "docs/results"
-FIGURES_SAY = {"scraps": "Accuracy among scraps", "dose": "Accuracy by alpha"}
-MEASURES = {  # of the table of all ways
+FIGURES_SAY = {"clutter": "Accuracy among clutter", "alpha_sweep": "Accuracy by alpha"}
+MEASURES = {  # of the table of all methods
     "accuracy": "accuracy on plain digits",
-    "scraps_8": "among eight scraps",
+    "clutter_8": "among eight clutter",
     "blank_56": "on a blank 56x56 field",
-    "hottest_10": "hottest 10 % on the ink",
+    "top_precision_10": "hottest 10 % on the ink",
     "apart_own": "hottest 10 % on the own one of two digits",
 }
 AROUND = {
@@ -48,31 +48,31 @@ AROUND = {
     "blank_56": "blank, 56x56",
     "blank_84": "blank, 84x84",
     "shift": "blank, 56x56, the digit anywhere",
-    "scraps_2": "2 scraps",
-    "scraps_4": "4 scraps",
-    "scraps_8": "8 scraps",
-    "scraps_16": "16 scraps",
+    "clutter_2": "2 clutter",
+    "clutter_4": "4 clutter",
+    "clutter_8": "8 clutter",
+    "clutter_16": "16 clutter",
     "stripe": "a stripe",
     "specks": "10 specks, 28x28",
     "noise": "noise, 28x28",
 }
-ON_THE_PAGE = {  # its disturbances: the measure of each, and how much of it that was
-    "scraps": ("scraps_8", "8 scraps"),
+ON_THE_PAGE = {  # its corruptions: the measure of each, and how much of it that was
+    "clutter": ("clutter_8", "8 clutter"),
     "field": ("blank_56", "a field of 56x56"),
     "stripe": ("stripe", "a stripe"),
     "specks": ("specks", "10 specks"),
     "noise": ("noise", "noise"),
 }
 PLACES = {
-    "hottest_1": "hottest 1 % on the ink",
-    "hottest_3": "hottest 3 % on the ink",
-    "hottest_10": "hottest 10 % on the ink",
+    "top_precision_1": "hottest 1 % on the ink",
+    "top_precision_3": "hottest 3 % on the ink",
+    "top_precision_10": "hottest 10 % on the ink",
     "average_precision": "average precision on the ink",
     "pointing_game_own": "peak on the ink",
     "pointing_game_of_another": "... of another image's map",
     "ink_energy": "share of the map on the ink",
     "ink_energy_of_baseline": "... of cross-entropy's map, at this map's area",
-    "scraps_8_hottest": "eight scraps: hottest 10 % in the digit's box",
+    "clutter_8_hottest": "eight clutter: hottest 10 % in the digit's box",
     "apart_own": "two digits apart: hottest 10 % on the own one",
     "apart_contrast": "... of the contrastive CAM",
     "apart_peak": "... peak in its box",
@@ -92,17 +92,20 @@ SHORTCUTS = {
 ORDERS = {
     "": "its own CAM",
     "_of_baseline": "cross-entropy's CAM",
-    "_blob": "a blob amid the ink",
+    "_blob": "a centre_prior amid the ink",
     "_blurred": "blurred ink",
     "_random": "at random",
 }
-KEPT, HALF_WAY = 0.8, 0.5  # of a third twin: of the gain among scraps, and of the way to cross-entropy's area and rank
-FIRST = "scraps_8"  # of the claims, which the answer tells of
+KEPT, HALF_WAY = (
+    0.8,
+    0.5,
+)  # of a third twin: of the gain among clutter, and of the method to cross-entropy's area and rank
+FIRST = "clutter_8"  # of the claims, which the answer tells of
 FOLD = "## Everything that was measured"  # camloss/demo/results.py folds what follows
 MEANT = f"""\
-*Among scraps*: the digit, unscaled, on a field of 56x56 pixels with eight pieces of other digits around it; *a larger
+*Among clutter*: the digit, unscaled, on a field of 56x56 pixels with eight pieces of other digits around it; *a larger
 field*: the same, blank. The last two claims are about the hottest tenth of the maps, whose size does not matter there.
-A *control* is another way to train, which knows nothing of where the evidence lies; with fewer than {SEEDS} seeds
+A *control* is another method to train, which knows nothing of where the evidence lies; with fewer than {SEEDS} seeds
 nothing counts as shown or refuted."""
 RULES = """\
 By the rules of [the study](protocol.md), which were written down before the runs. Made by `python scripts/report.py`
@@ -111,8 +114,8 @@ over the seeds."""
 LIMITS = f"""\
 One data set (MNIST), and at most five seeds. What is shown is shown of one small network and its recipe; how other ones
 do stands under *Elsewhere*. All surroundings are ours; other ones may tell another story.
-The area-matched controls are as small as the maps of {WAYS[MATCHED_TO].title}. Sums over the field and cleared features
-are ways of reading a network that it was not trained for."""
+The area-matched controls are as small as the maps of {METHODS[MATCHED_TO].title}. Sums over the field and cleared
+features are methods of reading a network that it was not trained for."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,16 @@ class Place:
 
     words: str
     asked: Mapping[str, int]
-    """Seeds by way."""
-    way: str | None = None
+    """Seeds by method."""
+    method: str | None = None
     """What is held against cross-entropy; by default the chosen alpha."""
 
 
 ELSEWHERE = {
     "gpu": Place(
         "the whole recipe on a GPU",
-        {name: way.seeds for name, way in WAYS.items()} | dict.fromkeys(("max-pooling", "small-features"), SEEDS),
+        {name: method.seeds for name, method in METHODS.items()}
+        | dict.fromkeys(("max-pooling", "small-features"), SEEDS),
     ),
     "resnet18": Place("ResNet-18 by the same recipe", dict.fromkeys((BASELINE, "alpha-10", "max-pooling"), 3)),
     "original": Place("the original recipe, which pools the maximum", {BASELINE: 5, "alpha-3": 5}, "alpha-3"),
@@ -170,12 +174,12 @@ def pages(folder: Path) -> dict[str, str]:
         raise CamlossError(f"nothing to compare in {folder}; run python scripts/study.py")
     last, held = parts[-1], longest_with_control(parts)
     places = [
-        Part(name, records, place.way or chosen, controls)
+        Part(name, records, place.method or chosen, controls)
         for name, place in ELSEWHERE.items()
-        if (records := Records(folder / name)).runs[BASELINE] and records.runs[place.way or chosen]
+        if (records := Records(folder / name)).runs[BASELINE] and records.runs[place.method or chosen]
     ]
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
-    shown = ((held or last).figure("scraps"), parts[0].figure("dose"))
+    shown = ((held or last).figure("clutter"), parts[0].figure("alpha_sweep"))
     sections = [
         "# Does CAM-loss work?",
         last.headline(),
@@ -208,7 +212,7 @@ def answer(parts: Sequence["Part"], places: Sequence["Part"]) -> str:
     )
     sentences = {"Asked": asked, "Found": last.found(), "Held against": held_against(parts), "So": last.verdicts()}
     if beyond := [f"\n  - {words}" for place in places if (words := place.elsewhere())]:
-        sentences["Elsewhere"] = f"Of the digits among scraps:{''.join(beyond)}"
+        sentences["Elsewhere"] = f"Of the digits among clutter:{''.join(beyond)}"
     return "\n".join(f"- **{name}:** {sentence}" for name, sentence in sentences.items())
 
 
@@ -219,7 +223,7 @@ def tried_elsewhere(places: Sequence["Part"]) -> list[str]:
         if found := place.over_baseline:
             by_lead[place.leads].append(f"{place.where} ({in_words(found.difference.seeds)})")
     ahead, behind = (listed(words) or "nowhere" for words in by_lead.values())
-    words = f"Tried elsewhere, on digits among scraps. Ahead of both: {ahead}. Not ahead of both: {behind}."
+    words = f"Tried elsewhere, on digits among clutter. Ahead of both: {ahead}. Not ahead of both: {behind}."
     return [words] if any(by_lead.values()) else []
 
 
@@ -228,20 +232,20 @@ def choice_of_alpha(short: Records) -> str:
     chosen = chosen_alpha(short)
     rows = [
         [
-            WAYS[way].title,
-            seeds_in(short, way),
-            f"{round(100 * dose.cost, 2) + 0.0:.2f}",
-            f"{dose.among_scraps:.1%} ± {100 * dose.error:.1f}",
-            "chosen" if way == chosen else "" if dose.is_cheap else "costs too much",
+            METHODS[method].title,
+            seeds_in(short, method),
+            f"{round(100 * alpha_sweep.cost, 2) + 0.0:.2f}",
+            f"{alpha_sweep.among_clutter:.1%} ± {100 * alpha_sweep.error:.1f}",
+            "chosen" if method == chosen else "" if alpha_sweep.is_cheap else "costs too much",
         ]
-        for way, dose in doses(short).items()
+        for method, alpha_sweep in alpha_sweep(short).items()
     ]
-    header = ["short runs, on the validation images", "seeds", "cost in points", "among eight scraps", ""]
+    header = ["short runs, on the validation images", "seeds", "cost in points", "among eight clutter", ""]
     rule = (
         f"Of those that cost at most {100 * COST:g} points of cross-entropy's accuracy on plain digits, the one that "
-        "reads most digits among scraps (mean ± standard error); of two within one standard error, the smaller."
+        "reads most digits among clutter (mean ± standard error); of two within one standard error, the smaller."
     )
-    none = f"None is chosen yet; until then this page speaks of {WAYS[MATCHED_TO].title}."
+    none = f"None is chosen yet; until then this page speaks of {METHODS[MATCHED_TO].title}."
     return "\n\n".join([rule, cli.table(header, rows), *([] if chosen else [none])])
 
 
@@ -286,13 +290,13 @@ class Part:
 
     def headline(self) -> str:
         """The answer in one sentence: what is shown, by how much, and beside which control."""
-        title, baseline = WAYS[self.chosen].title, WAYS[BASELINE].title
+        title, baseline = METHODS[self.chosen].title, METHODS[BASELINE].title
         shown = [claim for claim in self.claims if claim.verdict == "shown"]
         if not shown:
             return f"**Of {len(CLAIMS)} claims for {title}, the {self.length} runs show none.**"
         better = "; ".join(
             f"{lower(claim.words)} better than {baseline} ({points(claim.from_baseline)} points) and than its "
-            f"strongest control, *{WAYS[claim.control].title}* ({points(claim.from_control)} points)"
+            f"strongest control, *{METHODS[claim.control].title}* ({points(claim.from_control)} points)"
             for claim in shown
             if claim.control is not None
         )
@@ -300,13 +304,13 @@ class Part:
 
     def found(self) -> str:
         """Of the first claim, and what it costs, beside cross-entropy."""
-        one, other = WAYS[self.chosen].title, WAYS[BASELINE].title
+        one, other = METHODS[self.chosen].title, METHODS[BASELINE].title
         read = self.over_baseline
         if read is None:
             return f"The {self.length} runs of {one} and {other} share no seed yet."
         among = (
             f"In the {self.length} runs ({in_words(read.difference.seeds)}) {one} reads {read.one:.1%} of the "
-            f"digits among scraps and {other} {read.other:.1%}: {points(read.difference)} points"
+            f"digits among clutter and {other} {read.other:.1%}: {points(read.difference)} points"
         )
         plain = compared(self.records, self.chosen, BASELINE, "accuracy")
         return f"{among}; of plain digits {plain.one:.2%} and {plain.other:.2%}." if plain else f"{among}."
@@ -317,7 +321,7 @@ class Part:
 
     @property
     def leads(self) -> bool:
-        """Whether more digits among scraps are read than by cross-entropy and by the control."""
+        """Whether more digits among clutter are read than by cross-entropy and by the control."""
         both = (self.over_baseline, self.against_control)
         return all(found is not None and found.difference.mean > 0 for found in both)
 
@@ -333,8 +337,8 @@ class Part:
         assert found is not None
         return (
             f"In the {self.length} runs ({in_words(found.difference.seeds)}) the strongest control, "
-            f"*{WAYS[control].title}*, reads {found.other:.1%} of the digits among scraps and "
-            f"{WAYS[self.chosen].title} {found.one:.1%}: {ahead(found)}."
+            f"*{METHODS[control].title}*, reads {found.other:.1%} of the digits among clutter and "
+            f"{METHODS[self.chosen].title} {found.one:.1%}: {ahead(found)}."
         )
 
     @property
@@ -347,12 +351,12 @@ class Part:
         found = self.over_baseline
         if found is None:
             return ""
-        over = f"over {WAYS[BASELINE].title} {points(found.difference)} points"
+        over = f"over {METHODS[BASELINE].title} {points(found.difference)} points"
         if self.against_control:
-            control = WAYS[str(self.controls[FIRST])].title
+            control = METHODS[str(self.controls[FIRST])].title
             over += f", over *{control}* {points(self.against_control.difference)}"
         seeds = in_words(found.difference.seeds)
-        return f"{self.where} ({seeds}): {WAYS[self.chosen].title} reads {found.one:.1%}, {over}"
+        return f"{self.where} ({seeds}): {METHODS[self.chosen].title} reads {found.one:.1%}, {over}"
 
     def sections_elsewhere(self, judged: "Part") -> Iterator[str]:
         """What a place that decides nothing has to say; `judged` are the runs that decide."""
@@ -385,14 +389,14 @@ class Part:
 
     def summary(self) -> str:
         """A row a claim, and what it costs."""
-        header = ["claim", WAYS[BASELINE].title, WAYS[self.chosen].title, "difference in points [95 %]"]
+        header = ["claim", METHODS[BASELINE].title, METHODS[self.chosen].title, "difference in points [95 %]"]
         return cli.table(
             [*header, "over the strongest control", "seeds", "verdict"], [*map(self._row, self.claims), self._cost()]
         )
 
     def _cost(self) -> list[str]:
         found = self.records.difference(self.chosen, BASELINE, "accuracy")
-        values = (percent(self.records, way, "accuracy") for way in (BASELINE, self.chosen))
+        values = (percent(self.records, method, "accuracy") for method in (BASELINE, self.chosen))
         return [
             "Its cost: accuracy on plain digits",
             *values,
@@ -403,7 +407,7 @@ class Part:
         ]
 
     def _row(self, claim: Claim) -> list[str]:
-        values = (percent(self.records, way, claim.measure) for way in (BASELINE, self.chosen))
+        values = (percent(self.records, method, claim.measure) for method in (BASELINE, self.chosen))
         control = "none measured" if claim.from_control is None else points(claim.from_control)
         seeds = 0 if claim.from_baseline is None else claim.from_baseline.seeds
         return [claim.words, *values, points(claim.from_baseline), control, str(seeds), claim.verdict]
@@ -411,9 +415,9 @@ class Part:
     def sections(self) -> Iterator[str]:
         yield f"### {self.length.capitalize()} runs: what was claimed beforehand"
         yield self.claimed()
-        yield f"### {self.length.capitalize()} runs: every way to train"
+        yield f"### {self.length.capitalize()} runs: every method to train"
         yield self.every_way()
-        yield from filter(None, [self.figure("dose")])
+        yield from filter(None, [self.figure("alpha_sweep")])
         yield f"### {self.length.capitalize()} runs: surroundings"
         yield self.surroundings()
         yield f"### {self.length.capitalize()} runs: where the maps lie"
@@ -441,59 +445,70 @@ class Part:
             ]
             for claim in self.claims
         ]
-        header = ["claim", "cross-entropy", WAYS[self.chosen].title, "difference", "strongest control", "difference"]
+        header = ["claim", "cross-entropy", METHODS[self.chosen].title, "difference", "strongest control", "difference"]
         return cli.table([*header, "p (Holm)", "seeds of both differences", "verdict"], rows)
 
     def _control(self, claim: Claim) -> str:
         value = claim.control and percent(self.records, claim.control, claim.measure)
-        return f"{WAYS[claim.control].title}, {value}" if claim.control and value else "none measured"
+        return f"{METHODS[claim.control].title}, {value}" if claim.control and value else "none measured"
 
     def every_way(self) -> str:
         numbers = [
             [
-                WAYS[way].title,
-                WAYS[way].role,
-                seeds_in(self.records, way),
-                *(percent(self.records, way, m) for m in MEASURES),
+                METHODS[method].title,
+                METHODS[method].kind,
+                seeds_in(self.records, method),
+                *(percent(self.records, method, m) for m in MEASURES),
             ]
-            for way in self.records.ways
+            for method in self.records.methods
         ]
         differences = [
-            [WAYS[way].title, *(self._points_over_baseline(measure, way) for measure in MEASURES)]
-            for way in self.records.ways
-            if way != BASELINE
+            [METHODS[method].title, *(self._points_over_baseline(measure, method) for measure in MEASURES)]
+            for method in self.records.methods
+            if method != BASELINE
         ]
         return "\n\n".join(
             [
-                cli.table(["way", "role", "seeds", *MEASURES.values()], numbers),
+                cli.table(["method", "kind", "seeds", *MEASURES.values()], numbers),
                 "Differences from cross-entropy, in points:",
-                cli.table(["way", *MEASURES.values()], differences),
+                cli.table(["method", *MEASURES.values()], differences),
             ]
         )
 
     def surroundings(self) -> str:
-        ways = self._columns("scraps_8", "blank_56", "ce-among-scraps")
+        methods = self._columns("clutter_8", "blank_56", "ce-among-clutter")
         accuracy = [
-            [words, *(percent(self.records, way, measure) for way in ways), self._points_over_baseline(measure)]
+            [
+                words,
+                *(percent(self.records, method, measure) for method in methods),
+                self._points_over_baseline(measure),
+            ]
             for measure, words in AROUND.items()
         ]
         read = [
-            [AROUND[measure], *(cell for way in (BASELINE, self.chosen) for cell in self._three_ways(way, measure))]
+            [
+                AROUND[measure],
+                *(cell for method in (BASELINE, self.chosen) for cell in self._three_ways(method, measure)),
+            ]
             for measure in AROUND
             if measure not in ("blank_28", "specks", "noise")
         ]
         calibration = [
-            [AROUND[measure], *(percent(self.records, way, f"{measure}_calibration") for way in ways)]
-            for measure in ("blank_28", "blank_56", "scraps_8", "noise")
+            [AROUND[measure], *(percent(self.records, method, f"{measure}_calibration") for method in methods)]
+            for measure in ("blank_28", "blank_56", "clutter_8", "noise")
         ]
-        titles = [WAYS[way].title for way in ways]
-        three = [f"{WAYS[way].title}, {how}" for way in (BASELINE, self.chosen) for how in ("mean", "sum", "cleared")]
+        titles = [METHODS[method].title for method in methods]
+        three = [
+            f"{METHODS[method].title}, {how}"
+            for method in (BASELINE, self.chosen)
+            for how in ("mean", "sum", "cleared")
+        ]
         return "\n\n".join(
             [
                 f"Accuracy with what surrounds the digit changed, on {CLAIMED:,} test images for what is claimed and "
                 f"{IN_DEPTH} for all else; the last column is the difference from cross-entropy.",
                 cli.table(["around the digit", *titles, "difference"], accuracy),
-                self.figure("scraps"),
+                self.figure("clutter"),
                 "How much of it is the average over more cells? *sum*: features summed, and divided by the cells of a "
                 "plain digit; *cleared*: the same of what they are above those of a blank field.",
                 cli.table(["around the digit", *three], read),
@@ -502,39 +517,47 @@ class Part:
             ]
         )
 
-    def _three_ways(self, way: str, measure: str) -> list[str]:
-        return [percent(self.records, way, f"{measure}{how}") for how in ("", "_sum", "_cleared")]
+    def _three_ways(self, method: str, measure: str) -> list[str]:
+        return [percent(self.records, method, f"{measure}{how}") for how in ("", "_sum", "_cleared")]
 
     def places(self) -> str:
-        ways = self._columns("hottest_10", "apart_own")
+        methods = self._columns("top_precision_10", "apart_own")
         rows = [
-            [words, *(percent(self.records, way, measure) for way in ways), self._points_over_baseline(measure)]
+            [
+                words,
+                *(percent(self.records, method, measure) for method in methods),
+                self._points_over_baseline(measure),
+            ]
             for measure, words in PLACES.items()
         ]
         (covered,) = {percent(self.records, BASELINE, "ink")}
-        table = cli.table(["measure", *(WAYS[way].title for way in ways), "difference"], rows)
+        table = cli.table(["measure", *(METHODS[method].title for method in methods), "difference"], rows)
         return f"{table}\n\nThe ink covers {covered} of an image: what chance would give on it."
 
     def shortcuts(self) -> str:
         rows = [
-            [WAYS[way].title, *(number(self.records, way, measure) for measure in SHORTCUTS)]
-            for way in self.records.ways
+            [METHODS[method].title, *(number(self.records, method, measure) for measure in SHORTCUTS)]
+            for method in self.records.methods
         ]
-        return cli.table(["way", *SHORTCUTS.values()], rows)
+        return cli.table(["method", *SHORTCUTS.values()], rows)
 
     def orders(self) -> str:
         rows = [
             [
                 words,
                 *(
-                    number(self.records, way, f"{what}{suffix}")
-                    for way in (BASELINE, self.chosen)
+                    number(self.records, method, f"{what}{suffix}")
+                    for method in (BASELINE, self.chosen)
                     for what in ("deletion", "insertion")
                 ),
             ]
             for suffix, words in ORDERS.items()
         ]
-        header = [f"{WAYS[way].title}, {what}" for way in (BASELINE, self.chosen) for what in ("deletion", "insertion")]
+        header = [
+            f"{METHODS[method].title}, {what}"
+            for method in (BASELINE, self.chosen)
+            for what in ("deletion", "insertion")
+        ]
         return (
             "Mean probability of the label while pixels are erased (deletion: lower is better) or appear (insertion: "
             f"higher), in the order of:\n\n{cli.table(['order', *header], rows)}"
@@ -543,42 +566,44 @@ class Part:
     def third_twin(self) -> str:
         """The protocol's rule for a variant that keeps the gain and loses the short cuts; "" where there is none."""
         rows = []
-        for way in self.records.ways:
-            if WAYS[way].role == "variant":
-                kept = self._share(way, "scraps_8", BASELINE, self.chosen)
+        for method in self.records.methods:
+            if METHODS[method].kind == "variant":
+                kept = self._share(method, "clutter_8", BASELINE, self.chosen)
                 area, rank = (
-                    self._share(way, f"diagnosis_{what}", self.chosen, BASELINE) for what in ("area", "spatial_rank")
+                    self._share(method, f"diagnosis_{what}", self.chosen, BASELINE) for what in ("area", "spatial_rank")
                 )
                 worth = kept >= KEPT and area >= HALF_WAY and rank >= HALF_WAY
                 shares = (f"{share:.0%}" for share in (kept, area, rank))
-                rows.append([WAYS[way].title, seeds_in(self.records, way), *shares, "yes" if worth else "no"])
+                rows.append([METHODS[method].title, seeds_in(self.records, method), *shares, "yes" if worth else "no"])
         header = [
             "variant",
             "seeds",
-            "of the gain among scraps",
-            "of the way to cross-entropy's area",
+            "of the gain among clutter",
+            "of the method to cross-entropy's area",
             "... to its rank",
         ]
         return cli.table([*header, "worth shipping"], rows) if rows else ""
 
-    def _share(self, way: str, measure: str, start: str, end: str) -> float:
-        """How far a way is from one to another, over the seeds that all three share; nan where those are alike."""
-        values = [self.records.values(name, measure) for name in (way, start, end)]
+    def _share(self, method: str, measure: str, start: str, end: str) -> float:
+        """How far a method is from one to another, over the seeds that all three share; nan where those are alike."""
+        values = [self.records.values(name, measure) for name in (method, start, end)]
         shared = set.intersection(*map(set, values))
         if not shared:
             return math.nan
         here, low, high = (statistics.mean(of[seed] for seed in shared) for of in values)
         return (here - low) / (high - low) if high != low else math.nan
 
-    def _columns(self, *measures_or_ways: str) -> list[str]:
-        """Cross-entropy, the chosen alpha, the strongest controls of these measures, and other ways that are there."""
-        more = [self.controls.get(name, name) for name in measures_or_ways]
-        found = [way for way in (BASELINE, self.chosen, *more) if way is not None and self.records.runs.get(way)]
+    def _columns(self, *measures_or_methods: str) -> list[str]:
+        """Cross-entropy, the chosen alpha, the strongest controls of these measures, other methods that are there."""
+        more = [self.controls.get(name, name) for name in measures_or_methods]
+        found = [
+            method for method in (BASELINE, self.chosen, *more) if method is not None and self.records.runs.get(method)
+        ]
         return list(dict.fromkeys(found))
 
-    def _points_over_baseline(self, measure: str, way: str | None = None) -> str:
+    def _points_over_baseline(self, measure: str, method: str | None = None) -> str:
         digits = 2 if measure == "accuracy" else 1
-        return points(self.records.difference(way or self.chosen, BASELINE, measure), digits)
+        return points(self.records.difference(method or self.chosen, BASELINE, measure), digits)
 
     def figures(self) -> dict[str, str]:
         return {f"{FIGURES}/{name}-{self.length}.svg": figure for name, figure in self._figures().items()}
@@ -592,60 +617,64 @@ class Part:
         )
 
     def _figures(self) -> dict[str, str]:
-        ways = self._columns("scraps_8", "ce-among-scraps")
-        scraps = {"0": "blank_56", **{str(count): f"scraps_{count}" for count in (2, 4, 8, 16)}}
-        lines = {WAYS[way].title: [point(self.records, way, measure) for measure in scraps.values()] for way in ways}
+        methods = self._columns("clutter_8", "ce-among-clutter")
+        clutter = {"0": "blank_56", **{str(count): f"scraps_{count}" for count in (2, 4, 8, 16)}}
+        lines = {
+            METHODS[method].title: [point(self.records, method, measure) for measure in clutter.values()]
+            for method in methods
+        }
         found = {
-            "scraps": line_chart(
-                f"Accuracy on a field of 56x56 pixels, {self.length} runs", "scraps", list(scraps), lines
+            "clutter": line_chart(
+                f"Accuracy on a field of 56x56 pixels, {self.length} runs", "clutter", list(clutter), lines
             )
         }
-        doses = [way for way in self.records.ways if WAYS[way].role == "dose"]
-        if len(doses) > 1:
-            doses = [BASELINE, *sorted(doses, key=lambda way: WAYS[way].alpha)]
-            ticks = [f"{WAYS[way].alpha:g}" for way in doses]
-            shown = {MEASURES[name]: [point(self.records, way, name) for way in doses] for name in MEASURES}
-            found["dose"] = line_chart(
+        alpha_sweep = [method for method in self.records.methods if METHODS[method].kind == "alpha_sweep"]
+        if len(alpha_sweep) > 1:
+            alpha_sweep = [BASELINE, *sorted(alpha_sweep, key=lambda method: METHODS[method].alpha)]
+            ticks = [f"{METHODS[method].alpha:g}" for method in alpha_sweep]
+            shown = {MEASURES[name]: [point(self.records, method, name) for method in alpha_sweep] for name in MEASURES}
+            found["alpha_sweep"] = line_chart(
                 f"Cross-entropy (0) and CAM-loss by alpha, {self.length} runs", "alpha", ticks, shown
             )
         return found
 
 
 def on_the_page(lengths: Mapping[str, Records], part: Part) -> dict[str, str]:
-    """What the page says beside each of its disturbances, and of all of them under ""."""
+    """What the page says beside each of its corruptions, and of all of them under ""."""
     apart: list[str] = []
     unsure: list[str] = []
     told: dict[str, str] = {}
     for kind, (measure, words) in ON_THE_PAGE.items():
         found = part.records.difference(part.chosen, BASELINE, measure)
         (apart if found is not None and found.sign else unsure).append(kind)
-        doubt = " No sure difference." if kind in unsure else ""
-        control = part.controls.get(measure) or part.controls["scraps_8"]
-        beside = [way for way in (control, "ce-among-scraps") if way is not None]
-        ways = [BASELINE, part.chosen, *(way for way in beside if part.records.values(way, measure))]
-        told[kind] = f"Digits read in the study with {words} {shares(part.records, ways, measure)}.{doubt}"
-        elsewhere = [way for way in beside if way not in ways and lengths["short"].values(way, measure)]
+        ood_score = " No sure difference." if kind in unsure else ""
+        control = part.controls.get(measure) or part.controls["clutter_8"]
+        beside = [method for method in (control, "ce-among-clutter") if method is not None]
+        methods = [BASELINE, part.chosen, *(method for method in beside if part.records.values(method, measure))]
+        told[kind] = f"Digits read in the study with {words} {shares(part.records, methods, measure)}.{ood_score}"
+        elsewhere = [method for method in beside if method not in methods and lengths["short"].values(method, measure)]
         if elsewhere:
             told[kind] += f" In short runs {shares(lengths['short'], [BASELINE, part.chosen, *elsewhere], measure)}."
     lists = [("What the study finds to tell the two apart", apart), ("Not for sure", unsure)]
     return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in lists if kinds), **told}
 
 
-def shares(records: Records, ways: Sequence[str], measure: str) -> str:
-    """The means of several ways, over the seeds that all of them have."""
-    values = {way: records.values(way, measure) for way in ways}
+def shares(records: Records, methods: Sequence[str], measure: str) -> str:
+    """The means of several methods, over the seeds that all of them have."""
+    values = {method: records.values(method, measure) for method in methods}
     common = set.intersection(*(set(by_seed) for by_seed in values.values()))
     if not common:
         return "(no seed that all have)"
     means = "; ".join(
-        f"{WAYS[way].title} {statistics.mean(by_seed[seed] for seed in common):.1%}" for way, by_seed in values.items()
+        f"{METHODS[method].title} {statistics.mean(by_seed[seed] for seed in common):.1%}"
+        for method, by_seed in values.items()
     )
     return f"({in_words(len(common))}): {means}"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The means of two ways over the seeds that they share, and their difference."""
+    """The means of two methods over the seeds that they share, and their difference."""
 
     one: float
     other: float
@@ -657,7 +686,7 @@ def compared(records: Records, one: str, other: str, measure: str) -> Compared |
     difference = records.difference(one, other, measure)
     if difference is None:
         return None
-    values = [records.values(way, measure) for way in (one, other)]
+    values = [records.values(method, measure) for method in (one, other)]
     shared = values[0].keys() & values[1].keys()
     means = [statistics.mean(of[seed] for seed in shared) for of in values]
     return Compared(means[0], means[1], difference)
@@ -675,18 +704,18 @@ def lower(words: str) -> str:
 
 def runs(lengths: Mapping[str, Records]) -> str:
     """Which there are, which there are not, and where they ran."""
-    there = [name for name in WAYS if any(records.runs[name] for records in lengths.values())]
+    there = [name for name in METHODS if any(records.runs[name] for records in lengths.values())]
     rows = [
         [
-            WAYS[name].title,
-            WAYS[name].role,
+            METHODS[name].title,
+            METHODS[name].kind,
             strength(lengths, name),
-            str(WAYS[name].seeds),
+            str(METHODS[name].seeds),
             *(str(len(records.runs[name])) for records in lengths.values()),
         ]
         for name in there
     ]
-    missing = "; ".join(way.title for name, way in WAYS.items() if name not in there) or "none"
+    missing = "; ".join(method.title for name, method in METHODS.items() if name not in there) or "none"
     devices = {
         "{device}, torch {torch}".format(**record["environment"])
         for records in lengths.values()
@@ -694,15 +723,15 @@ def runs(lengths: Mapping[str, Records]) -> str:
         for record in seeds.values()
     }
     return (
-        f"Seeds that are in so far:\n\n{cli.table(['way', 'role', 'alpha', 'asked for', *lengths], rows)}\n\n"
+        f"Seeds that are in so far:\n\n{cli.table(['method', 'kind', 'alpha', 'asked for', *lengths], rows)}\n\n"
         f"Ways without a run: {missing}.\n\nTrained on {'; '.join(sorted(devices))}."
     )
 
 
 def strength(lengths: Mapping[str, Records], name: str) -> str:
     """Alpha, or what the search found for a matched control."""
-    if WAYS[name].matched is None:
-        return f"{WAYS[name].alpha:g}" if WAYS[name].alpha else ""
+    if METHODS[name].matched is None:
+        return f"{METHODS[name].alpha:g}" if METHODS[name].alpha else ""
     found = [f"{records.strengths[name]['strength']:g}" for records in lengths.values() if name in records.strengths]
     return " / ".join(found)
 
@@ -714,12 +743,14 @@ def left_open(lengths: Mapping[str, Records], parts: Sequence[Part], places: Seq
             if claim.verdict == "open":
                 lines.append(f"- {claim.words} ({part.length} runs): {why_open(claim)}.")
     short = lengths["short"]
-    lacking = sum(len(short.runs[name]) < way.seeds for name, way in WAYS.items())
+    lacking = sum(len(short.runs[name]) < method.seeds for name, method in METHODS.items())
     if lacking:
-        lines.append(f"- {lacking} of {len(WAYS)} ways have fewer seeds of short runs than the protocol asks for.")
+        lines.append(
+            f"- {lacking} of {len(METHODS)} methods have fewer seeds of short runs than the protocol asks for."
+        )
     for place in places:
         asked = ELSEWHERE[place.length].asked
-        there = sum(min(count, len(place.records.runs[way])) for way, count in asked.items())
+        there = sum(min(count, len(place.records.runs[method])) for method, count in asked.items())
         if there < sum(asked.values()):
             lines.append(f"- Elsewhere, {place.where}: {there} of {sum(asked.values())} runs are in.")
     if parts[-1].length == "short":
@@ -745,18 +776,18 @@ def in_words(count: int) -> str:
     return f"{count} seed{'s' * (count != 1)}"
 
 
-def seeds_in(records: Records, way: str) -> str:
-    return str(len(records.runs[way]) or "")
+def seeds_in(records: Records, method: str) -> str:
+    return str(len(records.runs[method]) or "")
 
 
-def percent(records: Records, way: str, measure: str) -> str:
+def percent(records: Records, method: str, measure: str) -> str:
     """The mean over the seeds, "" without any."""
-    values = records.values(way, measure).values()
+    values = records.values(method, measure).values()
     return f"{statistics.mean(values):.{2 if measure == 'accuracy' else 1}%}" if values else ""
 
 
-def number(records: Records, way: str, measure: str) -> str:
-    values = records.values(way, measure).values()
+def number(records: Records, method: str, measure: str) -> str:
+    values = records.values(method, measure).values()
     return f"{statistics.mean(values):.3f}" if values else ""
 
 
@@ -768,9 +799,9 @@ def points(difference: Difference | None, digits: int = 1) -> str:
     return mean if difference.seeds < 2 else f"{mean} [{low}, {high}]"
 
 
-def point(records: Records, way: str, measure: str) -> Point | None:
-    """For a figure: mean and 95 % interval of a way by itself, which is paired with nothing."""
-    values = records.values(way, measure)
+def point(records: Records, method: str, measure: str) -> Point | None:
+    """For a figure: mean and 95 % interval of a method by itself, which is paired with nothing."""
+    values = records.values(method, measure)
     alone = paired(values, dict.fromkeys(values, 0.0))
     if alone is None:
         return None

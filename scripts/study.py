@@ -2,7 +2,7 @@
 
     python scripts/study.py                       all short runs, the most valuable first; stop and start it at any time
     python scripts/study.py --only train          train now; measure later with --only measure
-    python scripts/study.py --long --ways ce alpha-3 --seeds 0 1 2 3 4     the whole recipe
+    python scripts/study.py --long --methods ce alpha-3 --seeds 0 1 2 3 4     the whole recipe
     python scripts/study.py --storage postgresql+psycopg://USER@HOST/study    several machines, one list of runs
 
 Short runs are three epochs of the recipe without drawn digits, and leave out 10,000 validation images. Every run leaves
@@ -33,12 +33,12 @@ from train import chosen_config
 from camloss import CamlossError, cli
 from camloss.data.mnist import MNISTData, load_mnist
 from camloss.pair import BusyError, alone_in
-from camloss.study.methods import WAYS
+from camloss.study.methods import METHODS
 from camloss.study.runs import Study, read_record
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError
 
-SHORT: dict[str, Any] = {"epochs": 3, "hands": 0}
+SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
 VALIDATION = {"short": 10_000, "long": 5_000}  # images; as the shipped pair, the long runs learn from 55,000
 OF_THE_STUDY = ("alpha", "seed", "variants", "resume", "dry_run")  # flags of train.py that no user sets here
 PATIENCE = 5  # heartbeats that may fail to come before a worker is taken for dead
@@ -49,14 +49,14 @@ UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 def main() -> None:
     flags = vars(parse_flags())
     length = "long" if flags.pop("long") else "short"
-    ways, seeds, only = flags.pop("ways"), flags.pop("seeds"), flags.pop("only")
+    methods, seeds, only = flags.pop("methods"), flags.pop("seeds"), flags.pop("only")
     validation_size = flags.pop("validation_size") or VALIDATION[length]
     records = flags.pop("records") or ROOT / "docs" / "records" / "study" / length
     storage, heartbeat = flags.pop("storage"), flags.pop("heartbeat")
     flags.setdefault("output_dir", Path("runs") / "study" / length)
     study = Study(chosen_config({**SHORT, **flags} if length == "short" else flags), validation_size, records)
     data = load_mnist(study.config.data_dir, validation_size)
-    runs = study.runs(ways, seeds)
+    runs = study.runs(methods, seeds)
 
     def make(run: str) -> None:
         study.train(run, data)
@@ -171,7 +171,7 @@ class Queue:
 
 
 def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBStorage:
-    """The storage; two machines that make its tables at once get in each other's way, so one tries again."""
+    """The storage; two machines that make its tables at once get in each other's method, so one tries again."""
     try:
         return optuna.storages.RDBStorage(
             url,
@@ -196,15 +196,15 @@ def measure_rest(study: Study, runs: list[str], data: MNISTData, wait: bool) -> 
 
 
 def print_table(study: Study, runs: list[str]) -> None:
-    """Everything that was measured on the test set: a row a number, a column a way."""
+    """Everything that was measured on the test set: a row a number, a column a method."""
     measured: dict[str, list[dict[str, float]]] = {}
     for run in runs:
         record = read_record(study.record_path(run))
         seconds = sum(epoch["seconds"] for epoch in record["history"])
-        measured.setdefault(record["way"], []).append({**record["test"], "training_seconds": seconds})
+        measured.setdefault(record["method"], []).append({**record["test"], "training_seconds": seconds})
     if not measured:
         return
-    header = ["mean ± std", *(f"{way}, {number_of(seeds, 'seed')}" for way, seeds in measured.items())]
+    header = ["mean ± std", *(f"{method}, {number_of(seeds, 'seed')}" for method, seeds in measured.items())]
     names = dict.fromkeys(name for seeds in measured.values() for seed in seeds for name in seed)
     rows = [
         [name, *(mean_and_deviation([seed[name] for seed in seeds if name in seed]) for seeds in measured.values())]
@@ -226,9 +226,11 @@ def mean_and_deviation(values: list[float]) -> str:
 
 def parse_flags() -> argparse.Namespace:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="ways to train (default: all)")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", metavar="N", help="of each way (default: as many as it is to have)"
+        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods to train (default: all)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="of each method (default: as many as it is to have)"
     )
     parser.add_argument("--long", action="store_true", help="the whole recipe")
     parser.add_argument("--only", choices=("train", "measure"), help="do one of the two (default: both)")

@@ -1,7 +1,7 @@
 """Write the tables of README.md and docs/ from what the commands recorded; no number in them is typed by hand.
 
-    python scripts/doubt.py > docs/records/doubt.md                     measure the doubt of what checkpoints/ holds
-    python scripts/doubt.py --compare > docs/records/doubt-compare.md   and what else it could be
+    python scripts/ood_score.py > docs/records/ood.md                     measure the OOD score of checkpoints/
+    python scripts/ood_score.py --compare > docs/records/ood-compare.md   and what else it could be
     python scripts/evaluate.py --json > docs/records/evaluate.json      measure the pair in all other respects
     python scripts/evaluate.py --pens 2.6 1.8 1.1 0.5 > docs/records/pens.md            by the pen that writes
     python scripts/benchmark.py --only NAME ... > docs/records/NAME.md  measure speed, on a quiet machine
@@ -23,7 +23,7 @@ from _checkout import ROOT
 from evaluate import as_table
 
 from camloss import CamlossError, cli
-from camloss.hub.model_card import where_hottest
+from camloss.hub.model_card import where_top
 from camloss.pair import VARIANTS
 from camloss.study.evaluation import BLOB
 
@@ -65,7 +65,7 @@ def hottest(measured: Mapping[str, Any]) -> str:
         (VARIANTS[Path(source).name].title, found) for source, found in measured["checkpoints"].items()
     )
     beside = {title[0].lower() + title[1:]: numbers for title, numbers in others}
-    return f"Its map is {where_hottest({'CAM-loss': of_cam_loss, **beside, BLOB: measured['controls'][BLOB]})}."
+    return f"Its map is {where_top({'CAM-loss': of_cam_loss, **beside, BLOB: measured['controls'][BLOB]})}."
 
 
 def reading(measured: Mapping[str, Any]) -> str:

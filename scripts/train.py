@@ -22,7 +22,7 @@ import _checkout  # noqa: F401
 from camloss import CamlossError, cli, explain
 from camloss.checkpoint import save_checkpoint
 from camloss.data.mnist import MNISTData, load_mnist
-from camloss.data.ood_fitting import as_the_page_reads, fit_doubt
+from camloss.data.ood_fitting import as_the_page_reads, fit_ood_score
 from camloss.epoch_snapshots import save_snapshots
 from camloss.hub.card_figures import card_pictures
 from camloss.hub.messages import check_repo_id
@@ -80,10 +80,12 @@ def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, 
         CamlossError: as `train`; also if another training is at work in the folder, if the twins could not differ, or
             if a single twin would take the place of one of a pair.
     """
-    refuse_equal_twins(config)
+    refuse_equal_variants(config)
     pick_precision(config.precision, pick_device(config.device))
     if config.dry_run:
-        short = dataclasses.replace(config, epochs=1, warmup_epochs=0)  # with alpha at once, to try its gradient too
+        short = dataclasses.replace(
+            config, epochs=1, alpha_start_epoch=0
+        )  # with alpha at once, to try its gradient too
         return {name: evaluate(train(short, name, data).model, data.test.batches(1_000)) for name in config.variants}
     with alone_in(config.output_dir):
         return _train_and_save(config, data)
@@ -104,24 +106,24 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
     without_cards = lacking(*FOR_CARDS)
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
-        twin = train(config, variant, data, run)
-        fit_doubt(twin.model, data.validation, read)
-        measured[variant] = evaluate(twin.model, data.test.batches(1_000))
+        trained = train(config, variant, data, run)
+        fit_ood_score(trained.model, data.validation, read)
+        measured[variant] = evaluate(trained.model, data.test.batches(1_000))
         record = {
             "variant": variant,
             "run": run,
             "config": config.record(),
-            "history": twin.history,
+            "history": trained.history,
             "test": measured[variant],
-            "peaks": peaks(twin.model, data.test),
-            "environment": twin.environment,
+            "peaks": peaks(trained.model, data.test),
+            "environment": trained.environment,
         }
-        directory = save_checkpoint(twin.model, folder / variant, record)
-        save_snapshots(twin.snapshots, directory, run)
+        directory = save_checkpoint(trained.model, folder / variant, record)
+        save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
             images, _ = next(data.test.batches(10))
-            shown = explain(twin.model, images)
-            pictures = card_pictures(images, shown.cam, shown.caam, twin.history)
+            shown = explain(trained.model, images)
+            pictures = card_pictures(images, shown.cam, shown.caam, trained.history)
             write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
     if is_pair(config):
         put_pair(staged, config.output_dir)
@@ -138,11 +140,11 @@ def lacking(*packages: str) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
-def refuse_equal_twins(config: TrainConfig) -> None:
-    if is_pair(config) and (config.alpha == 0 or config.warmup_epochs >= config.epochs) and not config.dry_run:
+def refuse_equal_variants(config: TrainConfig) -> None:
+    if is_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
         raise CamlossError(
-            f"with alpha {config.alpha} after {config.warmup_epochs} of {config.epochs} epochs both twins would be the "
-            "same; raise --alpha or --epochs, lower --warmup-epochs, or train one with --variants ce"
+            f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
+            "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
         )
 
 

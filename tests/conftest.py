@@ -9,11 +9,11 @@ import pytest
 from _chromium import launch_options
 from page_server import PageServer
 from tiny_mnist import write_tiny_mnist
-from untrained import write_twins
+from untrained import write_pair
 
 from camloss.data.mnist import MNISTData, load_mnist
 from camloss.errors import CamlossError
-from camloss.pair import Twins
+from camloss.pair import Pair
 from camloss.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 def untrained_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with checkpoints `ce` and `cam` of two networks that have learnt nothing."""
     folder = tmp_path_factory.mktemp("untrained")
-    return write_twins(folder)
+    return write_pair(folder)
 
 
 @pytest.fixture(scope="session")
-def twins(untrained_pair: Path) -> Twins:
-    return Twins.load(untrained_pair)
+def pair(untrained_pair: Path) -> Pair:
+    return Pair.load(untrained_pair)
 
 
 @pytest.fixture(scope="session")
@@ -60,4 +60,4 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(epochs=2, batch_size=50, hands=0, output_dir=tmp_path, device="cpu")
+    return TrainConfig(epochs=2, batch_size=50, synthetic=0, output_dir=tmp_path, device="cpu")

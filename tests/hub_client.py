@@ -12,14 +12,14 @@ import pytest
 from hub_pair import push
 from hub_server import Hub
 from PIL import Image, ImageDraw
-from untrained import write_twins
+from untrained import write_pair
 
 from camloss.hub import pull, timeouts
 
 
 @pytest.fixture(scope="session")
-def twins_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_twins(tmp_path_factory.mktemp("twins") / "checkpoints")
+def pair_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pair(tmp_path_factory.mktemp("twins") / "checkpoints")
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,9 @@ def drawing() -> str:
 
 
 @pytest.fixture
-def checkpoints(twins_once: Path, tmp_path: Path) -> Path:
+def checkpoints(pair_once: Path, tmp_path: Path) -> Path:
     """A folder of checkpoints that the test may change."""
-    return Path(shutil.copytree(twins_once, tmp_path / "checkpoints"))
+    return Path(shutil.copytree(pair_once, tmp_path / "checkpoints"))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from playwright.sync_api import (
     ViewportSize,
     expect,
 )
-from untrained import RECORD, write_snapshots, write_twins
+from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import build_model, explain, save_checkpoint
 from camloss.demo import inference
@@ -450,13 +450,13 @@ def test_words_are_readable_and_what_is_off_looks_off_in_forced_colours(open_pag
     for forced in ("active", "none"):
         page.emulate_media(forced_colors=forced, color_scheme="dark")
         expect(page.locator("[name=strength]")).to_have_css("opacity", "0.4")
-        expect(page.locator("[name=rub]")).to_have_css("opacity", "1")
+        expect(page.locator("[name=erase]")).to_have_css("opacity", "1")
 
 
 def test_print_shows_what_was_found_and_no_control(open_page: Open) -> None:
     page = open_page()
     show_example(page, 3)
-    page.locator("[name=rub]").fill("10")
+    page.locator("[name=erase]").fill("10")
     settled(page)
     for name in ("Draw", "How it works", "Results"):
         page.emulate_media(media="screen")
@@ -517,7 +517,7 @@ def test_a_disagreement_on_a_larger_field_is_the_first_thing_said(open_page: Ope
             f"They disagree: cross-entropy reads {ce} from .* CAM-loss reads {cam} from " if ce != cam else "Both read "
         )
         expect(page.locator(".verdict")).to_have_text(re.compile(f"^{told}"))
-        expect(page.locator(".verdict")).not_to_have_text(re.compile("two digits|may not be|doubts"))
+        expect(page.locator(".verdict")).not_to_have_text(re.compile("two digits|may not be|ood_scores"))
         disagreements += ce != cam
     assert disagreements > 0
 
@@ -527,12 +527,12 @@ def test_scraps_are_no_second_digit(open_page: Open) -> None:
     for digit in (4, 6):
         show_example(page, digit)
         for _ in range(3):
-            put_in_the_way(page, "scraps")
+            put_in_the_way(page, "clutter")
             page.get_by_role("button", name="Another").click()
             settled(page)
             verdict = page.locator(".verdict")
             expect(verdict).to_have_text(re.compile("^(Both read|They disagree: )"))
-            expect(verdict).not_to_have_text(re.compile("two digits|may not be|doubts"))
+            expect(verdict).not_to_have_text(re.compile("two digits|may not be|ood_scores"))
 
 
 # ---- the first visit
@@ -992,18 +992,18 @@ def test_a_newer_pair_is_taken_when_the_tab_is_seen_again(open_page: Open, tmp_p
         server.kill()
 
 
-# ---- disturb it
+# ---- corrupt it
 
 
 def put_in_the_way(page: Page, kind: str, strength: int = 50) -> Any:
-    page.locator("[name=disturbance]").select_option(kind)
+    page.locator("[name=corruption]").select_option(kind)
     if page.locator("[name=strength]").is_enabled():
         page.locator("[name=strength]").fill(str(strength))
     return settled(page)
 
 
 @pytest.mark.parametrize(
-    ("kind", "side"), [("scraps", 56), ("field", 56), ("stripe", 56), ("specks", 28), ("noise", 28)]
+    ("kind", "side"), [("clutter", 56), ("field", 56), ("stripe", 56), ("specks", 28), ("noise", 28)]
 )
 def test_what_is_put_in_the_way_is_what_they_are_given(open_page: Open, kind: str, side: int) -> None:
     page = open_page()
@@ -1019,9 +1019,9 @@ def test_what_is_put_in_the_way_is_what_they_are_given(open_page: Open, kind: st
     field = page.evaluate("document.querySelector('[data-ready]').field")
     digit = {name: field[name] + (side - 28) / 2 / side * field["side"] for name in ("left", "top")}
     put_in_the_way(page, "")
-    undisturbed = page.evaluate("document.querySelector('[data-ready]').field")
-    assert {name: undisturbed[name] for name in digit} == pytest.approx(digit, abs=0.01)
-    assert settled(page) == {**plain, "is_disturbed": False}
+    uncorrupted = page.evaluate("document.querySelector('[data-ready]').field")
+    assert {name: uncorrupted[name] for name in digit} == pytest.approx(digit, abs=0.01)
+    assert settled(page) == {**plain, "is_corrupted": False}
     assert [url for url in asked if "component_server" in url] == []
 
 
@@ -1029,12 +1029,12 @@ def test_another_disturbance_of_the_same_kind(open_page: Open) -> None:
     page = open_page()
     show_example(page, 4)
     seen = set()
-    put_in_the_way(page, "scraps")
+    put_in_the_way(page, "clutter")
     for _ in range(3):
         seen.add(settled(page)["seen"])
         page.get_by_role("button", name="Another").click()
     assert len(seen) == 3
-    put_in_the_way(page, "scraps", 0)
+    put_in_the_way(page, "clutter", 0)
     assert set(numbers(settled(page)["seen"])[:56].tolist()) == {0.0}
 
 
@@ -1044,18 +1044,18 @@ def test_answers_fall_or_hold_while_the_slider_moves(open_page: Open) -> None:
     losses = page.locator(".losses")
     expect(losses).to_be_hidden()
     for share in (4, 30):
-        page.locator("[name=rub]").fill(str(share))
-        rubbed = settled(page)
+        page.locator("[name=erase]").fill(str(share))
+        erased = settled(page)
         for variant in VARIANTS:
-            loss = rubbed[variant]["loss"]
+            loss = erased[variant]["loss"]
             row = losses.locator(f"[data-of={variant}] td")
             now = loss["hottest"]
             still = "still" if now["digit"] == 4 else "now"
             expect(row.nth(0)).to_have_text(f"{still} {now['digit']} ({100 * now['prob']:.0f}%)")
             expect(row.nth(1)).to_contain_text(f"4 in {loss['chance']['kept']} of {loss['chance']['draws']} (")
             expect(page.locator(f"[data-variant={variant}] .digit")).to_have_text(str(now["digit"]))
-    assert any(rubbed[variant]["digit"] != 4 for variant in VARIANTS)  # nearly all of the ink is gone
-    page.locator("[name=rub]").fill("0")
+    assert any(erased[variant]["digit"] != 4 for variant in VARIANTS)  # nearly all of the ink is gone
+    page.locator("[name=erase]").fill("0")
     assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
     expect(losses).to_be_hidden()
 
@@ -1072,38 +1072,38 @@ def test_each_is_shown_what_it_is_given_and_what_it_reads_beside_the_knobs(open_
     expect(now).to_have_text(f"Cross-entropy {DASH} · CAM-loss {DASH}")
     plain = show_example(page, 8)
     whole = numbers(plain["seen"]) > 0
-    page.locator("[name=rub]").fill("12")
+    page.locator("[name=erase]").fill("12")
     answer = settled(page)
     for variant, shown in zip(VARIANTS, page.evaluate(SEEN), strict=True):
-        rubbed = numbers(answer[variant]["loss"]["mask"]) > 0
-        assert torch.equal(torch.tensor(shown) > 0, whole & ~rubbed)
+        erased = numbers(answer[variant]["loss"]["mask"]) > 0
+        assert torch.equal(torch.tensor(shown) > 0, whole & ~erased)
     read = [f"{answer[v]['digit']} ({100 * answer[v]['probs'][answer[v]['digit']]:.1f}%)" for v in VARIANTS]
     expect(now).to_have_text(f"Cross-entropy {read[0]} · CAM-loss {read[1]}")
-    page.locator("[name=rub]").scroll_into_view_if_needed()
-    for place in ("[name=disturbance]", "[name=rub]", ".now"):
+    page.locator("[name=erase]").scroll_into_view_if_needed()
+    for place in ("[name=corruption]", "[name=erase]", ".now"):
         expect(page.locator(place)).to_be_in_viewport()  # together
 
 
 def test_what_the_study_found_stands_beside_each_disturbance(open_page: Open) -> None:
     page = open_page()
     study = json.loads((WEB / "study.json").read_text(encoding="utf-8"))
-    kinds = page.locator("[name=disturbance] option").evaluate_all("(all) => all.map(({ value }) => value)")
+    kinds = page.locator("[name=corruption] option").evaluate_all("(all) => all.map(({ value }) => value)")
     assert set(kinds) == set(study)
     for kind in kinds:
-        page.locator("[name=disturbance]").select_option(kind)
+        page.locator("[name=corruption]").select_option(kind)
         expect(page.locator(".study")).to_have_text(study[kind])
 
 
 def test_a_disturbance_ends_with_its_drawing(open_page: Open) -> None:
     page = open_page()
     plain = show_example(page, 4)
-    put_in_the_way(page, "scraps")
-    page.locator("[name=rub]").fill("20")
+    put_in_the_way(page, "clutter")
+    page.locator("[name=erase]").fill("20")
     settled(page)
     page.keyboard.press("Delete")
-    expect(page.locator("[name=disturbance]")).to_have_value("")
-    expect(page.locator("[name=rub]")).to_have_value("0")
-    expect(page.locator(".rub output")).to_have_text("0%")
+    expect(page.locator("[name=corruption]")).to_have_value("")
+    expect(page.locator("[name=erase]")).to_have_value("0")
+    expect(page.locator(".erase output")).to_have_text("0%")
     assert show_example(page, 4) == plain
 
 
@@ -1119,7 +1119,7 @@ def test_disturbing_comes_after_both_rows_of_maps(open_page: Open) -> None:
 def test_without_the_networks_here_a_disturbance_says_that_it_waits(open_page: Open) -> None:
     page = open_page(by_server=True)
     answer = show_example(page, 4)
-    page.locator("[name=rub]").fill("10")
+    page.locator("[name=erase]").fill("10")
     assert settled(page)["cam"]["probs"] == answer["cam"]["probs"]
     expect(page.locator(".waiting")).to_be_visible()
 
@@ -1269,7 +1269,7 @@ def test_one_voice_tells_what_an_arrow_key_points_at(open_page: Open) -> None:
     assert page.evaluate("[...window.voices]") == ["pointed unseen"]
 
 
-@pytest.mark.parametrize("name", ["class", "disturbance", "colours"])
+@pytest.mark.parametrize("name", ["class", "corruption", "colours"])
 def test_delete_clears_the_pad_from_a_selector_too(open_page: Open, name: str) -> None:
     page = open_page()
     show_example(page, 6)
@@ -1281,10 +1281,10 @@ def test_delete_clears_the_pad_from_a_selector_too(open_page: Open, name: str) -
 def test_letters_in_a_selector_choose_an_option(open_page: Open) -> None:
     page = open_page()
     show_example(page, 6)
-    page.locator("[name=disturbance]").focus()
+    page.locator("[name=corruption]").focus()
     page.keyboard.type("noi")
-    expect(page.locator("[name=disturbance]")).to_have_value("noise")
-    assert settled(page)["is_disturbed"]
+    expect(page.locator("[name=corruption]")).to_have_value("noise")
+    assert settled(page)["is_corrupted"]
 
 
 def test_brush_sets_the_width_of_the_next_stroke(open_page: Open) -> None:
@@ -1319,7 +1319,7 @@ def test_drawing_survives_a_resize_a_theme_and_a_reload(open_page: Open) -> None
 def test_selectors_show_what_explain_says(open_page: Open) -> None:
     page = open_page(by_server=True)
     show_example(page, 9)
-    twins = load_for_page(ROOT / "checkpoints")
+    pair = load_for_page(ROOT / "checkpoints")
     questions: list[tuple[int | None, int | None]] = [(None, None), (4, None), (4, 9), (None, 4)]
     for class_idx, other_idx in questions:
         for name, choice in (("class", class_idx), ("other", other_idx)):
@@ -1330,7 +1330,7 @@ def test_selectors_show_what_explain_says(open_page: Open) -> None:
         answer = settled(page)
         sketch = write_strokes(inference.open_strokes(json.loads(sent.value.post_data or "")["data"]["strokes"]))
         assert sketch is not None
-        for variant, model in twins.models.items():
+        for variant, model in pair.models.items():
             truth, said = explain(model, sketch.pixels, class_idx, other_idx), answer[variant]
             assert said["class_idx"] == int(truth.class_idx)
             torch.testing.assert_close(numbers(said["cam"]), truth.cam.flatten(), atol=3e-3, rtol=0)
@@ -1577,7 +1577,7 @@ def test_disagreements_are_counted_kept_and_opened_again(open_page: Open) -> Non
 def test_what_agrees_is_no_find(open_page: Open) -> None:
     page = open_page()
     draw(page, example(3))
-    page.locator("[name=rub]").fill("30")  # each has lost other ink: no fair disagreement
+    page.locator("[name=erase]").fill("30")  # each has lost other ink: no fair disagreement
     settled(page)
     expect(page.locator(".count-found")).to_have_text("None found yet.")
 
@@ -1594,21 +1594,21 @@ def test_whatever_lies_in_the_storage_the_page_begins(open_page: Open, kept: str
 def test_a_link_brings_the_disturbance_along(open_page: Open) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     draw(page, example(6))
-    put_in_the_way(page, "scraps", 70)
+    put_in_the_way(page, "clutter", 70)
     page.get_by_role("button", name="Another").click()
     answer = settled(page)
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     other = open_page("#" + page.url.partition("#")[2])
     assert asked_again(other) == answer
-    expect(other.locator("[name=disturbance]")).to_have_value("scraps")
+    expect(other.locator("[name=corruption]")).to_have_value("clutter")
 
 
-@pytest.mark.parametrize("added", ["noise", "noise-101-0", "toString-50-0", "scraps-50-1e9", "-50-0"])
+@pytest.mark.parametrize("added", ["noise", "noise-101-0", "toString-50-0", "clutter-50-1e9", "-50-0"])
 def test_a_disturbance_that_no_link_holds_is_none(open_page: Open, added: str) -> None:
     page = open_page(f"#draw=&added={added}")
-    expect(page.locator("[name=disturbance]")).to_have_value("")
-    assert show_example(page, 3)["is_disturbed"] is False
+    expect(page.locator("[name=corruption]")).to_have_value("")
+    assert show_example(page, 3)["is_corrupted"] is False
 
 
 SHARING = """() => {
@@ -1796,7 +1796,7 @@ def test_how_it_works_on_ones_own_drawing(open_page: Open) -> None:
 @pytest.fixture
 def pair_on_its_way(tmp_path: Path) -> Iterator[PageServer]:
     """A page with a pair that has snapshots, of networks that have learnt nothing."""
-    folder = write_snapshots(write_twins(tmp_path / "pair"))
+    folder = write_snapshots(write_pair(tmp_path / "pair"))
     server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(folder))
     yield server
     server.kill()
@@ -1873,7 +1873,7 @@ def test_without_the_file_the_page_goes_on_without_the_epochs(
 
 
 def test_a_pair_without_snapshots_has_no_epochs_to_show(open_page: Open, tmp_path: Path) -> None:
-    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(write_twins(tmp_path / "pair")))
+    server = PageServer(tmp_path / "log.txt", CAMLOSS_CHECKPOINTS=str(write_pair(tmp_path / "pair")))
     try:
         page = open_page(server=server)
         page.get_by_role("tab", name="How it works").click()
@@ -1957,7 +1957,7 @@ def test_axe_finds_no_violation(open_page: Open, scheme: str, device: str) -> No
     draw(page, example(8))
     put_in_the_way(page, "field")
     expect(page.locator(".finds button").first).to_be_attached()  # they disagree about it
-    page.locator("[name=rub]").fill("20")
+    page.locator("[name=erase]").fill("20")
     settled(page)
     expect(page.locator(".losses")).to_be_visible()
     check()

@@ -19,7 +19,7 @@ from gradio_client import Client
 from hub_server import Hub
 from packaging.requirements import Requirement
 from page_server import PageServer
-from untrained import write_snapshots, write_twins
+from untrained import write_pair, write_snapshots
 
 from camloss.hub.model_card import check_space_card, metadata
 from camloss.hub.pull import pinned
@@ -178,7 +178,7 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
 
 
 def test_every_whole_pair_is_uploaded(hub: Hub, checkout: Path, deploy: Deploy) -> None:
-    write_twins(checkout / "checkpoints" / "another", seed=3)
+    write_pair(checkout / "checkpoints" / "another", seed=3)
     assert deploy().code == 0
     sent = {name for name in hub.space(SPACE).files if name.startswith("checkpoints/another/")}
     assert sent == {
@@ -316,7 +316,7 @@ def test_the_deployed_space_answers_from_the_pushed_weights(
 ) -> None:
     from huggingface_hub import snapshot_download
 
-    newer = write_twins(tmp_path / "newer", seed=5)
+    newer = write_pair(tmp_path / "newer", seed=5)
     push_pair(WEIGHTS, newer, log=lambda _: None)
     command = [sys.executable, "scripts/deploy_space.py", SPACE, "--root", str(checkout), "--weights", WEIGHTS]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)

@@ -19,10 +19,10 @@ from page_server import PageServer
 from test_imports import LAYERS
 
 from camloss.checkpoint import load_training
-from camloss.data.ood_fitting import PER_FAMILY, pair_doubts, share
-from camloss.digits.ood_drawings import draw_nondigits
+from camloss.data.ood_fitting import PER_FAMILY, pair_ood_scores, share
+from camloss.digits.ood_drawings import draw_ood_drawings
 from camloss.hub.push import push_pair
-from camloss.pair import VARIANTS, Twins
+from camloss.pair import VARIANTS, Pair
 
 pytest_plugins = ["hub_client"]
 
@@ -178,10 +178,10 @@ def test_the_record_is_of_the_weights_that_are_shipped() -> None:
             assert numbers[metric] == pytest.approx(at_the_end_of_training[metric], abs=5e-4), (name, metric)
 
 
-def test_the_record_of_doubt_is_of_what_is_shipped() -> None:
+def test_the_record_of_ood_score_is_of_what_is_shipped() -> None:
     """Fails when the weights, the page's reader or its pen have changed: run scripts/release.py --pair checkpoints."""
-    record = (ROOT / "docs" / "records" / "doubt.md").read_text(encoding="utf-8")
-    found = pair_doubts(Twins.load(ROOT / "checkpoints").models, draw_nondigits("shapes", PER_FAMILY, seed=0))
+    record = (ROOT / "docs" / "records" / "ood.md").read_text(encoding="utf-8")
+    found = pair_ood_scores(Pair.load(ROOT / "checkpoints").models, draw_ood_drawings("shapes", PER_FAMILY, seed=0))
     for who, values in found.items():
         assert cell(record, "shapes (reported)", f"{who}: doubted") == pytest.approx(share(values), abs=0.01)
 

@@ -21,7 +21,7 @@ from camloss.epoch_snapshots import (
 
 
 @pytest.mark.parametrize(
-    ("epochs", "warmup_epochs", "kept"),
+    ("epochs", "alpha_start_epoch", "kept"),
     [
         (10, 1, [1, 2, 3, 4, 6, 10]),
         (10, 0, [1, 2, 3, 4, 6, 10]),
@@ -34,18 +34,18 @@ from camloss.epoch_snapshots import (
     ],
 )
 def test_the_end_of_the_warmup_the_last_and_growing_steps_between(
-    epochs: int, warmup_epochs: int, kept: list[int]
+    epochs: int, alpha_start_epoch: int, kept: list[int]
 ) -> None:
-    assert snapshot_epochs(epochs, warmup_epochs) == kept
+    assert snapshot_epochs(epochs, alpha_start_epoch) == kept
 
 
 def test_never_more_than_six_and_always_the_ends() -> None:
     for epochs in range(1, 200):
-        for warmup_epochs in range(1, epochs + 1):
-            kept = snapshot_epochs(epochs, warmup_epochs)
+        for alpha_start_epoch in range(1, epochs + 1):
+            kept = snapshot_epochs(epochs, alpha_start_epoch)
             assert len(kept) <= MOST == 6
             assert kept == sorted(set(kept))
-            assert (kept[0], kept[-1]) == (warmup_epochs, epochs)
+            assert (kept[0], kept[-1]) == (alpha_start_epoch, epochs)
 
 
 def test_a_snapshot_is_a_copy_in_float16() -> None:

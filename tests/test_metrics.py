@@ -19,9 +19,9 @@ from camloss.metrics import (
     ink_energy,
     peak_inside,
     pointing_game,
-    precision_of_hottest,
-    share_of_hottest,
+    share_of_top,
     sharpened,
+    top_precision,
 )
 from camloss.models import MapClassifier
 
@@ -167,16 +167,16 @@ def first_cells(count: int) -> Tensor:
 
 def test_the_precision_of_the_hottest_by_hand() -> None:
     for places, share, precision in ((4, 0.1, 1.0), (1, 0.1, 0.5), (3, 0.3, 0.5), (5, 1.0, 0.25), (0, 0.5, 0.0)):
-        assert precision_of_hottest(FALLING, first_cells(places), share).item() == precision
-    assert precision_of_hottest(FALLING, first_cells(1), 0.001).item() == 1  # one pixel at least
-    assert precision_of_hottest(FALLING, ~first_cells(18), 0.5).item() == 0
+        assert top_precision(FALLING, first_cells(places), share).item() == precision
+    assert top_precision(FALLING, first_cells(1), 0.001).item() == 1  # one pixel at least
+    assert top_precision(FALLING, ~first_cells(18), 0.5).item() == 0
 
 
 def test_no_power_changes_the_precision_of_the_hottest() -> None:
     maps, places = torch.rand(6, 28, 28), torch.rand(6, 28, 28) < 0.3
     for share in (0.01, 0.03, 0.1):
-        found = precision_of_hottest(maps, places, share)
-        assert torch.equal(precision_of_hottest(maps**3, places, share), found)
+        found = top_precision(maps, places, share)
+        assert torch.equal(top_precision(maps**3, places, share), found)
     assert torch.equal(average_precision(maps**3, places), average_precision(maps, places))
 
 
@@ -190,11 +190,11 @@ def test_average_precision_by_hand() -> None:
 def test_the_share_of_the_hottest_in_one_of_two_places_by_hand() -> None:
     # the hottest four cells are 0 to 3
     share = 0.2
-    assert share_of_hottest(FALLING, first_cells(3), ~first_cells(3), share).item() == 0.75
-    assert share_of_hottest(FALLING, first_cells(1), ~first_cells(10), share).item() == 1
-    assert share_of_hottest(FALLING, ~first_cells(10), first_cells(1), share).item() == 0
-    assert share_of_hottest(FALLING, first_cells(3), first_cells(3), share).item() == 0.5  # all pixels are of both
-    assert share_of_hottest(FALLING, first_cells(3), first_cells(2), share).item() == 1
+    assert share_of_top(FALLING, first_cells(3), ~first_cells(3), share).item() == 0.75
+    assert share_of_top(FALLING, first_cells(1), ~first_cells(10), share).item() == 1
+    assert share_of_top(FALLING, ~first_cells(10), first_cells(1), share).item() == 0
+    assert share_of_top(FALLING, first_cells(3), first_cells(3), share).item() == 0.5  # all pixels are of both
+    assert share_of_top(FALLING, first_cells(3), first_cells(2), share).item() == 1
 
 
 def test_entropy_by_hand() -> None:

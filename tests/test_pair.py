@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 import torch
-from untrained import RECORD, write_twins
+from untrained import RECORD, write_pair
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
-from camloss.pair import ARRIVED, VARIANTS, BusyError, Twins, alone_in, put_pair, settle, settle_alone
+from camloss.pair import ARRIVED, VARIANTS, BusyError, Pair, alone_in, put_pair, settle, settle_alone
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Path:
-    return write_twins(tmp_path / "pair")
+    return write_pair(tmp_path / "pair")
 
 
 def rewrite(directory: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -33,18 +33,18 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_pair_is_loaded_by_name_in_order(pair: Path) -> None:
-    twins = Twins.load(pair)
-    assert list(twins.models) == ["ce", "cam"] == list(VARIANTS)
-    assert twins.run == RECORD["run"]
-    assert twins.num_classes == 10
-    assert torch.equal(twins["cam"].head.weight, load_checkpoint(pair / "cam").head.weight)
-    assert not twins["ce"].training
+    loaded = Pair.load(pair)
+    assert list(loaded.models) == ["ce", "cam"] == list(VARIANTS)
+    assert loaded.run == RECORD["run"]
+    assert loaded.num_classes == 10
+    assert torch.equal(loaded["cam"].head.weight, load_checkpoint(pair / "cam").head.weight)
+    assert not loaded["ce"].training
 
 
-@pytest.mark.parametrize("setting", ["alpha", "warmup_epochs"])
+@pytest.mark.parametrize("setting", ["alpha", "alpha_start_epoch"])
 def test_twins_may_differ_in_the_loss(pair: Path, setting: str) -> None:
     rewrite(pair / "ce", lambda training: training["config"].update({setting: 0}))
-    assert Twins.load(pair).run == RECORD["run"]
+    assert Pair.load(pair).run == RECORD["run"]
 
 
 def set_config(**values: object) -> Callable[[dict[str, Any]], None]:
@@ -71,7 +71,7 @@ def test_a_record_that_differs_in_more_than_the_loss_is_refused(
 ) -> None:
     rewrite(pair / "cam", change)
     with pytest.raises(CamlossError, match=f"{pair} is no pair: .*{reason}.*scripts/join_pair.py$") as refused:
-        Twins.load(pair)
+        Pair.load(pair)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300 + len(str(pair))
 
@@ -79,19 +79,19 @@ def test_a_record_that_differs_in_more_than_the_loss_is_refused(
 def test_another_arch_beside_it_is_refused(pair: Path) -> None:
     save_checkpoint(build_model("plain_cnn"), pair / "cam", load_training(pair / "cam"))
     with pytest.raises(CamlossError, match=r"differ in arch \(ce sketch_cnn, cam plain_cnn\)"):
-        Twins.load(pair)
+        Pair.load(pair)
 
 
 def test_another_number_of_classes_is_refused(pair: Path) -> None:
     save_checkpoint(build_model("sketch_cnn", 11), pair / "cam", load_training(pair / "cam"))
     with pytest.raises(CamlossError, match=r"differ in num_classes \(ce 10, cam 11\)"):
-        Twins.load(pair)
+        Pair.load(pair)
 
 
 def test_the_same_weights_twice_are_refused(pair: Path) -> None:
     save_checkpoint(load_checkpoint(pair / "ce"), pair / "cam", load_training(pair / "cam"))
     with pytest.raises(CamlossError, match="ce and cam hold the same weights"):
-        Twins.load(pair)
+        Pair.load(pair)
 
 
 def test_weights_that_are_no_finite_numbers_are_refused(pair: Path) -> None:
@@ -100,14 +100,14 @@ def test_weights_that_are_no_finite_numbers_are_refused(pair: Path) -> None:
         model.head.weight[3, 5] = float("nan")
     save_checkpoint(model, pair / "cam", load_training(pair / "cam"))
     with pytest.raises(CamlossError, match=r"head\.weight holds NaN or infinite values"):
-        Twins.load(pair)
+        Pair.load(pair)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_half_a_pair_is_refused(pair: Path, variant: str) -> None:
     shutil.rmtree(pair / variant)
     with pytest.raises(CamlossError, match=f"no checkpoint in .*{variant}: {WEIGHTS} is missing"):
-        Twins.load(pair)
+        Pair.load(pair)
 
 
 # One pair in place of another
@@ -115,13 +115,13 @@ def test_half_a_pair_is_refused(pair: Path, variant: str) -> None:
 
 def test_a_pair_takes_the_place_of_another_and_leaves_the_rest(pair: Path, tmp_path: Path) -> None:
     (pair / "hub.json").write_text("{}", encoding="utf-8")
-    staged = write_twins(pair / ".staged", seed=5)
+    staged = write_pair(pair / ".staged", seed=5)
     new = weights(staged)
     put_pair(staged, pair)
     assert weights(pair) == new
     assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce", "hub.json"]
-    put_pair(write_twins(tmp_path / "first", seed=6), tmp_path / "new" / "folder")
-    assert Twins.load(tmp_path / "new" / "folder").run == RECORD["run"]
+    put_pair(write_pair(tmp_path / "first", seed=6), tmp_path / "new" / "folder")
+    assert Pair.load(tmp_path / "new" / "folder").run == RECORD["run"]
 
 
 class KilledError(BaseException):
@@ -131,9 +131,9 @@ class KilledError(BaseException):
 def test_a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old_dir, new_dir = write_twins(tmp_path / "old"), write_twins(tmp_path / "new", seed=5)
+    old_dir, new_dir = write_pair(tmp_path / "old"), write_pair(tmp_path / "new", seed=5)
     old, new = weights(old_dir), weights(new_dir)
-    cam_of = {state["cam"]: Twins.load(folder)["cam"].head.weight for state, folder in ((old, old_dir), (new, new_dir))}
+    cam_of = {state["cam"]: Pair.load(folder)["cam"].head.weight for state, folder in ((old, old_dir), (new, new_dir))}
     outcomes = []
     for steps in range(20):
         folder = tmp_path / f"killed-{steps}"
@@ -159,7 +159,7 @@ def test_a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one(
                 pass
             else:
                 break
-        found = Twins.load(folder)["cam"].head.weight
+        found = Pair.load(folder)["cam"].head.weight
         is_new = torch.equal(found, cam_of[new["cam"]])
         assert is_new or torch.equal(found, cam_of[old["cam"]])
         outcomes.append(is_new)
@@ -176,7 +176,7 @@ def test_a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one(
 def test_nobody_settles_beside_who_is_at_work(pair: Path) -> None:
     settle_alone(pair)
     assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce"]  # nothing to do, so no lock either
-    new = weights(write_twins(pair / ARRIVED, seed=5))
+    new = weights(write_pair(pair / ARRIVED, seed=5))
     with alone_in(pair), pytest.raises(BusyError, match="another training is at work"):
         settle_alone(pair)
     assert weights(pair / ARRIVED) == new
@@ -186,7 +186,7 @@ def test_nobody_settles_beside_who_is_at_work(pair: Path) -> None:
 
 def test_what_is_no_pair_takes_nobodys_place(pair: Path, tmp_path: Path) -> None:
     before = weights(pair)
-    staged = write_twins(tmp_path / "staged", seed=5)
+    staged = write_pair(tmp_path / "staged", seed=5)
     rewrite(staged / "cam", lambda training: training.update(run="another"))
     with pytest.raises(CamlossError, match="is no pair"):
         put_pair(staged, pair)
@@ -195,7 +195,7 @@ def test_what_is_no_pair_takes_nobodys_place(pair: Path, tmp_path: Path) -> None
 
 def test_the_shipped_pair_is_one() -> None:
     folder = Path(__file__).resolve().parent.parent / "checkpoints"
-    assert len(Twins.load(folder).run) == 16
+    assert len(Pair.load(folder).run) == 16
     for variant in VARIANTS:
         assert json.loads((folder / variant / "training.json").read_text(encoding="utf-8")) == load_training(
             folder / variant

@@ -29,8 +29,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 AFTER_TRAINING = [
-    ["scripts/doubt.py", "--fit"],
-    ["scripts/doubt.py", "--compare"],
+    ["scripts/ood_score.py", "--fit"],
+    ["scripts/ood_score.py", "--compare"],
     ["scripts/evaluate.py", "--json"],
     ["scripts/evaluate.py", "--pens", *release.PENS],
     ["scripts/make_pictures.py"],
@@ -50,8 +50,8 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
         *AFTER_TRAINING,
     ]
     records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
-    assert set(records) == {"doubt.md", "doubt-compare.md", "evaluate.json", "pens.md"}
-    assert records["doubt.md"] == "scripts/doubt.py --fit"
+    assert set(records) == {"ood.md", "ood-compare.md", "evaluate.json", "pens.md"}
+    assert records["ood.md"] == "scripts/ood_score.py --fit"
 
 
 def test_a_finished_pair_is_not_trained(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +70,10 @@ def test_only_a_pair_is_shipped(calls: list[list[str]], flags: list[str], monkey
 
 @pytest.mark.usefixtures("calls")
 def test_what_fails_keeps_the_old_record(tmp_path: Path) -> None:
-    record = tmp_path / release.RECORDS / "doubt.md"
+    record = tmp_path / release.RECORDS / "ood.md"
     record.write_text("old", encoding="utf-8")
-    with pytest.raises(CamlossError, match=r"python scripts/doubt.py fail > docs/records/doubt.md failed"):
-        release.run("doubt.py", "fail", record="doubt.md")
+    with pytest.raises(CamlossError, match=r"python scripts/ood_score.py fail > docs/records/ood.md failed"):
+        release.run("ood_score.py", "fail", record="ood.md")
     assert record.read_text(encoding="utf-8") == "old"
 
 

@@ -13,7 +13,7 @@ import pytest
 from report import pages
 
 from camloss import CamlossError
-from camloss.study.methods import WAYS
+from camloss.study.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "docs" / "records" / "study"
@@ -58,37 +58,37 @@ def answer(results: str) -> list[str]:
     return sentences
 
 
-def made_up(folder: Path, ways: dict[str, int], length: str = "short", **better: float) -> Path:
-    """Records of that many seeds of each way, alike but for a little noise; CAM-loss is better by what is said."""
+def made_up(folder: Path, methods: dict[str, int], length: str = "short", **better: float) -> Path:
+    """Records of that many seeds of each method, alike but for a little noise; CAM-loss is better by what is said."""
     template = json.loads(next((STUDY / "long").glob("ce-seed-*.json")).read_text(encoding="utf-8"))
     template |= {"history": []}
-    for way, seeds in ways.items():
+    for method, seeds in methods.items():
         for seed in range(seeds):
-            noise = random.Random(f"{way} {seed}")
+            noise = random.Random(f"{method} {seed}")
             numbers = {name: 0.5 + noise.uniform(-0.01, 0.01) for name in template["test"]}
-            if WAYS[way].role == "dose":
+            if METHODS[method].kind == "alpha_sweep":
                 numbers |= {name: numbers[name] + gain for name, gain in better.items()}
             numbers["accuracy"] = 0.99
-            record = template | {"way": way, "seed": seed, "validation": numbers, "test": numbers}
-            path = folder / length / f"{way}-seed-{seed}.json"
+            record = template | {"method": method, "seed": seed, "validation": numbers, "test": numbers}
+            path = folder / length / f"{method}-seed-{seed}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record), encoding="utf-8")
     return folder
 
 
-ALL = {name: way.seeds for name, way in WAYS.items()} | {"wrong-class": 5, "max-pooling": 5}
+ALL = {name: method.seeds for name, method in METHODS.items()} | {"wrong-class": 5, "max-pooling": 5}
 ALL |= dict.fromkeys(("random-weight", "other-image", "small-features"), 5)  # whichever is the strongest
 
 
 def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
-    made = pages(made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2))
+    made = pages(made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2))
     results = made["docs/results.md"]
     said = answer(results)
     headline = made["docs/records/study.md"].split("\n\n")[0]
     assert results.split("\n\n")[1] == headline
     number = r"\+\d\d\.\d \[\+\d\d\.\d, \+\d\d\.\d\]"
     assert re.fullmatch(
-        rf"\*\*Shown of CAM-loss at alpha [\d.]+, in the short runs \(5 seeds\): it reads digits among scraps better "
+        rf"\*\*Shown of CAM-loss at alpha [\d.]+, in the short runs \(5 seeds\): it reads digits among clutter better "
         rf"than cross-entropy \({number} points\) and than its strongest control, \*.+\* \({number} points\)\.\*\*",
         headline,
     )
@@ -96,13 +96,13 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
         r"In the short runs \(5 seeds\) CAM-loss at alpha [\d.]+ reads 8\d\.\d% of .* \d\d\.\d%: \+", said[1]
     )
     assert re.search(r"\*, reads \d\d\.\d% of the digits .*: CAM-loss is ahead by \d\d\.\d points\.$", said[2])
-    assert "the short runs show that it reads digits among scraps better, refute that it reads digits on a" in said[3]
+    assert "the short runs show that it reads digits among clutter better, refute that it reads digits on a" in said[3]
     assert "leave open that its maps lie on the ink better and that its maps tell two digits apart better." in said[3]
     assert results.count("an interval includes zero, or the corrected p-value is too high") == 2
     assert "there are no long runs to compare" in results
     assert len(re.findall(r"^\| CAM-loss at .* chosen \|$", results, re.MULTILINE)) == 1
     assert "None is chosen yet" not in results
-    assert "![Accuracy by alpha, short runs](results/dose-short.svg)" in results
+    assert "![Accuracy by alpha, short runs](results/alpha_sweep-short.svg)" in results
     for name, text in made.items():
         assert "nan" not in text, name
         if name.endswith(".svg"):
@@ -110,14 +110,14 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
 
 
 def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
-    made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
+    made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2)
     alone = pages(tmp_path)
-    made_up(tmp_path, ALL, "gpu", scraps_8=0.3, blank_56=0.2)
+    made_up(tmp_path, ALL, "gpu", clutter_8=0.3, blank_56=0.2)
     made_up(tmp_path, dict.fromkeys(ALL, 1), "resnet18")
-    made_up(tmp_path, {"ce": 4, "alpha-3": 4}, "original", scraps_8=-0.1)
+    made_up(tmp_path, {"ce": 4, "alpha-3": 4}, "original", clutter_8=-0.1)
     made = pages(tmp_path)
     results = made["docs/results.md"]
-    told = results[results.index("- **Elsewhere:** Of the digits among scraps:\n") :].split("\n\n")[0].splitlines()[1:]
+    told = results[results.index("- **Elsewhere:** Of the digits among clutter:\n") :].split("\n\n")[0].splitlines()[1:]
     points = r"[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]"
     for line, expected in zip(
         told,
@@ -133,7 +133,7 @@ def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
         assert re.fullmatch(expected, line), line
     before, gist = made["docs/records/study.md"].rstrip().rsplit("\n\n", 1)
     assert before == alone["docs/records/study.md"].rstrip()
-    leads, trails = gist.removeprefix("Tried elsewhere, on digits among scraps. Ahead of both: ").split(". Not ahead")
+    leads, trails = gist.removeprefix("Tried elsewhere, on digits among clutter. Ahead of both: ").split(". Not ahead")
     assert leads.startswith("the whole recipe on a GPU (5 seeds)")
     assert trails.endswith("the original recipe, which pools the maximum (4 seeds).")
     assert (
@@ -146,22 +146,24 @@ def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_control_nothing_is_ahead_of_both(tmp_path: Path) -> None:
-    made_up(tmp_path, ALL, scraps_8=0.3)
-    made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", scraps_8=0.3)
+    made_up(tmp_path, ALL, clutter_8=0.3)
+    made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", clutter_8=0.3)
     gist = pages(tmp_path)["docs/records/study.md"].rstrip().rsplit("\n\n", 1)[1]
     assert "Ahead of both: nowhere. Not ahead of both: the original recipe, which pools the maximum (5 seeds)." in gist
 
 
 def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
-    folder = made_up(tmp_path, ALL, scraps_8=0.3, blank_56=-0.2)
+    folder = made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2)
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
-    assert told[""] == "What the study finds to tell the two apart: scraps, field. Not for sure: stripe, specks, noise."
-    for kind, sure in (("scraps", True), ("field", True), ("stripe", False)):
+    assert (
+        told[""] == "What the study finds to tell the two apart: clutter, field. Not for sure: stripe, specks, noise."
+    )
+    for kind, sure in (("clutter", True), ("field", True), ("stripe", False)):
         assert told[kind].startswith("Digits read in the study with ")
         assert ("No sure difference." in told[kind]) is not sure
-        assert told[kind].count("%") == 4  # the control among scraps and the reference stand beside the two
-        assert "cross-entropy, trained among scraps" in told[kind]
-    assert re.search(r"cross-entropy (49|50)\.\d%; CAM-loss at alpha \d+ (79|80|81)\.\d%;", told["scraps"])
+        assert told[kind].count("%") == 4  # the control among clutter and the reference stand beside the two
+        assert "cross-entropy, trained among clutter" in told[kind]
+    assert re.search(r"cross-entropy (49|50)\.\d%; CAM-loss at alpha \d+ (79|80|81)\.\d%;", told["clutter"])
 
 
 def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Pa
 
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:
-    made = pages(made_up(tmp_path, {"ce": 4, "alpha-3": 4, "small-cam": 2}, scraps_8=0.3))
+    made = pages(made_up(tmp_path, {"ce": 4, "alpha-3": 4, "small-cam": 2}, clutter_8=0.3))
     assert "**Of 4 claims for CAM-loss at alpha 3, the short runs show none.**" in made["docs/records/study.md"]
     assert "show nothing, refute nothing, and leave open that" in made["docs/results.md"]
     assert "2 seeds, and 5 are asked for" in made["docs/results.md"]
@@ -221,41 +223,41 @@ def test_two_ways_without_a_common_seed_are_not_compared(tmp_path: Path) -> None
 )
 def test_the_answer_says_how_the_strongest_control_does(tmp_path: Path, seeds: int, gain: float, words: str) -> None:
     said = answer(
-        pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5, "max-pooling": seeds}, scraps_8=gain))["docs/results.md"]
+        pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5, "max-pooling": seeds}, clutter_8=gain))["docs/results.md"]
     )
     assert re.search(rf"\*cross-entropy, maximum pooling\*, {words}\.$", said[2])
 
 
 def test_the_mean_of_a_way_is_that_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
-    made_up(tmp_path, {"ce": 1, "alpha-3": 2}, scraps_8=0.2)
+    made_up(tmp_path, {"ce": 1, "alpha-3": 2}, clutter_8=0.2)
     records = [
         json.loads((tmp_path / "short" / f"{run}-seed-0.json").read_text(encoding="utf-8")) for run in ("alpha-3", "ce")
     ]
-    one, other = (record["test"]["scraps_8"] for record in records)
+    one, other = (record["test"]["clutter_8"] for record in records)
     found = answer(pages(tmp_path)["docs/results.md"])[1]
     assert (
-        f"reads {one:.1%} of the digits among scraps and cross-entropy {other:.1%}: {100 * (one - other):+.1f} "
+        f"reads {one:.1%} of the digits among clutter and cross-entropy {other:.1%}: {100 * (one - other):+.1f} "
         in found
     )
 
 
 def test_long_runs_speak_first_and_a_control_where_there_is_one(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 1, "alpha-3": 1, "max-pooling": 1})
-    results = pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "long", scraps_8=0.2))["docs/results.md"]
+    results = pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "long", clutter_8=0.2))["docs/results.md"]
     said = answer(results)
     assert "In the long runs (5 seeds)" in said[1]
     assert "In the short runs (1 seed) the strongest control" in said[2]
     assert "the long runs show nothing" in said[3]
-    assert results.index("(results/scraps-short.svg)") < results.index("## Everything")  # with the control's line
-    assert "(results/scraps-long.svg)" in results
+    assert results.index("(results/clutter-short.svg)") < results.index("## Everything")  # with the control's line
+    assert "(results/clutter-long.svg)" in results
 
 
 def test_no_way_without_a_run_is_named_twice(tmp_path: Path) -> None:
     results = pages(made_up(tmp_path, {"ce": 1, "alpha-3": 1}))["docs/results.md"]
-    for name, way in WAYS.items():
+    for name, method in METHODS.items():
         if name not in ("ce", "alpha-3"):
-            assert len(re.findall(rf"{re.escape(way.title)}(?=;|\.\n)", results)) == 1
-            assert f"| {way.title} " not in results
+            assert len(re.findall(rf"{re.escape(method.title)}(?=;|\.\n)", results)) == 1
+            assert f"| {method.title} " not in results
 
 
 def test_devices_are_named_with_their_torch(tmp_path: Path) -> None:
@@ -282,6 +284,6 @@ def test_without_records_there_is_one_line(tmp_path: Path) -> None:
 def test_every_committed_record_is_of_the_study() -> None:
     for path in STUDY.glob("*/*.json"):
         record = json.loads(path.read_text(encoding="utf-8"))
-        assert path.stem == f"{record['way']}-seed-{record['seed']}"
-        assert record["way"] in WAYS
+        assert path.stem == f"{record['method']}-seed-{record['seed']}"
+        assert record["method"] in METHODS
         assert record["config"]["seed"] == record["seed"]

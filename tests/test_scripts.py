@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
-from untrained import write_twins
+from untrained import write_pair
 
 from camloss import build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
 from camloss.epoch_snapshots import read_snapshots
-from camloss.pair import Twins, alone_in
+from camloss.pair import Pair, alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where nothing listens
@@ -54,7 +54,7 @@ def quick(data_dir: Path, output_dir: Path, *more: str) -> list[str | Path]:
         "3",
         "--batch-size",
         "50",
-        "--hands",
+        "--synthetic",
         "2",
         *more,
     ]
@@ -78,7 +78,7 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
         folder = tmp_path / "out" / variant
         model = load_checkpoint(folder)
         assert model.arch == "light_cnn"
-        assert model.doubt is not None
+        assert model.ood_score is not None
         record = load_training(folder)
         assert record == json.loads((folder / "training.json").read_text(encoding="utf-8"))
         assert len(record["history"]) == 3
@@ -102,15 +102,15 @@ OF_OTHER_EXTRAS = ("gradio", "httpx2", "huggingface_hub", "matplotlib", "starlet
 
 
 def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_path: Path) -> None:
-    out = write_twins(tmp_path / "out")
+    out = write_pair(tmp_path / "out")
     for variant in ("ce", "cam"):
         (out / variant / "README.md").write_text("the card of older weights", encoding="utf-8")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({OF_OTHER_EXTRAS}))"
     (tmp_path / "sitecustomize.py").write_text(blocked, encoding="utf-8")
-    done = run("train.py", *quick(data_dir, out, "--epochs", "2", "--hands", "0"), PYTHONPATH=str(tmp_path))
+    done = run("train.py", *quick(data_dir, out, "--epochs", "2", "--synthetic", "0"), PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "no model cards without matplotlib and huggingface_hub: pip install '.[page]'" in done.stdout
-    assert Twins.load(out).run == load_training(out / "cam")["run"]
+    assert Pair.load(out).run == load_training(out / "cam")["run"]
     assert names(out / "cam") == {"config.json", "epochs.safetensors", "model.safetensors", "training.json"}
     refused = run("train.py", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=str(tmp_path))
     assert_one_line(refused, 2, "publishing needs huggingface_hub; pip install '.[hub]'")
@@ -138,19 +138,19 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
                 break
     for variant in ("ce", "cam"):  # neither alone: the old pair until both are done
         assert (old / variant / "model.safetensors").read_bytes() == before[variant]
-    assert Twins.load(old).run == run_id
+    assert Pair.load(old).run == run_id
     killed_run = read_header(old / ".resume" / "cam.safetensors")["run"]["id"]
     assert killed_run != run_id
 
     done = run("train.py", *quick(data_dir, old, "--resume"))
     assert done.returncode == 0, done.stderr
     assert "cam epoch  1/3" not in done.stdout
-    assert Twins.load(old).run == killed_run
+    assert Pair.load(old).run == killed_run
     for variant in ("ce", "cam"):
         resumed = load_checkpoint(old / variant).state_dict()
         for name, tensor in load_checkpoint(tmp_path / "whole" / variant).state_dict().items():
             assert torch.equal(resumed[name], tensor), (variant, name)
-        whole = read_snapshots(tmp_path / "whole" / variant, Twins.load(tmp_path / "whole").run)
+        whole = read_snapshots(tmp_path / "whole" / variant, Pair.load(tmp_path / "whole").run)
         kept = read_snapshots(old / variant, killed_run)
         assert list(kept) == list(whole) == [1, 2, 3]
         assert all(torch.equal(kept[e][name], whole[e][name]) for e in whole for name in whole[e])
@@ -180,7 +180,7 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
         (["--seed", "99999999999999999999"], "seed is 99999999999999999999"),
         (["--device", "meta"], "try --device cpu"),
         (["--alpha", "0"], "both twins would be the same"),
-        (["--warmup-epochs", "3"], "both twins would be the same"),
+        (["--alpha-start-epoch", "3"], "both twins would be the same"),
         (["--variants", "cam", "--push-to-hub", "user/mnist"], "a single twin cannot be published"),
         (["--device", "nowhere"], "try --device cpu"),
     ],
@@ -235,7 +235,7 @@ def test_a_dry_run_writes_nothing(data_dir: Path, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path) -> None:
-    done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run", "--warmup-epochs", "2"))
+    done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run", "--alpha-start-epoch", "2"))
     (loss,) = [line for line in done.stdout.splitlines() if line.startswith("| loss ")]
     _, ce, cam = (cell.strip() for cell in loss.strip("|").split("|"))
     assert ce != cam  # alike but for alpha, so without its gradient the two would be the same
@@ -245,18 +245,18 @@ def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path
 
 
 def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_path: Path) -> None:
-    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--hands", "0"]
+    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--synthetic", "0"]
     done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = Path("runs", "light_cnn-seed-3")
-    assert Twins.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
+    assert Pair.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
     assert f"CAMLOSS_CHECKPOINTS={folder} python app.py" in done.stdout
     assert f"python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}" in done.stdout
 
 
 def test_the_next_commands_can_be_pasted(data_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
-    done = run("train.py", *quick(data_dir, folder, "--epochs", "2", "--hands", "0"))
+    done = run("train.py", *quick(data_dir, folder, "--epochs", "2", "--synthetic", "0"))
     see, publish = (line.partition(":")[2] for line in done.stdout.splitlines()[-2:])
     assert shlex.split(see) == [f"CAMLOSS_CHECKPOINTS={folder}", "python", "app.py"]
     assert shlex.split(publish)[-2:] == ["--checkpoints", str(folder)]
@@ -269,7 +269,7 @@ def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Pa
 
 
 def test_a_single_twin_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:
-    pair = write_twins(tmp_path / "pair")
+    pair = write_pair(tmp_path / "pair")
     before = (pair / "cam" / "model.safetensors").read_bytes()
     assert_one_line(run("train.py", *quick(data_dir, pair, "--variants", "cam")), 2, "holds a pair; name another")
     assert (pair / "cam" / "model.safetensors").read_bytes() == before
@@ -314,7 +314,7 @@ def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tup
         "scripts",
     ):
         (tmp_path / name).symlink_to(ROOT / name)
-    reason = mix(write_twins(tmp_path / "checkpoints"))
+    reason = mix(write_pair(tmp_path / "checkpoints"))
     places = {"folder": str(tmp_path / "checkpoints"), "root": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, str(ROOT / words[0]), *(word.format(**places) for word in words[1:])],
@@ -334,24 +334,24 @@ def names(folder: Path) -> set[str]:
 
 def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_path: Path) -> None:
     for variant in ("ce", "cam"):
-        flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--hands", "0", "--variants", variant)
+        flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--synthetic", "0", "--variants", variant)
         assert run("train.py", *flags).returncode == 0
     apart = [tmp_path / variant / variant for variant in ("ce", "cam")]
     done = run("join_pair.py", *apart, "--into", tmp_path / "pair")
     assert done.returncode == 0, done.stderr
-    twins = Twins.load(tmp_path / "pair")
-    assert done.stdout == f"{tmp_path / 'pair'} holds the pair of training {twins.run}\n"
+    pair = Pair.load(tmp_path / "pair")
+    assert done.stdout == f"{tmp_path / 'pair'} holds the pair of training {pair.run}\n"
     measured = {variant: load_training(tmp_path / "pair" / variant)["peaks"] for variant in ("ce", "cam")}
     assert run("join_pair.py", *apart, "--into", tmp_path / "pair", "--data-dir", data_dir).stdout == done.stdout
     for variant, peaks in measured.items():
         assert load_training(tmp_path / "pair" / variant)["peaks"] == peaks
     for variant, folder in zip(("ce", "cam"), apart, strict=True):
-        assert torch.equal(twins[variant].head.weight, load_checkpoint(folder).head.weight)
+        assert torch.equal(pair[variant].head.weight, load_checkpoint(folder).head.weight)
         assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {
             path.name for path in folder.iterdir()
         }
-        kept = read_snapshots(tmp_path / "pair" / variant, twins.run)
-        assert torch.equal(kept[2]["head.weight"], twins[variant].head.weight.half())
+        kept = read_snapshots(tmp_path / "pair" / variant, pair.run)
+        assert torch.equal(kept[2]["head.weight"], pair[variant].head.weight.half())
         assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text(
             encoding="utf-8"
         )

@@ -53,7 +53,7 @@ def trained(printed: str) -> Counter[str]:
     return Counter(re.findall(r"^(\S+): \S+ epoch  2/2", printed, re.MULTILINE))
 
 
-MATCHED = ["--ways", "ce", "alpha-3", "small-cam", "--seeds", "0"]
+MATCHED = ["--methods", "ce", "alpha-3", "small-cam", "--seeds", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_study_prints_mean_and_deviation_and_leaves_records(whole: tuple[Path,
     assert "ce, 1 seed |" in printed
     assert "of 3 runs 3 are trained here and 3 have a record" in printed
     record = json.loads((folder / "records" / "alpha-3-seed-0.json").read_text(encoding="utf-8"))
-    assert (record["way"], record["seed"], record["config"]["alpha"]) == ("alpha-3", 0, 3.0)
+    assert (record["method"], record["seed"], record["config"]["alpha"]) == ("alpha-3", 0, 3.0)
     assert str(folder) not in json.dumps(record)
 
 
@@ -94,7 +94,7 @@ def test_what_has_a_record_is_not_made_again(whole: tuple[Path, str], data_dir: 
     again = run("study.py", *words).stdout
     assert "epoch" not in again
     assert table(again) == table(printed)
-    changed = run("study.py", *words, "--batch-size", "60", "--ways", "ce", "--only", "train").stdout
+    changed = run("study.py", *words, "--batch-size", "60", "--methods", "ce", "--only", "train").stdout
     assert trained(changed) == {"ce-seed-0": 1}
 
 
@@ -104,7 +104,7 @@ def test_a_run_is_held_against_a_baseline_of_which_only_the_record_is_there(
     records = tmp_path / "records"
     records.mkdir()
     (records / "ce-seed-0.json").write_bytes((whole[0] / "records" / "ce-seed-0.json").read_bytes())
-    done = run("study.py", *flags(data_dir, tmp_path, "--ways", "ce", "alpha-3", "--seeds", "0"))
+    done = run("study.py", *flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "--seeds", "0"))
     assert done.returncode == 0, done.stderr
     measured, uninterrupted = (
         json.loads((folder / "alpha-3-seed-0.json").read_text(encoding="utf-8"))["test"]
@@ -145,7 +145,7 @@ def test_training_and_measuring_can_be_parted(whole: tuple[Path, str], data_dir:
 
 
 def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path: Path) -> None:
-    words = flags(data_dir, tmp_path, "--ways", "ce", "alpha-3", "softmax", "max-pooling", "--seeds", "0", "1")
+    words = flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "softmax", "max-pooling", "--seeds", "0", "1")
     first, second = start(*words), start(*words)
     printed = [worker.communicate(timeout=300)[0] for worker in (first, second)]
     assert first.returncode == second.returncode == 0
@@ -153,7 +153,7 @@ def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path:
     assert all(per_worker), "one worker did everything"
     together = sum(per_worker, Counter())
     assert together == {
-        f"{way}-seed-{seed}": 1 for way in ("ce", "alpha-3", "softmax", "max-pooling") for seed in (0, 1)
+        f"{method}-seed-{seed}": 1 for method in ("ce", "alpha-3", "softmax", "max-pooling") for seed in (0, 1)
     }
     assert "ink_energy_of_baseline" in printed[0]  # of all, whichever worker has trained the baseline
     for path in (tmp_path / "records").glob("*.json"):

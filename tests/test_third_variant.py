@@ -28,9 +28,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("checkout")
     for name in ("camloss", "scripts"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    twins = root / "camloss" / "pair.py"
-    before, end_of_list, after = twins.read_text(encoding="utf-8").partition("}\nLAST = ")
-    twins.write_text(before + ENTRY + end_of_list + after, encoding="utf-8")
+    pair = root / "camloss" / "pair.py"
+    before, end_of_list, after = pair.read_text(encoding="utf-8").partition("}\nLAST = ")
+    pair.write_text(before + ENTRY + end_of_list + after, encoding="utf-8")
     run(root, "scripts/train.py", *quick(write_tiny_mnist(root / "data"), root / "out", "--epochs", "2"))
     return root
 

@@ -27,7 +27,7 @@ RECORD: dict[str, Any] = {
 }
 
 
-def write_twins(directory: Path, seed: int = 0) -> Path:
+def write_pair(directory: Path, seed: int = 0) -> Path:
     """Both twins of an untrained `sketch_cnn`, in the layout of `checkpoints/`."""
     for offset, variant in enumerate(("ce", "cam")):
         torch.manual_seed(seed + offset)

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from camloss.digits.ood_drawings import CHOOSING, EASY, FAMILIES, KINDS, REPORTED, draw_nondigits
+from camloss.digits.ood_drawings import CHOOSING, EASY, FAMILIES, KINDS, REPORTED, draw_ood_drawings
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PEN
 from camloss.maps import cam
 from camloss.models import MapClassifier
-from camloss.ood import Doubt
+from camloss.ood import OODScore
 from camloss.split import Split
 
-DOUBTED = 0.0025  # of the validation digits as the page reads them, by each network: the page then doubts under 0.5 %
+FLAGGED = 0.0025  # of the validation digits as the page reads them, by each network: the page then flags under 0.5 %
 PER_FAMILY = 400
 PAGE, RAW = "the page", "MNIST, test set, as it is"
 
@@ -26,7 +26,7 @@ def as_the_page_reads(split: Split, pen: float = PEN) -> Split:
     return Split((images * 255).round().to(torch.uint8), split.labels)
 
 
-def fit_doubt(model: MapClassifier, validation: Split, read: Split) -> None:
+def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
     """Give a trained model its doubt, fitted on the validation digits as they are and as the page reads them.
 
     Args:
@@ -36,7 +36,7 @@ def fit_doubt(model: MapClassifier, validation: Split, read: Split) -> None:
     """
     both = validation.joined(read)
     known = torch.arange(len(both)) >= len(validation)
-    model.doubt = Doubt.fit(*_answers(model, both), both.labels, known, DOUBTED)
+    model.ood_score = OODScore.fit(*_answers(model, both), both.labels, known, FLAGGED)
 
 
 @torch.no_grad()
@@ -47,25 +47,25 @@ def _answers(model: MapClassifier, split: Split, last: bool = False) -> tuple[Te
     return torch.cat([logits for logits, _, _ in answers]), torch.cat(averaged)
 
 
-def pair_doubts(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
-    """The doubts of each model, and of the page, which doubts where any of them does."""
-    found = {name: doubts(model, images) for name, model in models.items()}
+def pair_ood_scores(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
+    """The ood_scores of each model, and of the page, which ood_scores where any of them does."""
+    found = {name: ood_scores(model, images) for name, model in models.items()}
     return {**found, PAGE: torch.stack(list(found.values())).amax(0)}
 
 
 @torch.no_grad()
-def doubts(model: MapClassifier, images: Tensor) -> Tensor:
+def ood_scores(model: MapClassifier, images: Tensor) -> Tensor:
     """(N, 1, 28, 28) in [0, 1] -> (N,)."""
-    assert model.doubt is not None
+    assert model.ood_score is not None
     answers = [model.look(batch) for batch in images.split(1_000)]
-    return torch.cat([model.doubt(logits, middle) for logits, _, middle in answers])
+    return torch.cat([model.ood_score(logits, middle) for logits, _, middle in answers])
 
 
 def auroc(strange: Tensor, known: Tensor) -> float:
     """The chance that a strange image is doubted more than a known one; ties count half (Mann and Whitney, 1947).
 
     Args:
-        strange, known: (N,) and (M,) doubts.
+        strange, known: (N,) and (M,) ood_scores.
     """
     order = torch.cat([strange, known]).double()
     _, inverse, counts = order.unique(return_inverse=True, return_counts=True)
@@ -74,7 +74,7 @@ def auroc(strange: Tensor, known: Tensor) -> float:
     return float(wins / (len(strange) * len(known)))
 
 
-def measure_doubt(
+def measure_ood_score(
     models: Mapping[str, MapClassifier], known: Mapping[str, Split], digits: Split
 ) -> dict[str, dict[str, dict[str, float]]]:
     """What the doubt of a pair is worth, by what it was shown.
@@ -85,43 +85,44 @@ def measure_doubt(
         digits: as they are: what pieces and pairs of digits are made of.
 
     Returns:
-        By name of a model, or `PAGE`, and by family, or name of digits: "doubted", the share at 0.5 or more, and for
+        By name of a model, or `PAGE`, and by family, or name of digits: "flagged", the share at 0.5 or more, and for
         families "auroc"; also the means of the `REPORTED` families but the `EASY` ones, as "reported, mean", and
         likewise of the `CHOOSING` ones.
     """
     shown = {**known, RAW: digits}
-    of_digits = {name: pair_doubts(models, split.images.float() / 255) for name, split in shown.items()}
+    of_digits = {name: pair_ood_scores(models, split.images.float() / 255) for name, split in shown.items()}
     of_families = {
-        family: pair_doubts(models, draw_nondigits(family, PER_FAMILY, seed=0, digits=digits)) for family in FAMILIES
+        family: pair_ood_scores(models, draw_ood_drawings(family, PER_FAMILY, seed=0, digits=digits))
+        for family in FAMILIES
     }
     measured = {}
     for who in (*models, PAGE):
-        rows = {name: {"doubted": share(found[who])} for name, found in of_digits.items()}
+        rows = {name: {"flagged": share(found[who])} for name, found in of_digits.items()}
         everything = torch.cat([of_digits[name][who] for name in known])
         for family, found in of_families.items():
-            rows[family] = {"doubted": share(found[who]), "auroc": auroc(found[who], everything)}
+            rows[family] = {"flagged": share(found[who]), "auroc": auroc(found[who], everything)}
         for name, families in (("chosen on, mean", CHOOSING), ("reported, mean", REPORTED)):
             counted = [rows[family] for family in families if family not in EASY]
-            rows[name] = {key: sum(row[key] for row in counted) / len(counted) for key in ("doubted", "auroc")}
+            rows[name] = {key: sum(row[key] for row in counted) / len(counted) for key in ("flagged", "auroc")}
         measured[who] = rows
     return measured
 
 
 @torch.no_grad()
 def unnoticed(models: Mapping[str, MapClassifier], count: int) -> list[tuple[str, float, int]]:
-    """Letters and shapes, `count` drawings each, from the one that the page doubts least often to the one it always
+    """Letters and shapes, `count` drawings each, from the one that the page ood_scores least often to the one it always
     does: (what, the share that is doubted, the digit that the first model mostly reads there)."""
     rows = []
     for kind in KINDS:
-        images = draw_nondigits(kind, count, seed=0)
+        images = draw_ood_drawings(kind, count, seed=0)
         first = next(iter(models.values()))
         digit = first(images)[0].argmax(1).bincount().argmax()
-        rows.append((kind, share(pair_doubts(models, images)[PAGE]), int(digit)))
+        rows.append((kind, share(pair_ood_scores(models, images)[PAGE]), int(digit)))
     return sorted(rows, key=lambda row: row[1])
 
 
 def share(found: Tensor) -> float:
-    """Of doubts: how many say so."""
+    """Of ood_scores: how many say so."""
     return float((found >= 0.5).float().mean())
 
 
@@ -132,19 +133,21 @@ def compare_scores(
 
     Args:
         models: with their doubt, by name.
-        validation, read: what doubt was fitted on, as for `fit_doubt`; pieces of digits are made of the former.
+        validation, read: what doubt was fitted on, as for `fit_ood_score`; pieces of digits are made of the former.
         known: digits by name, as the page reads them.
 
     Returns:
         By score, by name of a model.
     """
     families = [family for family in CHOOSING if family not in EASY]
-    strange = [draw_nondigits(family, PER_FAMILY, seed=0, digits=validation) for family in families]
+    strange = [draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families]
     digits = torch.cat([split.images.float() / 255 for split in known.values()])
     found: dict[str, dict[str, float]] = {}
     for name, model in models.items():
         both = validation.joined(read)
-        last = Doubt.fit(*_answers(model, both, last=True), both.labels, torch.ones(len(both), dtype=torch.bool), 0.01)
+        last = OODScore.fit(
+            *_answers(model, both, last=True), both.labels, torch.ones(len(both), dtype=torch.bool), 0.01
+        )
         of_known, *of_strange = (_scores(model, last, images) for images in (digits, *strange))
         for score, values in of_known.items():
             aurocs = [auroc(scores[score], values) for scores in of_strange]
@@ -153,12 +156,12 @@ def compare_scores(
 
 
 @torch.no_grad()
-def _scores(model: MapClassifier, last: Doubt, images: Tensor) -> dict[str, Tensor]:
+def _scores(model: MapClassifier, last: OODScore, images: Tensor) -> dict[str, Tensor]:
     """(N,) each: the higher, the stranger."""
-    assert model.doubt is not None
+    assert model.ood_score is not None
     answers = [model.look(batch) for batch in images.split(1_000)]
     logits, features, middle = (torch.cat(parts) for parts in zip(*answers, strict=True))
-    energy, distance = model.doubt._signs(logits, middle.float().mean((-2, -1)))
+    energy, distance = model.ood_score._signs(logits, middle.float().mean((-2, -1)))
     maps = cam(features, model.head.weight, logits.argmax(1)).flatten(1)
     peak = maps.amax(1)
     return {
@@ -167,27 +170,29 @@ def _scores(model: MapClassifier, last: Doubt, images: Tensor) -> dict[str, Tens
         "distance, last features": last._signs(logits, features.float().mean((-2, -1)))[1],
         "low peak of the CAM": -peak,
         "small share of the CAM in its peak": -peak / maps.clamp_min(0).sum(1).clamp_min(1e-6),
-        "energy and distance in the middle (shipped)": model.doubt.score(logits, middle.float().mean((-2, -1))),
+        "energy and distance in the middle (shipped)": model.ood_score.score(logits, middle.float().mean((-2, -1))),
     }
 
 
 def compare_rules(
     models: Mapping[str, MapClassifier], validation: Split, known: Mapping[str, Split], limit: float
 ) -> dict[str, dict[str, float]]:
-    """When a page that asks both networks could doubt: the share doubted of each of the `CHOOSING` families but the
-    `EASY` ones, and of the known digits, where the threshold doubts the share `limit` of the first of the latter.
+    """When a page that asks both networks could ood_score: the share doubted of each of the `CHOOSING` families but the
+    `EASY` ones, and of the known digits, where the threshold ood_scores the share `limit` of the first of the latter.
 
     Args:
         models, validation, known: as for `compare_scores`.
     """
     families = [family for family in CHOOSING if family not in EASY]
     shown = {name: split.images.float() / 255 for name, split in known.items()}
-    shown |= {family: draw_nondigits(family, PER_FAMILY, seed=0, digits=validation) for family in families}
-    found = {name: torch.stack([doubts(model, images) for model in models.values()]) for name, images in shown.items()}
+    shown |= {family: draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families}
+    found = {
+        name: torch.stack([ood_scores(model, images) for model in models.values()]) for name, images in shown.items()
+    }
     rules: dict[str, Callable[[Tensor], Tensor]] = {
         "both doubt": lambda values: values.amin(0),
         "the mean doubt is high": lambda values: values.mean(0),
-        "either doubts (shipped)": lambda values: values.amax(0),
+        "either ood_scores (shipped)": lambda values: values.amax(0),
     }
     rows = {}
     for rule, decide in rules.items():

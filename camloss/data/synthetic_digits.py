@@ -378,7 +378,7 @@ FAMILIES: dict[str, tuple[int, Family]] = {
 }
 
 
-def draw_hands(count: int, seed: int, families: Iterable[str] = FAMILIES) -> Split:
+def draw_synthetic_digits(count: int, seed: int, families: Iterable[str] = FAMILIES) -> Split:
     """Draw each family `count` times.
 
     Args:

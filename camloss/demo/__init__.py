@@ -1,1 +1,1 @@
-"""Showing twins: what the page and its API answer."""
+"""Showing pair: what the page and its API answer."""

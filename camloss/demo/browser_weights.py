@@ -25,7 +25,7 @@ from camloss.checkpoint import pack
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
 from camloss.ood import DISTANCE_SHARE
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 KEPT_PAIRS = 8
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -52,14 +52,14 @@ class Convolution:
     stride: int
 
 
-def weight_file(twins: Twins) -> WeightFile | None:
+def weight_file(pair: Pair) -> WeightFile | None:
     """The file of a pair; None where the kernel cannot compute one of its networks."""
-    return _weight_file(tuple(twins.models.items()), torch.float32)
+    return _weight_file(tuple(pair.models.items()), torch.float32)
 
 
-def snapshot_file(twins: Twins) -> WeightFile | None:
+def snapshot_file(pair: Pair) -> WeightFile | None:
     """The file of a pair's snapshots, each network named by epoch and variant; None where there are none."""
-    models = {f"{shot.epoch}.{variant}": model for shot in twins.snapshots for variant, model in shot.models.items()}
+    models = {f"{shot.epoch}.{variant}": model for shot in pair.snapshots for variant, model in shot.models.items()}
     return _weight_file(tuple(models.items()), torch.float16) if models else None
 
 
@@ -85,10 +85,14 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dty
             "pooling": model.pooling,
             "mean": MNIST_MEAN,
             "std": MNIST_STD,
-            "doubt": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS} if model.doubt else None,
+            "ood_score": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS}
+            if model.ood_score
+            else None,
         }
-        if model.doubt:
-            tensors |= {f"{name}.doubt.{part}": buffer.to(dtype) for part, buffer in model.doubt.named_buffers()}
+        if model.ood_score:
+            tensors |= {
+                f"{name}.ood_score.{part}": buffer.to(dtype) for part, buffer in model.ood_score.named_buffers()
+            }
     body = pack(tensors, networks=networks)
     return WeightFile(f"{hashlib.sha256(body).hexdigest()}.safetensors", body)
 
@@ -124,25 +128,25 @@ def for_lanes(weight: Tensor) -> Tensor:
     return groups.permute(0, 3, 4, 2, 1).contiguous()
 
 
-def told_of(twins: Twins) -> list[dict[str, object]]:
+def told_of(pair: Pair) -> list[dict[str, object]]:
     """What the training's record says of each snapshot."""
-    return [{"epoch": shot.epoch, "alpha": shot.alpha, "accuracy": dict(shot.accuracy)} for shot in twins.snapshots]
+    return [{"epoch": shot.epoch, "alpha": shot.alpha, "accuracy": dict(shot.accuracy)} for shot in pair.snapshots]
 
 
-def weight_routes(twins_of: Callable[[str | None], Twins]) -> Iterator[Route]:
+def weight_routes(pair_of: Callable[[str | None], Pair]) -> Iterator[Route]:
     """The two routes above.
 
     Args:
-        twins_of: the pair of that name, or the page's first; raises CamlossError where there is none.
+        pair_of: the pair of that name, or the page's first; raises CamlossError where there is none.
     """
     files: dict[str, WeightFile] = {}
 
     def tell(request: Request) -> Response:
         try:
-            twins = twins_of(request.query_params.get("networks"))
+            pair = pair_of(request.query_params.get("networks"))
         except CamlossError as error:
             return JSONResponse({"error": str(error)}, 404)
-        file, on_the_way = weight_file(twins), snapshot_file(twins)
+        file, on_the_way = weight_file(pair), snapshot_file(pair)
         for kept in filter(None, (file, on_the_way)):
             files.pop(kept.name, None)
             files[kept.name] = kept
@@ -150,8 +154,8 @@ def weight_routes(twins_of: Callable[[str | None], Twins]) -> Iterator[Route]:
             files.pop(old, None)
         answer = {
             "file": file and file.name,
-            "source": twins.source,
-            "snapshots": on_the_way and {"file": on_the_way.name, "epochs": told_of(twins)},
+            "source": pair.source,
+            "snapshots": on_the_way and {"file": on_the_way.name, "epochs": told_of(pair)},
         }
         return JSONResponse(answer, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 

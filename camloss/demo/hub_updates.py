@@ -10,18 +10,18 @@ from time import sleep
 from camloss.demo.pairs import ready
 from camloss.errors import CamlossError
 from camloss.hub.pull import find_pins, load_pins, name_of, pinned
-from camloss.pair import Twins, pair_files, sha256_of
+from camloss.pair import Pair, pair_files, sha256_of
 
 WAITS = (60.0, 300.0, 900.0)  # seconds until a Hub that failed is asked again; the last one for good
 
 
-def newest_twins(
-    bundled: Twins,
+def newest_pair(
+    bundled: Pair,
     repo: str,
     revision: str | None = None,
     checkpoints_dir: str | Path = "checkpoints",
     from_cache: bool = False,
-) -> Twins:
+) -> Pair:
     """The pair on the Hub if it is newer than the bundled one; else the bundled one.
 
     Newer is every pair that differs, except the one that was pushed from `checkpoints_dir`: weights that differ from
@@ -46,31 +46,31 @@ def newest_twins(
 
 
 def ask_once(
-    bundled: Twins, repo: str, revision: str | None = None, checkpoints_dir: str | Path = "checkpoints"
-) -> tuple[Twins, bool]:
+    bundled: Pair, repo: str, revision: str | None = None, checkpoints_dir: str | Path = "checkpoints"
+) -> tuple[Pair, bool]:
     """What to show now, and whether the Hub said so; else it is from the cache or bundled, and its source tells why.
 
-    It never raises, so that a page goes on whatever happens to the Hub; arguments as for `newest_twins`.
+    It never raises, so that a page goes on whatever happens to the Hub; arguments as for `newest_pair`.
     """
     try:
-        return newest_twins(bundled, repo, revision, checkpoints_dir), True
+        return newest_pair(bundled, repo, revision, checkpoints_dir), True
     except Exception as error:  # whatever it is, the page is better off with weights than without
         reason = str(error) if isinstance(error, CamlossError) else f"{type(error).__name__} while loading {repo}"
     try:
-        twins = newest_twins(bundled, repo, revision, checkpoints_dir, from_cache=True)
+        pair = newest_pair(bundled, repo, revision, checkpoints_dir, from_cache=True)
     except Exception:  # nothing of use in the cache either
-        twins = bundled
-    return dataclasses.replace(twins, source=f"{twins.source} ({reason})"), False
+        pair = bundled
+    return dataclasses.replace(pair, source=f"{pair.source} ({reason})"), False
 
 
 def follow_hub(
-    bundled: Twins, checkpoints_dir: str | Path = "checkpoints", repo: str | None = None, revision: str | None = None
-) -> Callable[[], Twins]:
+    bundled: Pair, checkpoints_dir: str | Path = "checkpoints", repo: str | None = None, revision: str | None = None
+) -> Callable[[], Pair]:
     """For a page that starts at once: what to show now. These are the bundled twins until the Hub's are here.
 
     Args:
         bundled: what `load_for_page(checkpoints_dir)` gave.
-        checkpoints_dir, repo, revision: as for `newest_twins`; without a repo the Hub is not asked.
+        checkpoints_dir, repo, revision: as for `newest_pair`; without a repo the Hub is not asked.
 
     Returns:
         A function that gives the twins to show at this moment.

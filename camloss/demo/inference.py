@@ -20,7 +20,7 @@ from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
 from camloss.metrics import ink_energy
-from camloss.pair import VARIANTS, Twins
+from camloss.pair import VARIANTS, Pair
 
 SHOWN = 8  # channels that are given one by one
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
@@ -42,7 +42,7 @@ def as_bytes(maps: Tensor, low: float = 0.0) -> str:
 
 
 def answer(
-    twins: Twins,
+    pair: Pair,
     picture: object = None,
     class_idx: object = None,
     other_idx: object = None,
@@ -53,7 +53,7 @@ def answer(
     """Read the digit in a drawing with both models and say where they look.
 
     Args:
-        twins: the two models.
+        pair: the two models.
         picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix; or None.
         class_idx: the digit to explain, by default the one that each model reads.
         other_idx: explain why `class_idx` *rather than* this digit, too.
@@ -78,19 +78,19 @@ def answer(
                 one is asked for what of the contrast speaks for class_idx.
             area: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
             place: where its maximum lies: "hole", "junction", "stroke" or "beside"; "nowhere" where there is none.
-            doubt: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
+            ood_score: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
         CamlossError: the picture is none, or too large, or a class is not a digit or is held
             against itself.
     """
-    wanted, other = _check_class(twins, class_idx), _check_class(twins, other_idx)
+    wanted, other = _check_class(pair, class_idx), _check_class(pair, other_idx)
     if wanted is not None and wanted == other:
         raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
     sketch = _sketch_of(picture, strokes)
     if sketch is None:
         return {"blank": True, "summary": "There is nothing to read yet."}
-    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in twins.models.items()}
+    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in pair.models.items()}
     pixels = sketch.pixels[0, 0]
     evidence = {variant: _evidence(explanation) for variant, explanation in seen.items()}
     hot = {variant: hot_part(shown[0], pixels) for variant, shown in evidence.items()}
@@ -105,7 +105,7 @@ def answer(
             shared(list(hot.values())),
             two_digits(pixels),
         ),
-        "source": twins.source,
+        "source": pair.source,
         "seen": encode(pixels),
         "frame": _frame(sketch),
         "map_size": list(next(iter(seen.values())).cam.shape[1:]),
@@ -114,7 +114,7 @@ def answer(
 
 
 def build_up(
-    twins: Twins,
+    pair: Pair,
     picture: object,
     variant: object,
     class_idx: object = None,
@@ -127,7 +127,7 @@ def build_up(
     Channels come in the order of what they add to the logit of the class, the largest first, whatever its sign.
 
     Args:
-        twins: the two models.
+        pair: the two models.
         picture, strokes: as for `answer`.
         variant: which of the two.
         class_idx: the digit to explain, by default the one that the model reads.
@@ -146,8 +146,8 @@ def build_up(
     """
     if not isinstance(variant, str) or variant not in VARIANTS:
         raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(VARIANTS)}")
-    wanted = _check_class(twins, class_idx)
-    model = twins[variant]
+    wanted = _check_class(pair, class_idx)
+    model = pair[variant]
     with torch.inference_mode():
         sketch = _sketch_of(picture, strokes)
         if sketch is None:
@@ -246,8 +246,8 @@ def _is_coordinate(value: Any) -> bool:
     return type(value) in (int, float) and -MAX_UNITS <= value <= MAX_UNITS
 
 
-def _check_class(twins: Twins, class_idx: object) -> int | None:
-    last = twins.num_classes - 1
+def _check_class(pair: Pair, class_idx: object) -> int | None:
+    last = pair.num_classes - 1
     if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
         return class_idx
     raise CamlossError(f"class {quoted(class_idx)} is not one of the models'; expected a whole number from 0 to {last}")
@@ -275,11 +275,11 @@ def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[.
         "ink_energy": round(energy, 4),
         "area": round(hot.area, 4),
         "place": hot.place,
-        **({} if seen.doubt is None else {"doubt": round(float(seen.doubt), 4)}),
+        **({} if seen.ood_score is None else {"ood_score": round(float(seen.ood_score), 4)}),
     }
 
 
 def _read(variant: str, reading: dict[str, Any]) -> Read:
     common = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
     prob = reading["probs"][reading["digit"]]
-    return Read(title=VARIANTS[variant].title, prob=prob, doubt=reading.get("doubt", 0.0), **common)
+    return Read(title=VARIANTS[variant].title, prob=prob, ood_score=reading.get("ood_score", 0.0), **common)

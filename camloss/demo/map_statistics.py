@@ -1,6 +1,6 @@
 """What is measured of an answer, beside its maps, for the sentence that tells how the networks differ.
 
-`camloss/demo/web/places.js` computes the same; a test compares the two.
+`camloss/demo/web/stroke_topology.js` computes the same; a test compares the two.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, withi
 from camloss.metrics import INK
 
 HOT = 0.5  # of the map's maximum
-HOTTEST = 0.05  # share of the pixels by which places are compared: as many of each map, so that no map's size decides
+TOP = 0.05  # share of the pixels by which places are compared: as many of each map, so that no map's size decides
 TALL = 0.5  # of the height of all the ink: what stands apart and is as tall as that may be a digit of its own
 
 HOLE, JUNCTION, STROKES, BESIDE = "hole", "junction", "stroke", "beside"
@@ -47,7 +47,7 @@ def hot_part(evidence: Tensor, pixels: Tensor, drawn: Tensor | None = None) -> H
     heat = F.interpolate(evidence[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
     order = heat.flatten().sort(descending=True, stable=True).indices
     hottest = torch.zeros(heat.numel(), dtype=torch.bool)
-    hottest[order[: round(HOTTEST * heat.numel())]] = True
+    hottest[order[: round(TOP * heat.numel())]] = True
     hot = (heat > 0) & (heat >= HOT * evidence.max().double())
     place = _place_of(int(order[0]), pixels, drawn) if bool(hot.any()) else NOWHERE
     return HotPart(float(hot.double().mean()), place, hottest.view_as(heat))

@@ -9,7 +9,7 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
 from camloss.errors import CamlossError
-from camloss.pair import LAST, VARIANTS, Snapshot, Twins, pair_files
+from camloss.pair import LAST, VARIANTS, Pair, Snapshot, pair_files
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def find_pairs(folder: Path) -> dict[str, Path]:
         if not any(file.is_file() for file in pair_files(place).values()):
             continue
         try:
-            Twins.load(place)
+            Pair.load(place)
         except CamlossError as error:
             reasons.append(str(error))
         else:
@@ -44,24 +44,24 @@ def find_pairs(folder: Path) -> dict[str, Path]:
     return pairs
 
 
-def load_for_page(place: str | Path) -> Twins:
-    """The pair in a folder with its snapshots, ready to answer; errors as `Twins.load`."""
-    twins = Twins.load(place)
+def load_for_page(place: str | Path) -> Pair:
+    """The pair in a folder with its snapshots, ready to answer; errors as `Pair.load`."""
+    pair = Pair.load(place)
     try:
-        twins = dataclasses.replace(twins, snapshots=snapshots_in(place, twins))
+        pair = dataclasses.replace(pair, snapshots=snapshots_in(place, pair))
     except CamlossError as error:
         log.warning("left out: %s", error)
-    return ready(twins)
+    return ready(pair)
 
 
-def snapshots_in(place: str | Path, twins: Twins) -> tuple[Snapshot, ...]:
+def snapshots_in(place: str | Path, pair: Pair) -> tuple[Snapshot, ...]:
     """The snapshots beside a pair; none where its training kept none, or another pair has come into the folder.
 
     Raises:
         CamlossError: a file is damaged, or an epoch is not in the training's record.
     """
     files = pair_files(place)
-    networks = {v: load_snapshots(file.parent, twins.run, twins[v]) for v, file in files.items()}
+    networks = {v: load_snapshots(file.parent, pair.run, pair[v]) for v, file in files.items()}
     histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
     epochs = [epoch for epoch in networks[LAST] if all(epoch in networks[v] for v in VARIANTS)]
     try:
@@ -79,8 +79,8 @@ def snapshots_in(place: str | Path, twins: Twins) -> tuple[Snapshot, ...]:
         raise CamlossError(f"the snapshots in {place} are of epochs that the training's record lacks") from error
 
 
-def ready(twins: Twins) -> Twins:
-    """The same twins in the memory layout in which convolutions on a CPU are faster."""
-    for model in twins.models.values():
+def ready(pair: Pair) -> Pair:
+    """The same pair in the memory layout in which convolutions on a CPU are faster."""
+    for model in pair.models.values():
         model.to(memory_format=torch.channels_last)
-    return twins
+    return pair

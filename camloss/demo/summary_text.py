@@ -1,6 +1,6 @@
 """The sentence that tells how two networks differ on one drawing, from what was measured on it and nothing else.
 
-`camloss/demo/web/sentence.js` says the same; a test compares the two.
+`camloss/demo/web/summary_text.js` says the same; a test compares the two.
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from camloss.demo.map_statistics import ADDED, BESIDE, HOLE, JUNCTION, NOWHERE, STROKES
 
-DOUBTFUL = 0.5  # doubt from which the sentence says so
+OOD_THRESHOLD = 0.5  # doubt from which the sentence says so
 SURE = 0.8  # probability below which it says so
 SHARED = 0.5  # of the hottest pixels, from which the reasons count as the same
 WIDER = 2.0  # times another's area, from which one of them is said to be wider
@@ -38,7 +38,7 @@ class Read:
     area: float
     """Of the hot part of what is shown, as a share of the square."""
     place: str
-    doubt: float = 0.0
+    ood_score: float = 0.0
 
     @property
     def inner_title(self) -> str:
@@ -46,29 +46,29 @@ class Read:
         return self.title if self.title[1].isupper() else self.title[0].lower() + self.title[1:]
 
 
-def sentence(reads: Sequence[Read], shared: float, two_digits: bool, disturbed: bool = False) -> str:
+def sentence(reads: Sequence[Read], shared: float, two_digits: bool, corrupted: bool = False) -> str:
     """What each network reads, on how much of the square and where its evidence lies, and what is odd about it.
 
     Args:
         reads: at least two.
         shared: of the hottest pixels of all of them, in [0, 1].
         two_digits: whether the drawing seems to show two.
-        disturbed: whether the networks are given other than the drawing: their doubt is then about that.
+        corrupted: whether the networks are given other than the drawing: their doubt is then about that.
     """
     agreed = len({read.digit for read in reads}) == 1
-    oddity, remark = _oddity(reads, two_digits, disturbed), _remark(reads, disturbed)
+    oddity, remark = _oddity(reads, two_digits, corrupted), _remark(reads, corrupted)
     opening = oddity if agreed else "they disagree"
     ending = remark if agreed else oddity or remark
     told = _told(reads, agreed, shared)
     return " ".join(_upper(f"{part}.") for part in (f"{opening}: {told}" if opening else told, ending) if part)
 
 
-def _oddity(reads: Sequence[Read], two_digits: bool, disturbed: bool) -> str:
+def _oddity(reads: Sequence[Read], two_digits: bool, corrupted: bool) -> str:
     """Of the drawing as a whole; "" for none."""
     if two_digits:
         return "this looks like two digits, not one"
-    doubted = not disturbed and any(read.doubt >= DOUBTFUL for read in reads)
-    return "this may not be a digit" if doubted else ""
+    flagged = not corrupted and any(read.ood_score >= OOD_THRESHOLD for read in reads)
+    return "this may not be a digit" if flagged else ""
 
 
 def _told(reads: Sequence[Read], agreed: bool, shared: float) -> str:
@@ -114,11 +114,11 @@ def _area(share: float, is_first: bool) -> str:
     return f"{_percent(share)} of the square" if is_first else _percent(share)
 
 
-def _remark(reads: Sequence[Read], disturbed: bool) -> str:
+def _remark(reads: Sequence[Read], corrupted: bool) -> str:
     """The most telling one about single networks; "" for none."""
-    doubting = [] if disturbed else [read for read in reads if read.doubt >= DOUBTFUL]
-    if 0 < len(doubting) < len(reads):
-        return f"{doubting[0].title} doubts that this is a digit"
+    flagged = [] if corrupted else [read for read in reads if read.ood_score >= OOD_THRESHOLD]
+    if 0 < len(flagged) < len(reads):
+        return f"{flagged[0].title} finds that this may not be a digit"
     for read in reads:
         if read.class_idx == read.other_idx:
             return f"{read.title} reads {read.digit} itself: there is nothing to hold it against"

@@ -1,9 +1,9 @@
-"""What surrounds a digit, changed: a larger field, scraps, specks, a stripe, noise, another place, a second digit.
+"""What surrounds a digit, changed: a larger field, clutter, specks, a stripe, noise, another place, a second digit.
 
 The digit itself stays as it is, neither scaled nor covered. Pictures are uint8, (N, 1, H, W), white ink on black.
 Everything random is a hash of (seed, image, purpose, index) in 32-bit whole numbers, so that what happens to an image
-does not depend on those beside it, and another language repeats it number by number: `tests/digits/disturb.json` says
-what it has to get.
+does not depend on those beside it, and another language repeats it number by number: `tests/digits/corruptions.json`
+says what it has to get.
 
     >>> digit = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     >>> on_field(digit, 56)[0, 0, 28, 12:16].tolist()
@@ -19,7 +19,7 @@ from camloss.errors import CamlossError
 from camloss.split import Split
 
 DIGIT = 28  # pixels, the side of a digit's own picture
-SCRAP = 8  # pixels, the side of a scrap
+FRAGMENT = 8  # pixels, the side of a fragment
 INK = 26  # a pixel with at least this much ink, of 255, belongs to the digit: `camloss.metrics.INK`
 SQUARES, SOURCES, PLACES, SPECKS, STRIPES, NOISE, PARTNERS, LAYOUT = range(8)  # purposes, so that none repeats another
 
@@ -70,18 +70,18 @@ def anywhere(digits: Tensor, numbers: Tensor, side: int = 56, *, seed: int = 0) 
     return _put(digits, side, top, left)
 
 
-def among_scraps(
+def among_clutter(
     digits: Tensor, numbers: Tensor, pool: Tensor, count: int = 8, side: int = 56, *, seed: int = 0
 ) -> Tensor:
-    """Each digit in the middle of a field, scraps of other digits along its border.
+    """Each digit in the middle of a field, clutter of other digits along its border.
 
     The border is a ring of squares of 8x8 pixels; `count` of them, which the hash picks, hold a piece from the middle
-    of an image that it picks too. Where a scrap reaches below the digit, the brighter pixel counts.
+    of an image that it picks too. Where a fragment reaches below the digit, the brighter pixel counts.
 
     Args:
         digits: (N, 1, 28, 28).
         numbers: (N,), which image each is.
-        pool: (M, 1, 28, 28), the images that scraps are torn from.
+        pool: (M, 1, 28, 28), the images that clutter are torn from.
         count: at most as many as there are squares: 24 on 56x56 pixels, 16 on 40x40.
 
     Returns:
@@ -92,16 +92,16 @@ def among_scraps(
     """
     starts = _ring(side)
     if count > len(starts):
-        raise CamlossError(f"{count} scraps do not fit along a field of {side} pixels; expected at most {len(starts)}")
+        raise CamlossError(f"{count} clutter do not fit along a field of {side} pixels; expected at most {len(starts)}")
     picked = _picked(words(seed, numbers, SQUARES, count), len(starts))  # (N, count)
     source = words(seed, numbers, SOURCES, 3 * count).view(len(digits), count, 3)
     field = on_field(digits, side)
-    steps = torch.arange(SCRAP)
-    for scrap in range(count):
-        which, y, x = source[:, scrap].unbind(1)
+    steps = torch.arange(FRAGMENT)
+    for fragment in range(count):
+        which, y, x = source[:, fragment].unbind(1)
         rows, columns = (6 + start[:, None] % 9 + steps for start in (y, x))  # a piece from rows 6 to 21
         piece = pool[(which % len(pool))[:, None, None], 0, rows[:, :, None], columns[:, None]]  # (N, 8, 8)
-        to_rows, to_columns = (start[:, None] + steps for start in starts[picked[:, scrap]].unbind(1))
+        to_rows, to_columns = (start[:, None] + steps for start in starts[picked[:, fragment]].unbind(1))
         at = (torch.arange(len(digits))[:, None, None], 0, to_rows[:, :, None], to_columns[:, None])
         field[at] = torch.maximum(field[at], piece)
     return field
@@ -227,10 +227,10 @@ def _put(digits: Tensor, side: int, top: Tensor, left: Tensor) -> Tensor:
 
 def _ring(side: int) -> Tensor:
     """Row and column where each square along the border begins, row by row: (R, 2)."""
-    last = side // SCRAP - 1
-    first = side % SCRAP // 2
+    last = side // FRAGMENT - 1
+    first = side % FRAGMENT // 2
     squares = [(y, x) for y in range(last + 1) for x in range(last + 1) if {y, x} & {0, last}]
-    return first + SCRAP * torch.tensor(squares)
+    return first + FRAGMENT * torch.tensor(squares)
 
 
 def _picked(random: Tensor, among: int) -> Tensor:

@@ -1,9 +1,9 @@
-"""Drawings that are no digit, by family, read as the page reads a drawing: what a network should doubt.
+"""Drawings that are no digit, by family, read as the page reads a drawing: what a network should ood_score.
 
 Nothing is ever trained on them. `CHOOSING` families may choose a score and its threshold; what it is worth is said on
 the `REPORTED` ones. Letters and shapes that are a digit to any reader are a family apart.
 
-    >>> images = draw_nondigits("shapes", 12, seed=0)
+    >>> images = draw_ood_drawings("shapes", 12, seed=0)
     >>> images.shape
     torch.Size([12, 1, 28, 28])
 """
@@ -95,7 +95,7 @@ SHAPES_LIKE_DIGITS: dict[str, tuple[Stroke, ...]] = {  # to any reader: 1 5 5 2
 }
 
 
-def draw_nondigits(family: str, count: int, seed: int, digits: Split | None = None) -> Tensor:
+def draw_ood_drawings(family: str, count: int, seed: int, digits: Split | None = None) -> Tensor:
     """Draw a family of non-digits.
 
     Args:

@@ -342,7 +342,7 @@ def _strokes(mask: Tensor) -> Tensor | None:
 def _path(ink: Tensor) -> tuple[Tensor, float]:
     """Where the pen went, (N, 2) points (x, y), less than two pixels of `ink` apart, and the pen's width.
 
-    A blob of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
+    A centre_prior of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
     """
     height, width = _fit(ink.shape, WORK)
     pixel = torch.tensor([ink.shape[1] / width, ink.shape[0] / height])

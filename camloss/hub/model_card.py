@@ -14,7 +14,7 @@ from camloss.pair import LOSS_SETTINGS, VARIANTS
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
-MAPS_OF_TWINS = {variant: f"maps-of-{variant}.png" for variant in VARIANTS}
+MAPS_OF_PAIR = {variant: f"maps-of-{variant}.png" for variant in VARIANTS}
 CARD = "README.md"
 
 PAPER = "https://arxiv.org/abs/2109.01359"
@@ -49,7 +49,7 @@ class Place(NamedTuple):
     """Where a model is published, and what belongs to it there."""
 
     repo_id: str
-    twin_ids: tuple[str, ...]
+    variant_ids: tuple[str, ...]
     """Where the others are."""
     space_id: str
     """The page that shows them all; the package is installed from there."""
@@ -62,7 +62,7 @@ def model_card(
     pictures: Collection[str] = (),
     *,
     place: Place | None = None,
-    twins: Sequence[Mapping[str, Any]] = (),
+    pair: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the card of one checkpoint; whatever the training record lacks, the card leaves out.
 
@@ -70,9 +70,9 @@ def model_card(
         config: "arch" and "num_classes".
         training: the training record; see `camloss.training`.
         source: what `load_checkpoint` is given to load it: a repo id or a folder.
-        pictures: which of `PICTURES` and `MAPS_OF_TWINS` lie beside the card.
+        pictures: which of `PICTURES` and `MAPS_OF_PAIR` lie beside the card.
         place: where it is published, if it is.
-        twins: the training records of the others.
+        pair: the training records of the others.
 
     Returns:
         Markdown with a YAML block on top.
@@ -102,11 +102,11 @@ def model_card(
         *(
             f"The same from its twin, {VARIANTS[variant].title}:\n\n"
             f"![The same digits, their CAM and CAAM from {VARIANTS[variant].title}]({name})"
-            for variant, name in MAPS_OF_TWINS.items()
+            for variant, name in MAPS_OF_PAIR.items()
             if name in pictures
         ),
         _usage(source, place),
-        _results(training, twins),
+        _results(training, pair),
         _peaks(training),
         _training(training, CURVES in pictures),
         _limits(),
@@ -145,10 +145,10 @@ def _introduction(config: Mapping[str, Any], variant: str, place: Place | None) 
     if variant in VARIANTS:
         paragraphs.append(f"Trained with {VARIANTS[variant].learnt}.")
     if place:
-        twins = ", ".join(f"[{twin}]({HUB}/{twin})" for twin in place.twin_ids)
+        pair = ", ".join(f"[{twin}]({HUB}/{twin})" for twin in place.variant_ids)
         paragraphs.append(
-            f"{'Its twin' if len(place.twin_ids) == 1 else 'Its twins'}, with the same network, initial weights and "
-            f"data order: {twins}. Draw a digit and compare them: [{place.space_id}]({HUB}/spaces/{place.space_id})."
+            f"{'Its twin' if len(place.variant_ids) == 1 else 'Its twins'}, with the same network, initial weights and "
+            f"data order: {pair}. Draw a digit and compare them: [{place.space_id}]({HUB}/spaces/{place.space_id})."
         )
     return "\n\n".join(paragraphs)
 
@@ -173,11 +173,11 @@ print(answer.cam.shape)  # (1, H, W) in [0, 1]: where the evidence for that digi
 ```"""
 
 
-def _results(training: Mapping[str, Any], twins: Sequence[Mapping[str, Any]]) -> str:
+def _results(training: Mapping[str, Any], pair: Sequence[Mapping[str, Any]]) -> str:
     """A table of what was measured, the twins' numbers beside its own where they are known."""
     if not training.get("test"):
         return ""
-    others = [record for record in twins if record.get("test")]
+    others = [record for record in pair if record.get("test")]
     columns = [training, *others]
     names = [f"this: {_title(training)}", *(f"its twin: {_title(record)}" for record in others)]
     header = names if others else ["value"]
@@ -191,7 +191,7 @@ def _results(training: Mapping[str, Any], twins: Sequence[Mapping[str, Any]]) ->
     return f"## Results on the test set\n\n{table}\n\n↑ higher is better, ↓ lower is better."
 
 
-def where_hottest(columns: Mapping[str, Mapping[str, float]]) -> str:
+def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
     """In words, where a network's maps are hottest: its numbers first, those of what it is compared with after each.
 
     Args:
@@ -213,7 +213,7 @@ def _peaks(training: Mapping[str, Any]) -> str:
     peaks = training.get("peaks", {})
     if not peaks or not all({"peak_near_junction", "peak_in_hole"} <= set(numbers) for numbers in peaks.values()):
         return ""
-    return f"Its CAM of the true digit is {where_hottest(peaks)}."
+    return f"Its CAM of the true digit is {where_top(peaks)}."
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -248,7 +248,8 @@ def _limits() -> str:
     return """## Limits
 
 - It knows the digits 0 to 9 and nothing else: any other drawing gets a digit too, sometimes with confidence.
-  `answer.doubt`, where it was fitted, says at 0.5 or more that it may be none: of many letters and scribbles, not all.
+  `answer.ood_score`, where it was fitted, says at 0.5 or more that it may be none: of many letters and scribbles, not
+  of all.
 - It has seen digits as Americans wrote them around 1990, and drawings by rule of how others write them, such as barred
   sevens; what it has not seen it gets wrong more often.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there. What is
@@ -262,13 +263,13 @@ def files_beside(
     pictures: Mapping[str, bytes],
     *,
     place: Place | None = None,
-    twins: Sequence[Mapping[str, Any]] = (),
+    pair: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, bytes]:
     """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
 
     Args:
         header: of the weight file.
-        source, place, twins: for the card, see `model_card`.
+        source, place, pair: for the card, see `model_card`.
         pictures: PNG files by name.
 
     Raises:
@@ -276,7 +277,7 @@ def files_beside(
     """
     config, training = header["config"], header.get("training", {})
     try:
-        card = model_card(config, training, source, pictures, place=place, twins=twins)
+        card = model_card(config, training, source, pictures, place=place, pair=pair)
     except CamlossError:
         raise
     except Exception as error:  # a record is any JSON

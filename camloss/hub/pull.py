@@ -18,7 +18,7 @@ from camloss.errors import CamlossError
 from camloss.hub.client import LARGEST_ANSWER, limited_answers
 from camloss.hub.timeouts import STEP, GivenUpError, Progress, hang_up, patiently
 from camloss.models import MapClassifier
-from camloss.pair import LAST, VARIANTS, Twins, sha256_of
+from camloss.pair import LAST, VARIANTS, Pair, sha256_of
 
 PINS = "hub.json"  # beside the local checkpoints
 PAIR = "pair.json"  # in the cam repository
@@ -53,7 +53,7 @@ def load_published(repo_id: str, revision: str | None = None) -> MapClassifier:
     return load_weights(path, f"{repo_id}/{WEIGHTS}")
 
 
-def load_pair(repo: str, revision: str | None = None) -> Twins:
+def load_pair(repo: str, revision: str | None = None) -> Pair:
     """Load the twins of one push from `repo`-ce and `repo`-cam, their bytes checked against the pins in pair.json.
 
     Args:
@@ -66,7 +66,7 @@ def load_pair(repo: str, revision: str | None = None) -> Twins:
     return load_pins(find_pins(repo, revision))
 
 
-def load_pins(pins: Mapping[str, Pin], from_cache: bool = False) -> Twins:
+def load_pins(pins: Mapping[str, Pin], from_cache: bool = False) -> Pair:
     """Load the twins that `find_pins` found; errors as `load_pair`."""
     files = {
         variant: fetch(pin.repo_id, WEIGHTS, pin.revision, f"load {pin.repo_id} from the Hub", from_cache)
@@ -79,7 +79,7 @@ def load_pins(pins: Mapping[str, Pin], from_cache: bool = False) -> Twins:
                 f"{pin.repo_id}/{WEIGHTS} is not what {PAIR} pins: its hash is {actual[:12]}, pinned is "
                 f"{pin.sha256[:12]}; push both twins again"
             )
-    return Twins.of_files(files, f"weights from the Hub, {name_of(pins)}", name_of(pins))
+    return Pair.of_files(files, f"weights from the Hub, {name_of(pins)}", name_of(pins))
 
 
 def find_pins(repo: str, revision: str | None = None, from_cache: bool = False) -> dict[str, Pin]:

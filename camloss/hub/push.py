@@ -1,4 +1,4 @@
-"""Publish the twins.
+"""Publish the pair.
 
     USER/NAME-ce     model.safetensors, config.json, training.json, README.md, pictures
     USER/NAME-cam    the same, and pair.json: the commit of the other, and the sha256 of both weight files
@@ -16,10 +16,10 @@ from typing import Any
 from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
 from camloss.hub.messages import check_repo_id
-from camloss.hub.model_card import MAPS, MAPS_OF_TWINS, Place, files_beside, pictures_in
+from camloss.hub.model_card import MAPS, MAPS_OF_PAIR, Place, files_beside, pictures_in
 from camloss.hub.pull import PAIR, PINS, Pin
 from camloss.hub.timeouts import Progress, patiently
-from camloss.pair import LAST, VARIANTS, Twins, pair_files, settle_alone
+from camloss.pair import LAST, VARIANTS, Pair, pair_files, settle_alone
 
 
 def push_pair(
@@ -62,7 +62,7 @@ def push_pair(
     checkpoints_dir = Path(checkpoints_dir)
     if not dry_run:
         settle_alone(checkpoints_dir)
-    Twins.load(checkpoints_dir)
+    Pair.load(checkpoints_dir)
     repo_ids = {variant: f"{repo}-{variant}" for variant in VARIANTS}
     files = published_files(checkpoints_dir, repo, space)
     digests = {variant: hashlib.sha256(files[variant][WEIGHTS]).hexdigest() for variant in VARIANTS}
@@ -115,10 +115,10 @@ def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, d
         others = [twin for twin in VARIANTS if twin != variant]
         shown = dict(pictures[variant])
         if MAPS in shown:
-            shown |= {MAPS_OF_TWINS[twin]: pictures[twin][MAPS] for twin in others if MAPS in pictures[twin]}
+            shown |= {MAPS_OF_PAIR[twin]: pictures[twin][MAPS] for twin in others if MAPS in pictures[twin]}
         place = Place(f"{repo}-{variant}", tuple(f"{repo}-{twin}" for twin in others), space)
         records = [headers[twin].get("training", {}) for twin in others]
-        beside = files_beside(headers[variant], place.repo_id, shown, place=place, twins=records)
+        beside = files_beside(headers[variant], place.repo_id, shown, place=place, pair=records)
         files[variant] = {WEIGHTS: weights[variant].read_bytes(), **beside}
     return files
 

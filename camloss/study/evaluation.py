@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camloss.digits.corruptions import among_scraps, noise
+from camloss.digits.corruptions import among_clutter, noise
 from camloss.digits.pendigits import DESIGN_WRITERS, REPORT_WRITERS, PenDigit, random_canvas, read_unipen
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import BOX, FIELD, PEN, PenStroke, Sketch, write_strokes
@@ -106,8 +106,8 @@ def _split(digits: list[PenDigit], sketches: list[Sketch | None]) -> Split:
     return Split((images * 255).round().to(torch.uint8), torch.tensor([digit.label for digit in digits]))
 
 
-def blob(images: Tensor) -> Tensor:
-    """A round blob on the ink's centre of mass, whose hot part is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
+def centre_prior(images: Tensor) -> Tensor:
+    """A round centre_prior on the ink's centre of mass, whose hot part is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
     ink = images[:, 0]
     height, width = ink.shape[-2:]
     mass = ink.sum((1, 2)).clamp_min(torch.finfo(ink.dtype).tiny)
@@ -130,12 +130,12 @@ def pixels(split: Split) -> Tensor:
     return next(split.batches(len(split)))[0]
 
 
-DISTURBED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and others
+CORRUPTED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and others
     "in_noise": lambda digits, numbers, _others: noise(digits, numbers),
-    "among_scraps": among_scraps,
+    "among_clutter": among_clutter,
 }
-BLOB = "blob amid the ink"
-CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: blob, "pixel of ink": ink_pixel}
+BLOB = "centre_prior amid the ink"
+CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: centre_prior, "pixel of ink": ink_pixel}
 
 
 def locate(maps: Tensor, split: Split) -> dict[str, float]:
@@ -168,24 +168,25 @@ def locate(maps: Tensor, split: Split) -> dict[str, float]:
 def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) -> dict[str, float]:
     """All numbers of one model, by name; those of `camloss.metrics.evaluate` and, all for CAMs of the true labels:
 
-    accuracy_in_noise and accuracy_among_scraps, as `camloss.digits.corruptions` makes `noise` and `among_scraps`;
+    accuracy_in_noise and accuracy_among_clutter, as `camloss.digits.corruptions` makes `noise` and `among_clutter`;
     those of `locate`; ink_energy_small, the ink energy of the maps sharpened to an area of `SMALL`; deletion and
-    insertion of the first images, deletion_blob and insertion_blob, where the blob orders the pixels; and, for each
-    name of `pen_digits` (as `load_pen_digits` gives them), pen_accuracy_NAME and pen_worst_digit_NAME, the accuracy of
+    insertion of the first images, deletion_centre_prior and insertion_centre_prior, where the centre prior
+    orders the pixels; and, for each name of `pen_digits` (as `load_pen_digits` gives them), pen_accuracy_NAME and
+    pen_worst_digit_NAME, the accuracy of
     the digit read worst.
     """
     numbers = evaluate(model, test.batches(1_000))
-    for name, disturb in DISTURBED.items():
+    for name, corrupt in CORRUPTED.items():
         found = []
         for idx in torch.arange(len(test)).split(1_000):
-            images = disturb(test.images[idx], idx, test.images).float() / 255
+            images = corrupt(test.images[idx], idx, test.images).float() / 255
             found.append(model(images)[0].argmax(1) == test.labels[idx])
         numbers[f"accuracy_{name}"] = torch.cat(found).float().mean().item()
     maps = true_cams(model, test)
     numbers |= locate(maps, test)
     numbers["ink_energy_small"] = ink_energy(sharpened(maps, SMALL), pixels(test)).mean().item()
     images, labels = next(test.batches(CAUSAL_IMAGES))
-    for suffix, order in (("", maps[: len(images)]), ("_blob", blob(images))):
+    for suffix, order in (("", maps[: len(images)]), ("_blob", centre_prior(images))):
         deletion, insertion = deletion_insertion(model, images, order, labels)
         numbers |= {f"deletion{suffix}": deletion.mean().item(), f"insertion{suffix}": insertion.mean().item()}
     for name, split in pen_digits.items():
@@ -194,8 +195,9 @@ def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) 
 
 
 def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
-    """Those numbers of `locate` that say where maps are hottest: of the CAMs of a model ("network"), and of a blob."""
-    maps = {"network": true_cams(model, test), BLOB: blob(pixels(test))}
+    """Those numbers of `locate` that say where maps are hottest: of the CAMs of a model ("network"), and of a
+    centred Gaussian."""
+    maps = {"network": true_cams(model, test), BLOB: centre_prior(pixels(test))}
     located = {name: locate(of_one, test) for name, of_one in maps.items()}
     return {
         name: {key: value for key, value in numbers.items() if key.startswith("peak_")}

@@ -1,6 +1,6 @@
 """Everything that the study measures of one network, by the protocol in `docs/protocol.md`.
 
-Features on disturbed digits are computed in the precision of the training, all else in float32.
+Features on corrupted digits are computed in the precision of the training, all else in float32.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from camloss.diagnose import diagnose
 from camloss.digits.corruptions import (
     DIGIT,
-    among_scraps,
+    among_clutter,
     anywhere,
     ink_boxes,
     inside,
@@ -33,13 +33,13 @@ from camloss.metrics import (
     evaluate,
     ink_energy,
     peak_inside,
-    precision_of_hottest,
-    share_of_hottest,
+    share_of_top,
     sharpened,
+    top_precision,
 )
 from camloss.models import MapClassifier
 from camloss.split import Split
-from camloss.study.evaluation import SMALL, blob, pixels, true_cams
+from camloss.study.evaluation import SMALL, centre_prior, pixels, true_cams
 
 BATCH = 100
 HOT = 0.1  # the hottest part of a map
@@ -51,21 +51,21 @@ FIELD = 56
 RANDOM_ORDER = 100  # purpose of the words that order pixels at random
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-DISTURBANCES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
+CORRUPTIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
     "blank_28": lambda digits, _numbers, _pool: digits,
     "blank_40": lambda digits, _numbers, _pool: on_field(digits, 40),
     "blank_56": lambda digits, _numbers, _pool: on_field(digits, FIELD),
     "blank_84": lambda digits, _numbers, _pool: on_field(digits, 84),
-    "scraps_2": lambda digits, numbers, pool: among_scraps(digits, numbers, pool, 2),
-    "scraps_4": lambda digits, numbers, pool: among_scraps(digits, numbers, pool, 4),
-    "scraps_8": lambda digits, numbers, pool: among_scraps(digits, numbers, pool, 8),
-    "scraps_16": lambda digits, numbers, pool: among_scraps(digits, numbers, pool, 16),
+    "clutter_2": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 2),
+    "clutter_4": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 4),
+    "clutter_8": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 8),
+    "clutter_16": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 16),
     "specks": lambda digits, numbers, _pool: specks(digits, numbers),
     "stripe": lambda digits, numbers, _pool: stripe(digits, numbers),
     "noise": lambda digits, numbers, _pool: noise(digits, numbers),
     "shift": lambda digits, numbers, _pool: anywhere(digits, numbers),
 }
-PRIMARY = ("blank_56", "scraps_8")  # whose accuracy is claimed
+PRIMARY = ("blank_56", "clutter_8")  # whose accuracy is claimed
 
 
 @torch.no_grad()
@@ -81,7 +81,7 @@ def survey(model: MapClassifier, test: Split, baseline: MapClassifier | None, pr
     look = looker(model, precision)
     claimed, some = head_of(test, CLAIMED), head_of(test, IN_DEPTH)
     numbers = evaluate(model, test.batches(BATCH)) | where_maps_lie(model, claimed, baseline)
-    for name in DISTURBANCES:
+    for name in CORRUPTIONS:
         numbers |= surroundings(model, look, claimed if name in PRIMARY else some, test, name)
     numbers |= of_two_digits(model, look, claimed, test, "apart")
     numbers |= of_two_digits(model, look, some, test, "overlapping")
@@ -137,8 +137,9 @@ def head_of(split: Split, count: int) -> Split:
 
 
 def where_maps_lie(model: MapClassifier, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
-    """The CAMs of digits as they are: area, and against the ink, which covers `ink` of an image, hottest_1, hottest_3,
-    hottest_10 and average_precision; ink_energy_small, of the map at an area of 3 %; ink_energy_of_baseline, of the
+    """The CAMs of digits as they are: area, and against the ink, which covers `ink` of an image, top_precision_1,
+    top_precision_3, top_precision_10 and average_precision; ink_energy_small, of the map at an area of 3 %;
+    ink_energy_of_baseline, of the
     baseline's map at the area of this network's; and pointing_game_own and pointing_game_of_another, with the map of
     the next image.
     """
@@ -154,7 +155,7 @@ def where_maps_lie(model: MapClassifier, split: Split, baseline: MapClassifier |
         "pointing_game_of_another": peak_inside(maps.roll(1, 0), ink).mean(),
     }
     for percent in (1, 3, 10):
-        numbers[f"hottest_{percent}"] = precision_of_hottest(maps, ink, percent / 100).mean()
+        numbers[f"hottest_{percent}"] = top_precision(maps, ink, percent / 100).mean()
     if baseline is not None:
         control = sharpened(true_cams(baseline, split), area.item())
         numbers["ink_energy_of_baseline"] = ink_energy(control, images).mean()
@@ -168,11 +169,11 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
     the cells of a plain digit; NAME_cleared, the same of what the features are above those of a blank field;
     NAME_hottest, the share of the CAM's hottest 10 % in the box of the digit's ink, where the digit is in the middle.
     """
-    found: dict[str, list[Tensor]] = {"": [], "_sum": [], "_cleared": [], "_hottest": []}
+    found: dict[str, list[Tensor]] = {"": [], "_sum": [], "_cleared": [], "_top_positions": []}
     probs = []
     blanks: dict[int, Tensor] = {}
     for digits, numbers, labels in numbered(split):
-        pictures = DISTURBANCES[name](digits, numbers, pool.images)
+        pictures = CORRUPTIONS[name](digits, numbers, pool.images)
         side = pictures.shape[-1]
         logits, features = look(pictures.float() / 255)
         probs.append(logits.softmax(1))
@@ -187,7 +188,7 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
                 found[how].append(model.head(pooled).argmax(1) == labels)
         if name != "shift":
             places = inside(ink_boxes(on_field(digits, side)), side, side)
-            found["_hottest"].append(precision_of_hottest(cam(features, model.head.weight, labels), places, HOT))
+            found["_top_positions"].append(top_precision(cam(features, model.head.weight, labels), places, HOT))
     result = {f"{name}{how}": torch.cat(values).float().mean().item() for how, values in found.items() if values}
     return result | {f"{name}_calibration": calibration_error(torch.cat(probs), split.labels)}
 
@@ -206,22 +207,22 @@ def of_two_digits(model: MapClassifier, look: Look, split: Split, pool: Split, n
         own, other = (inside(box, FIELD, FIELD) for box in both.boxes.unbind(1))
         class_map = cam(features, model.head.weight, labels)
         contrast = contrastive_cam(features, model.head.weight, *both.labels.unbind(1))
-        found["own"].append(share_of_hottest(class_map, own, other, HOT))
-        found["contrast"].append(share_of_hottest(contrast, own, other, HOT))
+        found["own"].append(share_of_top(class_map, own, other, HOT))
+        found["contrast"].append(share_of_top(contrast, own, other, HOT))
         found["peak"].append(peak_inside(class_map, own & ~other))
         found["top"].append((logits.topk(2).indices.sort(1).values == both.labels.sort(1).values).all(1))
     return {f"{name}_{what}": torch.cat(values).float().mean().item() for what, values in found.items()}
 
 
 def faithfulness(model: MapClassifier, look: Look, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
-    """deletion and insertion by the network's own CAM, and by orders of pixels that it has not made: random, a blob
-    amid the ink, blurred ink, and the CAM of the baseline.
+    """deletion and insertion by the network's own CAM, and by orders of pixels that it has not made: random, a centred
+    Gaussian, blurred ink, and the CAM of the baseline.
     """
     images = pixels(split)
     orders = {
         "": true_cams(model, split),
         "_random": words(0, torch.arange(len(images)), RANDOM_ORDER, DIGIT * DIGIT).view(-1, DIGIT, DIGIT).float(),
-        "_blob": blob(images),
+        "_blob": centre_prior(images),
         "_blurred": F.avg_pool2d(images, 5, 1, 2)[:, 0],
     }
     if baseline is not None:

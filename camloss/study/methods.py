@@ -1,6 +1,6 @@
 """Ways to train that CAM-loss has to be compared with: what else could give the same result, one entry each.
 
-A way is cross-entropy plus `alpha` times one term of the features, the head's weight and the labels; at most the
+A method is cross-entropy plus `alpha` times one term of the features, the head's weight and the labels; at most the
 pooling or the images differ besides. The warm-up is the twins': until it ends, those that share both are one network.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.digits.corruptions import among_scraps
+from camloss.digits.corruptions import among_clutter
 from camloss.losses import CAMLoss, LossTerms, cam_distance
 from camloss.maps import caam, cam, min_max_normalize
 from camloss.models import Pooling
@@ -110,30 +110,30 @@ def feature_size(features: Tensor, _weight: Tensor, _targets: Tensor) -> Tensor:
     return features.float().abs().mean()
 
 
-def put_among_scraps(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A batch (B, 1, 28, 28) in [0, 1] as (B, 1, 40, 40): each image among eight scraps of the others."""
+def put_among_clutter(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A batch (B, 1, 28, 28) in [0, 1] as (B, 1, 40, 40): each image among eight clutter of the others."""
     (number,) = torch.randint(2**31, (1,), generator=generator, device=images.device).tolist()
     grey = (images * 255).round().to(torch.uint8).cpu()
-    return among_scraps(grey, number + torch.arange(len(grey)), grey, side=40).to(images) / 255
+    return among_clutter(grey, number + torch.arange(len(grey)), grey, side=40).to(images) / 255
 
 
 def _apart(class_map: Tensor, agnostic_map: Tensor) -> Tensor:
     return (min_max_normalize(agnostic_map) - min_max_normalize(class_map)).abs().mean()
 
 
-Role = Literal["baseline", "dose", "control", "variant", "reference"]
+Kind = Literal["baseline", "alpha_sweep", "control", "variant", "reference"]
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to train."""
+class Method:
+    """One method to train."""
 
     loss: Callable[[float], CAMLoss]
     """From the alpha of an epoch to what is learnt in it."""
     title: str = ""
-    role: Role = "control"
-    """`dose`: CAM-loss at one alpha; `control`: agrees on nothing that the class has evidence for; `variant`: agrees in
-    another manner; `reference`: has seen in training what the others meet in the measure."""
+    kind: Kind = "control"
+    """`alpha_sweep`: CAM-loss at one alpha; `control`: agrees on nothing that the class has evidence for;
+    `variant`: agrees in another manner; `reference`: has seen in training what the others meet in the measure."""
     alpha: float = 3.0
     seeds: int = 3
     early: bool = False
@@ -151,17 +151,17 @@ class Way:
         return {"loss": self.loss, "pooling": self.pooling, "vary": self.vary}
 
 
-def dose(alpha: float, early: bool = False) -> Way:
-    return Way(CAMLoss, f"CAM-loss at alpha {alpha:g}", "dose", alpha, seeds=5, early=early)
+def alpha_sweep(alpha: float, early: bool = False) -> Method:
+    return Method(CAMLoss, f"CAM-loss at alpha {alpha:g}", "alpha_sweep", alpha, seeds=5, early=early)
 
 
-def of_term(term: Term, title: str, role: Role = "control") -> Way:
-    return Way(lambda alpha: TermLoss(alpha, term), title, role)
+def of_term(term: Term, title: str, kind: Kind = "control") -> Method:
+    return Method(lambda alpha: TermLoss(alpha, term), title, kind)
 
 
-def of_area(map_of: MapOf, title: str) -> Way:
+def of_area(map_of: MapOf, title: str) -> Method:
     term = area_of(map_of)
-    return Way(lambda alpha: TermLoss(alpha, term), title, alpha=1.0, seeds=5, early=True, matched=map_of)
+    return Method(lambda alpha: TermLoss(alpha, term), title, alpha=1.0, seeds=5, early=True, matched=map_of)
 
 
 def cross_entropy(_alpha: float) -> CAMLoss:
@@ -170,20 +170,20 @@ def cross_entropy(_alpha: float) -> CAMLoss:
 
 BASELINE = "ce"
 MATCHED_TO = "alpha-3"  # whose area the matched controls have
-WAYS: dict[str, Way] = {  # in the order of their worth
-    BASELINE: Way(cross_entropy, "cross-entropy", "baseline", alpha=0.0, seeds=5, early=True),
-    MATCHED_TO: dose(3.0, early=True),
-    "alpha-0.1": dose(0.1),
-    "alpha-0.3": dose(0.3),
-    "alpha-1": dose(1.0),
-    "alpha-10": dose(10.0, early=True),
-    "alpha-30": dose(30.0),
+METHODS: dict[str, Method] = {  # in the order of their worth
+    BASELINE: Method(cross_entropy, "cross-entropy", "baseline", alpha=0.0, seeds=5, early=True),
+    MATCHED_TO: alpha_sweep(3.0, early=True),
+    "alpha-0.1": alpha_sweep(0.1),
+    "alpha-0.3": alpha_sweep(0.3),
+    "alpha-1": alpha_sweep(1.0),
+    "alpha-10": alpha_sweep(10.0, early=True),
+    "alpha-30": alpha_sweep(30.0),
     "small-caam": of_area(any_caam, "a small CAAM"),
     "small-cam": of_area(true_cam, "a small CAM"),
     "wrong-class": of_term(wrong_class, "CAM of a wrong class"),
-    "max-pooling": Way(cross_entropy, "cross-entropy, maximum pooling", alpha=0.0, pooling="max"),
-    "ce-among-scraps": Way(
-        cross_entropy, "cross-entropy, trained among scraps", "reference", alpha=0.0, vary=put_among_scraps
+    "max-pooling": Method(cross_entropy, "cross-entropy, maximum pooling", alpha=0.0, pooling="max"),
+    "ce-among-clutter": Method(
+        cross_entropy, "cross-entropy, trained among clutter", "reference", alpha=0.0, vary=put_among_clutter
     ),
     "cam-side-stopped": of_term(cam_side_stopped, "no gradient through the CAM", "variant"),
     "caam-side-stopped": of_term(caam_side_stopped, "no gradient through the CAAM", "variant"),

@@ -36,7 +36,7 @@ from camloss.models import MapClassifier
 from camloss.pair import alone_in
 from camloss.split import Split
 from camloss.study.measures import FeaturesOn, choices, survey
-from camloss.study.methods import BASELINE, MATCHED_TO, WAYS, MapOf
+from camloss.study.methods import BASELINE, MATCHED_TO, METHODS, MapOf
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import pick_device
 from camloss.training.loop import train
@@ -60,19 +60,19 @@ class Study:
         """A name that changes with whatever all runs depend on."""
         return hashlib.sha256(json.dumps([self._common(), self.validation_size]).encode()).hexdigest()[:8]
 
-    def runs(self, ways: Sequence[str] = tuple(WAYS), seeds: Sequence[int] | None = None) -> list[str]:
-        """The names of all runs, the most valuable first: one seed of every way, then the ways that come early.
+    def runs(self, methods: Sequence[str] = tuple(METHODS), seeds: Sequence[int] | None = None) -> list[str]:
+        """The names of all runs, the most valuable first: one seed of every method, then the methods that come early.
 
         Args:
-            ways: names of `WAYS`.
-            seeds: of each way; by default as many as it is to have.
+            methods: names of `METHODS`.
+            seeds: of each method; by default as many as it is to have.
         """
         order = [
-            (0 if seed == 0 else 1 if WAYS[way].early else 2, seed, list(WAYS).index(way), way)
-            for way in ways
-            for seed in (range(WAYS[way].seeds) if seeds is None else seeds)
+            (0 if seed == 0 else 1 if METHODS[method].early else 2, seed, list(METHODS).index(method), method)
+            for method in methods
+            for seed in (range(METHODS[method].seeds) if seeds is None else seeds)
         ]
-        return [f"{way}-seed-{seed}" for _, seed, _, way in sorted(order)]
+        return [f"{method}-seed-{seed}" for _, seed, _, method in sorted(order)]
 
     def folder(self, run: str) -> Path:
         return self.config.output_dir / self.key / run
@@ -92,12 +92,12 @@ class Study:
 
     def train(self, run: str, data: MNISTData) -> None:
         """Train a run, or what is left of it, unless it is trained; another worker that trains it is waited for."""
-        way = way_of(run)
+        method = method_of(run)
         with alone_in(self.folder(run), wait=True):
             if self.is_trained(run):
                 return
-            config = self._config(run, self.strength(way, data))
-            found = self.folder(f"{way}-search/{config.alpha:g}") / WEIGHTS
+            config = self._config(run, self.strength(method, data))
+            found = self.folder(f"{method}-search/{config.alpha:g}") / WEIGHTS
             if found.is_file() and read_header(found)["training"]["config"] == as_json(config.record()):
                 write_atomically(self.folder(run) / WEIGHTS, found.read_bytes())
             else:
@@ -116,7 +116,7 @@ class Study:
             config, where = training["config"], training["environment"]
             model, baseline = self.model(run), self.baseline_of(run)
             record = {
-                "way": way_of(run),
+                "method": method_of(run),
                 "seed": config["seed"],
                 "config": config,
                 "validation_size": self.validation_size,
@@ -137,29 +137,29 @@ class Study:
     def model(self, run: str) -> MapClassifier:
         """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
         model = load_weights(self.folder(run) / WEIGHTS)
-        model.pooling = WAYS[way_of(run)].pooling or model.pooling
+        model.pooling = METHODS[method_of(run)].pooling or model.pooling
         model.features = FeaturesOn(pick_device(self.config.device), model.features)
         return model
 
-    def strength(self, way: str, data: MNISTData) -> float:
-        """The alpha of a way; that of a matched control is searched for once, on the validation images with seed 0."""
-        map_of = WAYS[way].matched
+    def strength(self, method: str, data: MNISTData) -> float:
+        """The alpha of a method; that of a matched control is searched for once, on validation images with seed 0."""
+        map_of = METHODS[method].matched
         if map_of is None:
-            return WAYS[way].alpha
-        path = self.records / "strength" / f"{way}.json"
-        with alone_in(self.folder(f"{way}-search"), wait=True):
+            return METHODS[method].alpha
+        path = self.records / "strength" / f"{method}.json"
+        with alone_in(self.folder(f"{method}-search"), wait=True):
             if not self._is_ours(path):
-                write_atomically(path, to_json(self._search(way, map_of, data)))
+                write_atomically(path, to_json(self._search(method, map_of, data)))
         return float(read_record(path)["strength"])
 
-    def _search(self, way: str, map_of: MapOf, data: MNISTData) -> dict[str, Any]:
+    def _search(self, method: str, map_of: MapOf, data: MNISTData) -> dict[str, Any]:
         goal = f"{MATCHED_TO}-seed-0"
         self.train(goal, data)
         target = mean_area(self.model(goal), map_of, data.validation)
         tries: dict[float, float] = {}  # strength: area
         while len(tries) < TRIES and not any(is_near(area, target) for area in tries.values()):
-            strength = next_strength(tries, target, WAYS[way].alpha)
-            attempt = f"{way}-search/{strength:g}"
+            strength = next_strength(tries, target, METHODS[method].alpha)
+            attempt = f"{method}-search/{strength:g}"
             if not self.is_trained(attempt):
                 self._train(self._config(attempt, strength), attempt, data)
             tries[strength] = mean_area(self.model(attempt), map_of, data.validation)
@@ -174,11 +174,18 @@ class Study:
         }
 
     def _train(self, config: TrainConfig, name: str, data: MNISTData) -> None:
-        way = way_of(name)
-        twin = train(config, way, data, log=lambda line: tqdm.write(f"{name}: {line}"), **WAYS[way].training)
-        record = {"way": way, "config": config.record(), "history": twin.history, "environment": twin.environment}
-        save_checkpoint(twin.model, config.output_dir, record)
-        TrainingState(config, way).discard()
+        method = method_of(name)
+        trained = train(
+            config, method, data, log=lambda line: tqdm.write(f"{name}: {line}"), **METHODS[method].training
+        )
+        record = {
+            "method": method,
+            "config": config.record(),
+            "history": trained.history,
+            "environment": trained.environment,
+        }
+        save_checkpoint(trained.model, config.output_dir, record)
+        TrainingState(config, method).discard()
 
     def _config(self, run: str, alpha: float) -> TrainConfig:
         seed = int(run.rpartition("-seed-")[2]) if "-seed-" in run else 0
@@ -211,7 +218,7 @@ def read_record(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def way_of(run: str) -> str:
+def method_of(run: str) -> str:
     """ "alpha-3-seed-0" -> "alpha-3"."""
     for mark in ("-seed-", "-search/"):
         if mark in run:

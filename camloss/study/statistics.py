@@ -7,52 +7,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from camloss.study.methods import BASELINE, WAYS
+from camloss.study.methods import BASELINE, METHODS
 from camloss.study.runs import read_record
 
 LEVEL = 0.05
 SEEDS = 5  # at least, for a claim
 COST = 0.001  # of validation accuracy, that a chosen alpha may lose
 CLAIMS = {  # what is claimed of the chosen alpha, and the measure that it is claimed of
-    "It reads digits among scraps": "scraps_8",
+    "It reads digits among clutter": "clutter_8",
     "It reads digits on a larger field": "blank_56",
-    "Its maps lie on the ink": "hottest_10",
+    "Its maps lie on the ink": "top_precision_10",
     "Its maps tell two digits apart": "apart_own",
 }
-ALPHAS = sorted((name for name, way in WAYS.items() if way.role == "dose"), key=lambda name: WAYS[name].alpha)
+ALPHAS = sorted(
+    (name for name, method in METHODS.items() if method.kind == "alpha_sweep"), key=lambda name: METHODS[name].alpha
+)
 Split = Literal["validation", "test"]
 Values = Mapping[int, float]
 """One number a seed."""
 
 
 class Records:
-    """The records of one length of runs: numbers by way and seed."""
+    """The records of one length of runs: numbers by method and seed."""
 
     def __init__(self, folder: Path) -> None:
         records = [read_record(path) for path in sorted(folder.glob("*.json"))]
-        self.runs: dict[str, dict[int, dict[str, Any]]] = {way: {} for way in WAYS}
+        self.runs: dict[str, dict[int, dict[str, Any]]] = {method: {} for method in METHODS}
         for record in records:
-            if record["way"] in WAYS:
-                self.runs[record["way"]][record["seed"]] = record
+            if record["method"] in METHODS:
+                self.runs[record["method"]][record["seed"]] = record
         self.strengths = {path.stem: read_record(path) for path in sorted((folder / "strength").glob("*.json"))}
 
     @property
-    def ways(self) -> list[str]:
-        """Those with at least one run, in the order of `WAYS`."""
-        return [way for way, seeds in self.runs.items() if seeds]
+    def methods(self) -> list[str]:
+        """Those with at least one run, in the order of `METHODS`."""
+        return [method for method, seeds in self.runs.items() if seeds]
 
-    def values(self, way: str, measure: str, split: Split = "test") -> dict[int, float]:
+    def values(self, method: str, measure: str, split: Split = "test") -> dict[int, float]:
         """By seed; of those runs that have the measure."""
-        found = {seed: record[split] for seed, record in sorted(self.runs[way].items())}
+        found = {seed: record[split] for seed, record in sorted(self.runs[method].items())}
         return {seed: numbers[measure] for seed, numbers in found.items() if measure in numbers}
 
-    def difference(self, way: str, other: str, measure: str) -> "Difference | None":
-        return paired(self.values(way, measure), self.values(other, measure))
+    def difference(self, method: str, other: str, measure: str) -> "Difference | None":
+        return paired(self.values(method, measure), self.values(other, measure))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean over the seeds that two ways share, with its 95 % interval; the latter is nan for one seed."""
+    """A mean over the seeds that two methods share, with its 95 % interval; the latter is nan for one seed."""
 
     mean: float
     low: float
@@ -68,7 +70,7 @@ class Difference:
 
 
 def paired(one: Values, other: Values) -> Difference | None:
-    """The differences of two ways, seed by seed; None if they share no seed."""
+    """The differences of two methods, seed by seed; None if they share no seed."""
     differences = [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
     if not differences:
         return None
@@ -113,26 +115,28 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def chosen_alpha(records: Records) -> str | None:
-    """The way with the alpha that the protocol's rule picks on the validation images.
+    """The method with the alpha that the protocol's rule picks on the validation images.
 
     None where no alpha is good enough, or as long as one, or the baseline, lacks seeds.
     """
-    if any(len(records.runs[way]) < WAYS[way].seeds for way in (BASELINE, *ALPHAS)):
+    if any(len(records.runs[method]) < METHODS[method].seeds for method in (BASELINE, *ALPHAS)):
         return None
-    cheap = {way: dose for way, dose in doses(records).items() if dose.is_cheap}
+    cheap = {method: alpha_sweep for method, alpha_sweep in alpha_sweep(records).items() if alpha_sweep.is_cheap}
     if not cheap:
         return None
-    best = max(cheap.values(), key=lambda dose: dose.among_scraps)
-    return next(way for way, dose in cheap.items() if dose.among_scraps >= best.among_scraps - best.error)
+    best = max(cheap.values(), key=lambda alpha_sweep: alpha_sweep.among_clutter)
+    return next(
+        method for method, alpha_sweep in cheap.items() if alpha_sweep.among_clutter >= best.among_clutter - best.error
+    )
 
 
 @dataclass(frozen=True)
-class Dose:
+class AlphaSweep:
     """What an alpha is chosen by: means over its seeds, on the validation images."""
 
     cost: float
     """Accuracy on plain digits that cross-entropy has more."""
-    among_scraps: float
+    among_clutter: float
     error: float
     """Standard error of the latter."""
 
@@ -141,26 +145,26 @@ class Dose:
         return self.cost <= COST
 
 
-def doses(records: Records) -> dict[str, Dose]:
+def alpha_sweep(records: Records) -> dict[str, AlphaSweep]:
     """Of every alpha that has a run, the smallest first; empty without a run of cross-entropy."""
     plain = records.values(BASELINE, "accuracy", "validation")
     found = {}
-    for way in ALPHAS:
-        if plain and records.runs[way]:
-            accuracy, scraps = (records.values(way, measure, "validation") for measure in ("accuracy", "scraps_8"))
+    for method in ALPHAS:
+        if plain and records.runs[method]:
+            accuracy, clutter = (records.values(method, measure, "validation") for measure in ("accuracy", "clutter_8"))
             cost = statistics.mean(plain.values()) - statistics.mean(accuracy.values())
-            found[way] = Dose(cost, *mean_and_error(list(scraps.values())))
+            found[method] = AlphaSweep(cost, *mean_and_error(list(clutter.values())))
     return found
 
 
 def strongest_control(records: Records, measure: str) -> str | None:
     """The control with the best mean of a measure on the validation images."""
     means = {
-        way: statistics.mean(values.values())
-        for way in records.ways
-        if WAYS[way].role == "control" and (values := records.values(way, measure, "validation"))
+        method: statistics.mean(values.values())
+        for method in records.methods
+        if METHODS[method].kind == "control" and (values := records.values(method, measure, "validation"))
     }
-    return max(means, key=lambda way: means[way]) if means else None
+    return max(means, key=lambda method: means[method]) if means else None
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
@@ -191,17 +195,17 @@ class Claim:
         return "shown" if shown else "open"
 
 
-def claims(records: Records, way: str, controls: Mapping[str, str | None]) -> list[Claim]:
-    """The primary claims of a way.
+def claims(records: Records, method: str, controls: Mapping[str, str | None]) -> list[Claim]:
+    """The primary claims of a method.
 
     Args:
-        way: that of the chosen alpha.
+        method: that of the chosen alpha.
         controls: the strongest control by measure.
     """
     pairs = {
         measure: (
-            records.difference(way, BASELINE, measure),
-            None if (control := controls[measure]) is None else records.difference(way, control, measure),
+            records.difference(method, BASELINE, measure),
+            None if (control := controls[measure]) is None else records.difference(method, control, measure),
         )
         for measure in CLAIMS.values()
     }

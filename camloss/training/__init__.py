@@ -1,1 +1,1 @@
-"""Making twins: the recipe, the loop, and what is measured of the result."""
+"""Making pair: the recipe, the loop, and what is measured of the result."""

@@ -46,9 +46,9 @@ class TrainConfig:
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
     alpha: float = option(10.0, "weight of L_cam in the cam twin")
-    warmup_epochs: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
+    alpha_start_epoch: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: float = option(0.6, "how far size, slant, rotation, place and stroke width of the images vary; 0: not")
-    hands: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
+    synthetic: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
@@ -80,13 +80,13 @@ class TrainConfig:
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
         if not 0 <= self.augment <= 1:
             raise CamlossError(f"augment is {self.augment}; expected 0 (no variation) to 1")
-        for name in ("warmup_epochs", "hands"):
+        for name in ("alpha_start_epoch", "synthetic"):
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
     def alpha_at(self, epoch: int) -> float:
         """Alpha in an epoch (counted from 0): the only thing in which the twins differ; cross-entropy takes none."""
-        return self.alpha if epoch >= self.warmup_epochs else 0.0
+        return self.alpha if epoch >= self.alpha_start_epoch else 0.0
 
     def learning_rate_at(self, progress: float) -> float:
         """The learning rate when a share of the run in [0, 1) is done: up over the first fifth, then down to 0."""
@@ -115,9 +115,9 @@ RECIPES: dict[str, TrainConfig] = {
         learning_rate=1e-4,
         weight_decay=0.0,
         alpha=3.0,
-        warmup_epochs=10,
+        alpha_start_epoch=10,
         augment=0.0,
-        hands=0,
+        synthetic=0,
         precision="float32",
     ),
 }

@@ -1,4 +1,4 @@
-"""One training loop for both twins: cross-entropy alone (`ce`) and CAM-loss (`cam`); they differ in alpha only.
+"""One training loop for both pair: cross-entropy alone (`ce`) and CAM-loss (`cam`); they differ in alpha only.
 
 Everything random in an epoch comes from generators seeded with (seed, epoch), so that the twins see the same images in
 the same order, and a run that was interrupted continues exactly where its last whole epoch ended.
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from camloss.data.augment import Augmentation
 from camloss.data.mnist import MNISTData
-from camloss.data.synthetic_digits import draw_hands
+from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.epoch_snapshots import Snapshot, snapshot_epochs, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import CAMLoss
@@ -44,7 +44,7 @@ def train(
     loss: Callable[[float], CAMLoss] | None = None,
     pooling: Pooling | None = None,
     vary: Callable[[Tensor, torch.Generator], Tensor] | None = None,
-) -> "TrainedTwin":
+) -> "TrainedModel":
     """Train one twin, or a control of the study.
 
     After each epoch its whole state goes to `output_dir/.resume/VARIANT.safetensors`; with `config.resume`, training
@@ -67,7 +67,7 @@ def train(
     loss = loss or VARIANTS[variant].loss
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    train_split = data.train.joined(draw_hands(config.hands, config.seed)).to(device)
+    train_split = data.train.joined(draw_synthetic_digits(config.synthetic, config.seed)).to(device)
     validation = data.validation.to(device)
     model = initial_model(config, pooling).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
@@ -122,7 +122,7 @@ def train(
             "seconds": seconds,
         }
         history.append(entry)
-        if epoch + 1 in snapshot_epochs(config.epochs, config.warmup_epochs):
+        if epoch + 1 in snapshot_epochs(config.epochs, config.alpha_start_epoch):
             snapshots[epoch + 1] = snapshot_of(model)
         if not config.dry_run:
             state.save(model, optimizer, history, snapshots)
@@ -130,11 +130,11 @@ def train(
             f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
             f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
         )
-    return TrainedTwin(model.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
+    return TrainedModel(model.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
 
 
 @dataclass(frozen=True)
-class TrainedTwin:
+class TrainedModel:
     """A trained model in eval mode on the CPU, one entry an epoch, snapshots by epoch, and where it was trained."""
 
     model: MapClassifier
@@ -154,7 +154,7 @@ def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapCla
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """Generators for the order of the images and for their augmentation, the same for both twins."""
+    """Generators for the order of the images and for their augmentation, the same for both pair."""
     order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
     return (
         torch.Generator().manual_seed(int(order_seed)),

@@ -1,4 +1,4 @@
-"""Doubt fitted on a small data set, kept by a checkpoint, and what is measured of it."""
+"""OODScore fitted on a small data set, kept by a checkpoint, and what is measured of it."""
 
 from pathlib import Path
 
@@ -9,23 +9,23 @@ from tiny_mnist import write_tiny_mnist
 from camloss import build_model, explain, load_checkpoint, preprocess_sketch, save_checkpoint
 from camloss.data.mnist import MNISTData, load_mnist
 from camloss.data.ood_fitting import (
-    DOUBTED,
+    FLAGGED,
     PAGE,
     RAW,
     as_the_page_reads,
     auroc,
     compare_rules,
     compare_scores,
-    doubts,
-    fit_doubt,
-    measure_doubt,
-    pair_doubts,
+    fit_ood_score,
+    measure_ood_score,
+    ood_scores,
+    pair_ood_scores,
     unnoticed,
 )
-from camloss.data.synthetic_digits import draw_hands
-from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_nondigits
+from camloss.data.synthetic_digits import draw_synthetic_digits
+from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_ood_drawings
 from camloss.models import MapClassifier
-from camloss.pair import Twins
+from camloss.pair import Pair
 from camloss.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
 def model(data: MNISTData) -> MapClassifier:
     torch.manual_seed(0)
     model = build_model("sketch_cnn").eval()
-    fit_doubt(model, data.train, as_the_page_reads(data.train))
+    fit_ood_score(model, data.train, as_the_page_reads(data.train))
     return model
 
 
@@ -61,7 +61,7 @@ def test_the_page_reads_digits_with_its_own_pen(data: MNISTData) -> None:
 @pytest.fixture(scope="module")
 def drawn() -> Split:
     """Digits of which no two are alike."""
-    return draw_hands(2, seed=0)
+    return draw_synthetic_digits(2, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -74,37 +74,37 @@ def test_the_threshold_is_set_on_digits_as_the_page_reads_them(
 ) -> None:
     torch.manual_seed(0)
     model = build_model("sketch_cnn").eval()
-    for some in (DOUBTED, 0.1):
-        monkeypatch.setattr("camloss.data.ood_fitting.DOUBTED", some)
-        fit_doubt(model, drawn, read)
-        found = doubts(model, read.images.float() / 255)
+    for some in (FLAGGED, 0.1):
+        monkeypatch.setattr("camloss.data.ood_fitting.FLAGGED", some)
+        fit_ood_score(model, drawn, read)
+        found = ood_scores(model, read.images.float() / 255)
         assert float((found >= 0.5).float().mean()) == pytest.approx(some, abs=1.01 / len(read))
 
 
 def test_few_digits_are_doubted_for_the_sake_of_drawings_that_are_none() -> None:
-    assert 0 < DOUBTED <= 0.005
+    assert 0 < FLAGGED <= 0.005
 
 
 def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
     """Blank, noise and houses; what the examples of digits get is in tests/page/test_examples.py."""
-    models = Twins.load(ROOT / "checkpoints").models
+    models = Pair.load(ROOT / "checkpoints").models
     for family in ("blank", "noise", "house"):
-        found = pair_doubts(models, draw_nondigits(family, 40, seed=0))
+        found = pair_ood_scores(models, draw_ood_drawings(family, 40, seed=0))
         assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family
 
 
 def test_a_checkpoint_keeps_the_doubt(model: MapClassifier, data: MNISTData, tmp_path: Path) -> None:
     again = load_checkpoint(save_checkpoint(model, tmp_path / "ce"))
     images = data.test.images[:20].float() / 255
-    doubt = explain(again, images).doubt
-    assert doubt is not None
-    assert torch.equal(doubt, explain(model, images).doubt)  # type: ignore[arg-type]
-    assert doubt.shape == (20,)
+    ood_score = explain(again, images).ood_score
+    assert ood_score is not None
+    assert torch.equal(ood_score, explain(model, images).ood_score)  # type: ignore[arg-type]
+    assert ood_score.shape == (20,)
 
 
 def test_a_checkpoint_of_before_has_none(tmp_path: Path) -> None:
     fresh = build_model("sketch_cnn").eval()
-    assert explain(load_checkpoint(save_checkpoint(fresh, tmp_path / "ce")), torch.rand(1, 1, 28, 28)).doubt is None
+    assert explain(load_checkpoint(save_checkpoint(fresh, tmp_path / "ce")), torch.rand(1, 1, 28, 28)).ood_score is None
 
 
 def test_auroc_counts_pairs() -> None:
@@ -121,18 +121,18 @@ def test_the_page_doubts_where_either_network_does(drawn: Split, read: Split) ->
     for seed, name in enumerate(("ce", "cam")):
         torch.manual_seed(seed)
         models[name] = build_model("sketch_cnn").eval()
-        fit_doubt(models[name], drawn, read)
+        fit_ood_score(models[name], drawn, read)
     images = read.images.float() / 255
-    found = pair_doubts(models, images)
+    found = pair_ood_scores(models, images)
     assert set(found) == {"ce", "cam", PAGE}
-    ours, theirs = (doubts(model, images) for model in models.values())
+    ours, theirs = (ood_scores(model, images) for model in models.values())
     assert torch.equal(found[PAGE], torch.maximum(ours, theirs))
     assert not torch.equal(ours, theirs)
 
 
 def test_everything_is_measured(model: MapClassifier, data: MNISTData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camloss.data.ood_fitting.PER_FAMILY", 5)
-    measured = measure_doubt({"ce": model}, {"digits": data.train}, data.test)
+    measured = measure_ood_score({"ce": model}, {"digits": data.train}, data.test)
     assert set(measured) == {"ce", PAGE}
     assert measured["ce"] == measured[PAGE]  # of one network
     rows = measured["ce"]
@@ -158,4 +158,4 @@ def test_what_chose_the_score_and_the_rule(
     assert all(0 <= row["ce"] <= 1 for row in scores.values())
     rules = compare_rules({"ce": model, "cam": model}, drawn, {"digits": read}, 0.1)
     assert all(row["digits"] == pytest.approx(0.1, abs=1.01 / len(read)) for row in rules.values())
-    assert rules["both doubt"] == rules["either doubts (shipped)"]  # of two that are one
+    assert rules["both doubt"] == rules["either ood_scores (shipped)"]  # of two that are one

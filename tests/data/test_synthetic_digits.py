@@ -3,11 +3,11 @@ import random
 import pytest
 import torch
 
-from camloss.data.synthetic_digits import FAMILIES, draw_hands
+from camloss.data.synthetic_digits import FAMILIES, draw_synthetic_digits
 
 
 def test_every_family_is_drawn_and_labelled() -> None:
-    drawn = draw_hands(3, seed=0)
+    drawn = draw_synthetic_digits(3, seed=0)
     assert drawn.images.shape == (3 * len(FAMILIES), 1, 28, 28)
     assert drawn.images.dtype == torch.uint8
     assert drawn.labels.tolist() == [label for label, _ in FAMILIES.values() for _ in range(3)]
@@ -15,33 +15,33 @@ def test_every_family_is_drawn_and_labelled() -> None:
 
 
 def test_none_is_fine() -> None:
-    assert draw_hands(0, seed=0).images.shape == (0, 1, 28, 28)
-    assert draw_hands(2, seed=0, families=()).labels.dtype == torch.int64
+    assert draw_synthetic_digits(0, seed=0).images.shape == (0, 1, 28, 28)
+    assert draw_synthetic_digits(2, seed=0, families=()).labels.dtype == torch.int64
 
 
 def test_a_family_left_out_changes_no_other() -> None:
     kept = [name for name in FAMILIES if name != "1 with a flag"]
     place = list(FAMILIES).index("1 with a flag")
-    whole, rest = draw_hands(2, seed=1), draw_hands(2, seed=1, families=kept)
+    whole, rest = draw_synthetic_digits(2, seed=1), draw_synthetic_digits(2, seed=1, families=kept)
     assert torch.equal(torch.cat([whole.images[: 2 * place], whole.images[2 * place + 2 :]]), rest.images)
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
-    first = draw_hands(2, seed=1).images
+    first = draw_synthetic_digits(2, seed=1).images
     random.seed(5)
     torch.manual_seed(5)
-    assert torch.equal(first, draw_hands(2, seed=1).images)
-    assert not torch.equal(first, draw_hands(2, seed=2).images)
+    assert torch.equal(first, draw_synthetic_digits(2, seed=1).images)
+    assert not torch.equal(first, draw_synthetic_digits(2, seed=2).images)
 
 
 def test_no_two_drawings_are_alike() -> None:
-    images = draw_hands(40, seed=0).images
+    images = draw_synthetic_digits(40, seed=0).images
     assert len(torch.unique(images.flatten(1), dim=0)) == len(images)
 
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    return draw_hands(100, seed=0).images[:, 0].float() / 255  # more than are drawn at once
+    return draw_synthetic_digits(100, seed=0).images[:, 0].float() / 255  # more than are drawn at once
 
 
 def test_digits_lie_in_mnists_box(images: torch.Tensor) -> None:

@@ -20,17 +20,17 @@ from starlette.routing import Route
 from camloss.demo.browser_weights import weight_routes
 from camloss.demo.web_files import files_in, web_route
 from camloss.errors import CamlossError
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 Run = Callable[[str, Any], Any]
 MINI_BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 
 
 @contextmanager
-def site(pairs: Mapping[str, Twins]) -> Iterator[str]:
+def site(pairs: Mapping[str, Pair]) -> Iterator[str]:
     """The page's modules and the weights of these pairs on a free port of this machine; gives the address."""
 
-    def twins_of(networks: str | None) -> Twins:
+    def pair_of(networks: str | None) -> Pair:
         if networks is None or networks not in pairs:
             raise CamlossError(f"no pair {networks}")
         return pairs[networks]
@@ -38,7 +38,7 @@ def site(pairs: Mapping[str, Twins]) -> Iterator[str]:
     async def empty(_: Request) -> Response:
         return HTMLResponse("<!doctype html><title>modules</title>")
 
-    app = Starlette(routes=[Route("/", empty), *weight_routes(twins_of), web_route(files_in())])
+    app = Starlette(routes=[Route("/", empty), *weight_routes(pair_of), web_route(files_in())])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from camloss import build_model  # noqa: E402
 from camloss.demo import inference  # noqa: E402
 from camloss.digits.pendigits import render_strokes  # noqa: E402
-from camloss.pair import VARIANTS, Twins  # noqa: E402
+from camloss.pair import VARIANTS, Pair  # noqa: E402
 
 
 def drawings() -> list[Strokes]:
@@ -42,12 +42,12 @@ def picture_of(strokes: Strokes) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def untrained(arch: str) -> Twins:
+def untrained(arch: str) -> Pair:
     models = {}
     for seed, variant in enumerate(VARIANTS):
         torch.manual_seed(seed)
         models[variant] = build_model(arch).eval()
-    return Twins(models, "", "")
+    return Pair(models, "", "")
 
 
 def answers() -> dict[str, list[dict[str, Any]]]:

@@ -9,24 +9,24 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from torch import nn
 from torch.nn import functional as F
-from untrained import write_snapshots, write_twins
+from untrained import write_pair, write_snapshots
 
 from camloss.demo.browser_weights import fold, for_lanes, snapshot_file, weight_file, weight_routes
 from camloss.demo.pairs import load_for_page
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, build_model
-from camloss.ood import Doubt
-from camloss.pair import Twins
+from camloss.ood import OODScore
+from camloss.pair import Pair
 
 
 @pytest.fixture
-def client(twins: Twins) -> TestClient:
-    def twins_of(networks: str | None) -> Twins:
+def client(pair: Pair) -> TestClient:
+    def pair_of(networks: str | None) -> Pair:
         if networks != "pair":
             raise CamlossError("unknown networks")
-        return twins
+        return pair
 
-    return TestClient(Starlette(routes=[*weight_routes(twins_of)]))
+    return TestClient(Starlette(routes=[*weight_routes(pair_of)]))
 
 
 def test_folded_layers_compute_what_the_network_computes() -> None:
@@ -69,12 +69,12 @@ def test_what_the_kernel_does_not_know_is_not_folded(change: object) -> None:
     assert fold(model) is None
 
 
-def test_the_file_holds_both_twins_and_its_name_their_hash(client: TestClient, twins: Twins) -> None:
+def test_the_file_holds_both_twins_and_its_name_their_hash(client: TestClient, pair: Pair) -> None:
     told = client.get("/web/weights?networks=pair").json()
-    assert told["source"] == twins.source
+    assert told["source"] == pair.source
     answer = client.get(f"/web/weights/{told['file']}")
     assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == told["file"]
-    assert {name.partition(".")[0] for name in load(answer.content)} == set(twins.models)
+    assert {name.partition(".")[0] for name in load(answer.content)} == set(pair.models)
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.headers["content-encoding"] == "gzip"
     plain = client.get(f"/web/weights/{told['file']}", headers={"Accept-Encoding": "identity"})
@@ -93,8 +93,8 @@ def test_the_shipped_pair_is_light_enough() -> None:
 
 
 def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
-    twins = load_for_page(write_snapshots(write_twins(tmp_path)))
-    client = TestClient(Starlette(routes=[*weight_routes(lambda _: twins)]))
+    pair = load_for_page(write_snapshots(write_pair(tmp_path)))
+    client = TestClient(Starlette(routes=[*weight_routes(lambda _: pair)]))
     told = client.get("/web/weights").json()
     assert told["snapshots"]["epochs"] == [
         {"epoch": 1, "alpha": 0.0, "accuracy": {"ce": 0.97, "cam": 0.97}},
@@ -108,19 +108,19 @@ def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
     tensors = load(answer.content)
     assert {key.rpartition(".")[0].rsplit(".", 1)[0] for key in tensors} == {"1.ce", "1.cam", "2.ce", "2.cam"}
     assert {value.dtype for value in tensors.values()} == {torch.float16}
-    layers = fold(twins.snapshots[0].models["cam"])
+    layers = fold(pair.snapshots[0].models["cam"])
     assert layers is not None
     assert tensors["1.cam.3.weight"].equal(for_lanes(layers[3].weight).half())
 
 
-def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, twins: Twins) -> None:
-    assert snapshot_file(twins) is None
+def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, pair: Pair) -> None:
+    assert snapshot_file(pair) is None
     assert client.get("/web/weights?networks=pair").json()["snapshots"] is None
 
 
-def test_other_weights_have_another_name(tmp_path: Path, twins: Twins) -> None:
-    other = Twins.load(write_twins(tmp_path, seed=7))
-    one, two, again = weight_file(twins), weight_file(other), weight_file(twins)
+def test_other_weights_have_another_name(tmp_path: Path, pair: Pair) -> None:
+    other = Pair.load(write_pair(tmp_path, seed=7))
+    one, two, again = weight_file(pair), weight_file(other), weight_file(pair)
     assert one is not None
     assert two is not None
     assert one.name != two.name
@@ -134,12 +134,12 @@ def test_there_are_no_other_files(client: TestClient) -> None:
         assert client.get(f"/web/weights/{name}").status_code == 404
 
 
-def test_doubt_goes_along(tmp_path: Path) -> None:
-    doubting = Twins.load(write_twins(tmp_path))
-    doubting["cam"].doubt = doubt = Doubt(doubting["cam"].middle_channels, 10)
-    doubt.means.uniform_()
-    file = weight_file(doubting)
+def test_ood_score_goes_along(tmp_path: Path) -> None:
+    flagged = Pair.load(write_pair(tmp_path))
+    flagged["cam"].ood_score = ood_score = OODScore(flagged["cam"].middle_channels, 10)
+    ood_score.means.uniform_()
+    file = weight_file(flagged)
     assert file is not None
     tensors = load(file.plain)
-    assert torch.equal(tensors["cam.doubt.means"], doubt.means)
-    assert not any(name.startswith("ce.doubt") for name in tensors)
+    assert torch.equal(tensors["cam.ood_score.means"], ood_score.means)
+    assert not any(name.startswith("ce.ood_score") for name in tensors)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from camloss.demo import html_metadata
 from camloss.demo.web_files import WEB
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 
 def tags(page: str) -> dict[str, str]:
@@ -44,4 +44,4 @@ def test_the_pictures_are_small_and_of_the_pair_that_is_shipped(path: Path) -> N
     assert path.stat().st_size < 400_000
     with Image.open(path) as picture:
         assert picture.mode == "RGB"  # a palette would put bands into the maps
-        assert picture.info["Source"] == Twins.load(ROOT / "checkpoints").source
+        assert picture.info["Source"] == Pair.load(ROOT / "checkpoints").source

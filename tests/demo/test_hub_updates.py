@@ -11,22 +11,22 @@ from hub_faults import LOADING
 from hub_pair import CAM, REPO, push, same_weights
 from hub_server import Hub
 from page_server import PageServer
-from untrained import write_twins
+from untrained import write_pair
 
 from camloss import load_checkpoint
 from camloss.checkpoint import WEIGHTS
 from camloss.demo import hub_updates, inference
-from camloss.demo.hub_updates import ask_once, follow_hub, newest_twins
+from camloss.demo.hub_updates import ask_once, follow_hub, newest_pair
 from camloss.hub.pull import load_pair, pinned
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 pytest_plugins = ["hub_client"]
 
 
-def answers(twins: Twins, drawing: str) -> bool:
+def answers(pair: Pair, drawing: str) -> bool:
     """Whether the page gets a digit, and the line about its weights, from both for a drawing."""
-    answer = inference.answer(twins, drawing)
-    return {answer[twin]["digit"] for twin in ("ce", "cam")} <= set(range(10)) and answer["source"] == twins.source
+    answer = inference.answer(pair, drawing)
+    return {answer[twin]["digit"] for twin in ("ce", "cam")} <= set(range(10)) and answer["source"] == pair.source
 
 
 @pytest.mark.usefixtures("impatient")
@@ -34,59 +34,59 @@ def answers(twins: Twins, drawing: str) -> bool:
 def test_whatever_the_fault_the_bundled_twins_stay_and_the_page_says_why(
     hub: Hub, published: Path, drawing: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundled = Twins.load(published)
-    push(write_twins(published.parent / "newer", seed=5))
+    bundled = Pair.load(published)
+    push(write_pair(published.parent / "newer", seed=5))
     break_it, message = LOADING[name]
     break_it(hub)
     if "come back" in name:
         monkeypatch.setattr("huggingface_hub.utils._http.time", time)  # the client does sleep
-    twins, answered = ask_once(bundled, REPO, checkpoints_dir=published)
+    pair, answered = ask_once(bundled, REPO, checkpoints_dir=published)
     assert not answered
-    assert twins["ce"] is bundled["ce"]
-    assert twins["cam"] is bundled["cam"]
-    assert re.fullmatch(rf"bundled weights, sha256 [0-9a-f]{{7}} \(.*{message}.*\)", twins.source)
-    assert str(published.parent) not in twins.source
-    assert answers(twins, drawing)
+    assert pair["ce"] is bundled["ce"]
+    assert pair["cam"] is bundled["cam"]
+    assert re.fullmatch(rf"bundled weights, sha256 [0-9a-f]{{7}} \(.*{message}.*\)", pair.source)
+    assert str(published.parent) not in pair.source
+    assert answers(pair, drawing)
 
 
 def test_a_newer_pair_on_the_hub_is_taken(hub: Hub, published: Path) -> None:
-    newer = write_twins(published.parent / "newer", seed=5)
+    newer = write_pair(published.parent / "newer", seed=5)
     pins = push(newer)
-    twins = newest_twins(Twins.load(published), REPO, checkpoints_dir=published)
-    assert same_weights(twins["cam"], load_checkpoint(newer / "cam"))
-    assert twins.source == f"weights from the Hub, {CAM} {pins['cam'].revision[:7]}"
+    pair = newest_pair(Pair.load(published), REPO, checkpoints_dir=published)
+    assert same_weights(pair["cam"], load_checkpoint(newer / "cam"))
+    assert pair.source == f"weights from the Hub, {CAM} {pins['cam'].revision[:7]}"
     assert hub.requests.count(f"GET /api/models/{CAM}") == 1  # the one metadata call
 
 
 def test_the_same_pair_on_the_hub_is_not_downloaded(hub: Hub, published: Path) -> None:
-    bundled = Twins.load(published)
-    twins = newest_twins(bundled, REPO, checkpoints_dir=published)
-    assert twins["cam"] is bundled["cam"]
-    assert twins.source == f"{bundled.source}, same as {CAM} {pinned(published)['cam'].revision[:7]}"
+    bundled = Pair.load(published)
+    pair = newest_pair(bundled, REPO, checkpoints_dir=published)
+    assert pair["cam"] is bundled["cam"]
+    assert pair.source == f"{bundled.source}, same as {CAM} {pinned(published)['cam'].revision[:7]}"
     assert not [request for request in hub.requests if WEIGHTS in request]
 
 
 def test_weights_trained_since_the_last_push_are_newer_than_it(published: Path) -> None:
-    bundled = Twins.load(write_twins(published, seed=5))
-    twins = newest_twins(bundled, REPO, checkpoints_dir=published)
-    assert twins["cam"] is bundled["cam"]
-    assert twins.source == f"{bundled.source}, newer than {CAM} {pinned(published)['cam'].revision[:7]}"
-    asked_for = newest_twins(bundled, REPO, "main", published)
+    bundled = Pair.load(write_pair(published, seed=5))
+    pair = newest_pair(bundled, REPO, checkpoints_dir=published)
+    assert pair["cam"] is bundled["cam"]
+    assert pair.source == f"{bundled.source}, newer than {CAM} {pinned(published)['cam'].revision[:7]}"
+    asked_for = newest_pair(bundled, REPO, "main", published)
     assert not same_weights(asked_for["cam"], bundled["cam"])
 
 
 @pytest.mark.usefixtures("impatient")
 def test_where_the_hub_fails_a_newer_pair_in_the_cache_is_shown(hub: Hub, published: Path) -> None:
-    bundled = Twins.load(published)
-    newer = write_twins(published.parent / "newer", seed=5)
+    bundled = Pair.load(published)
+    newer = write_pair(published.parent / "newer", seed=5)
     pins = push(newer)
     load_pair(REPO)
     hub.fail("GET", "/api/models", 502)
-    twins, answered = ask_once(bundled, REPO, checkpoints_dir=published)
+    pair, answered = ask_once(bundled, REPO, checkpoints_dir=published)
     assert not answered
-    assert same_weights(twins["cam"], load_checkpoint(newer / "cam"))
-    assert twins.source.startswith(f"weights from the Hub, {CAM} {pins['cam'].revision[:7]} (cannot find the pair")
-    assert "the Hub is in trouble (502)" in twins.source
+    assert same_weights(pair["cam"], load_checkpoint(newer / "cam"))
+    assert pair.source.startswith(f"weights from the Hub, {CAM} {pins['cam'].revision[:7]} (cannot find the pair")
+    assert "the Hub is in trouble (502)" in pair.source
 
 
 def test_a_hub_that_failed_is_asked_again_until_it_answers(
@@ -101,8 +101,8 @@ def test_a_hub_that_failed_is_asked_again_until_it_answers(
             hub.faults.clear()
 
     monkeypatch.setattr(hub_updates, "sleep", wait)
-    bundled = Twins.load(published)
-    push(write_twins(published.parent / "newer", seed=5))
+    bundled = Pair.load(published)
+    push(write_pair(published.parent / "newer", seed=5))
     hub.fail("GET", "/api/models", 502)
     shown = follow_hub(bundled, published, REPO)
     wait_until_from_the_hub(shown)
@@ -114,13 +114,13 @@ def test_an_unforeseen_error_keeps_the_bundled_twins_too(published: Path, monkey
         raise KeyError("surprise")
 
     monkeypatch.setattr(hub_updates, "find_pins", surprise)
-    bundled = Twins.load(published)
+    bundled = Pair.load(published)
     assert ask_once(bundled, REPO)[0].source == f"{bundled.source} (KeyError while loading {REPO})"
 
 
 def test_the_page_shows_the_bundled_twins_until_those_of_the_hub_are_here(hub: Hub, published: Path) -> None:
-    bundled = Twins.load(published)
-    push(write_twins(published.parent / "newer", seed=5))
+    bundled = Pair.load(published)
+    push(write_pair(published.parent / "newer", seed=5))
     hub.fail("GET", f"{CAM}/resolve/.*{WEIGHTS}", "hang")
     shown = follow_hub(bundled, published, REPO)
     assert shown()["cam"] is bundled["cam"]
@@ -130,7 +130,7 @@ def test_the_page_shows_the_bundled_twins_until_those_of_the_hub_are_here(hub: H
     wait_until_from_the_hub(shown)
 
 
-def wait_until_from_the_hub(shown: Callable[[], Twins]) -> None:
+def wait_until_from_the_hub(shown: Callable[[], Pair]) -> None:
     deadline = time.monotonic() + 120
     while not shown().source.startswith(f"weights from the Hub, {CAM} "):
         assert time.monotonic() < deadline, shown().source
@@ -138,15 +138,15 @@ def wait_until_from_the_hub(shown: Callable[[], Twins]) -> None:
 
 
 def test_without_a_repository_nobody_is_asked(hub: Hub, published: Path) -> None:
-    bundled = Twins.load(published)
+    bundled = Pair.load(published)
     assert follow_hub(bundled, published, "")() is bundled
     assert hub.requests == []
 
 
 def test_the_page_takes_the_revision_that_is_asked_for(published: Path, tmp_path: Path, drawing: str) -> None:
     first = pinned(published)["cam"].revision
-    push(write_twins(published, seed=5))
-    push(write_twins(published, seed=6))
+    push(write_pair(published, seed=5))
+    push(write_pair(published, seed=6))
     page = PageServer(
         tmp_path / "log.txt",
         CAMLOSS_CHECKPOINTS=str(published),

@@ -20,7 +20,7 @@ from camloss.demo.safe_images import MAX_TEXT
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, write_strokes
 from camloss.metrics import ink_energy
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 
 def numbers(text: str, low: float = 0.0) -> torch.Tensor:
@@ -28,11 +28,11 @@ def numbers(text: str, low: float = 0.0) -> torch.Tensor:
     return low + torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8) / 254 * (1 - low)
 
 
-def test_look_says_what_explain_says(twins: Twins) -> None:
-    answer = inference.answer(twins, SEVEN, class_idx=3, other_idx=5)
+def test_look_says_what_explain_says(pair: Pair) -> None:
+    answer = inference.answer(pair, SEVEN, class_idx=3, other_idx=5)
     sketch = prepare_sketch(drawn())
     assert sketch is not None
-    for variant, model in (("ce", twins["ce"]), ("cam", twins["cam"])):
+    for variant, model in (("ce", pair["ce"]), ("cam", pair["cam"])):
         said, truth = answer[variant], explain(model, sketch.pixels, 3, 5)
         assert said["class_idx"] == 3
         assert said["other_idx"] == 5
@@ -43,16 +43,16 @@ def test_look_says_what_explain_says(twins: Twins) -> None:
             torch.testing.assert_close(torch.tensor(said[name]), expected[0], atol=5.1e-4, rtol=0)
         assert said["agreement"] == pytest.approx(1 - float(truth.distance), abs=1e-4)
     assert answer["map_size"] == [14, 14]
-    assert answer["source"] == twins.source
+    assert answer["source"] == pair.source
     torch.testing.assert_close(torch.tensor(answer["seen"]), sketch.pixels[0, 0], atol=5.1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("other", [None, 5])
-def test_what_is_measured_is_the_map_that_is_shown(twins: Twins, other: int | None) -> None:
-    answer = inference.answer(twins, SEVEN, class_idx=3, other_idx=other)
+def test_what_is_measured_is_the_map_that_is_shown(pair: Pair, other: int | None) -> None:
+    answer = inference.answer(pair, SEVEN, class_idx=3, other_idx=other)
     sketch = prepare_sketch(drawn())
     assert sketch is not None
-    for variant, model in twins.models.items():
+    for variant, model in pair.models.items():
         truth, said = explain(model, sketch.pixels, 3, other), answer[variant]
         shown = truth.cam if truth.contrast is None else truth.contrast.clamp_min(0)
         hot = hot_part(shown[0], sketch.pixels[0, 0])
@@ -61,17 +61,17 @@ def test_what_is_measured_is_the_map_that_is_shown(twins: Twins, other: int | No
     assert ("Evidence for 3 rather than 5: " in answer["summary"]) is (other == 5)
 
 
-def test_each_model_explains_what_it_reads_unless_asked(twins: Twins) -> None:
-    answer = inference.answer(twins, SEVEN)
+def test_each_model_explains_what_it_reads_unless_asked(pair: Pair) -> None:
+    answer = inference.answer(pair, SEVEN)
     for variant in ("ce", "cam"):
         assert answer[variant]["class_idx"] == answer[variant]["digit"]
         assert answer[variant]["other_idx"] is None
         assert answer[variant]["contrast"] is None
 
 
-def test_bytes_and_lists_say_the_same(twins: Twins) -> None:
-    lists = inference.answer(twins, SEVEN, 3, 5)
-    packed = inference.answer(twins, SEVEN, 3, 5, encode=inference.as_bytes)
+def test_bytes_and_lists_say_the_same(pair: Pair) -> None:
+    lists = inference.answer(pair, SEVEN, 3, 5)
+    packed = inference.answer(pair, SEVEN, 3, 5, encode=inference.as_bytes)
     half_step = 0.5 / 254 + 5e-4
     for name, low in (("cam", 0.0), ("caam", 0.0), ("contrast", -1.0)):
         expected = torch.tensor(lists["cam"][name]).flatten()
@@ -84,8 +84,8 @@ def test_zero_and_the_ends_are_exact_in_bytes() -> None:
     assert numbers(inference.as_bytes(torch.tensor([[-1.0, 0.0, 1.0]]), low=-1.0), low=-1.0).tolist() == [-1, 0, 1]
 
 
-def test_frame_leads_from_the_28_pixels_to_the_picture(twins: Twins) -> None:
-    big = inference.answer(twins, encoded(drawn(256)))
+def test_frame_leads_from_the_28_pixels_to_the_picture(pair: Pair) -> None:
+    big = inference.answer(pair, encoded(drawn(256)))
     left, top, scale = big["frame"]
     seen = torch.tensor(big["seen"]) > 0.5
     rows, columns = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
@@ -96,17 +96,17 @@ def test_frame_leads_from_the_28_pixels_to_the_picture(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)])
-def test_blank_is_said_to_be_blank(twins: Twins, ground: tuple[int, int, int, int]) -> None:
-    answer = inference.answer(twins, encoded(Image.new("RGBA", (64, 64), ground)))
+def test_blank_is_said_to_be_blank(pair: Pair, ground: tuple[int, int, int, int]) -> None:
+    answer = inference.answer(pair, encoded(Image.new("RGBA", (64, 64), ground)))
     assert answer == {"blank": True, "summary": "There is nothing to read yet."}
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("prefix", ["", "data:image/whatever;base64,"])
-def test_formats_that_are_read(twins: Twins, file_format: str, prefix: str) -> None:
+def test_formats_that_are_read(pair: Pair, file_format: str, prefix: str) -> None:
     on_paper = Image.new("RGB", (128, 128), "white")
     on_paper.paste(drawn(), mask=drawn())
-    assert inference.answer(twins, prefix + encoded(on_paper, file_format))["blank"] is False
+    assert inference.answer(pair, prefix + encoded(on_paper, file_format))["blank"] is False
 
 
 def bomb(side: int) -> str:
@@ -141,49 +141,49 @@ def bomb(side: int) -> str:
         (bomb(2000), "damaged"),
     ],
 )
-def test_pictures_that_are_refused(twins: Twins, picture: Any, complaint: str) -> None:
+def test_pictures_that_are_refused(pair: Pair, picture: Any, complaint: str) -> None:
     with pytest.raises(CamlossError, match=complaint) as caught:
-        inference.answer(twins, picture)
+        inference.answer(pair, picture)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
-def test_pixels_are_counted_before_they_are_decoded(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_are_counted_before_they_are_decoded(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     with pytest.raises(CamlossError, match="pixels"):
-        inference.answer(twins, bomb(2001))
+        inference.answer(pair, bomb(2001))
 
 
 @pytest.mark.parametrize("class_idx", [-1, 10, 3.0, True, "3", [3], float("nan")])
-def test_classes_that_are_refused(twins: Twins, class_idx: Any) -> None:
+def test_classes_that_are_refused(pair: Pair, class_idx: Any) -> None:
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
-        inference.answer(twins, SEVEN, class_idx)
+        inference.answer(pair, SEVEN, class_idx)
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
-        inference.answer(twins, SEVEN, 3, class_idx)
+        inference.answer(pair, SEVEN, 3, class_idx)
     with pytest.raises(CamlossError, match="expected a whole number from 0 to 9"):
-        inference.build_up(twins, SEVEN, "ce", class_idx)
+        inference.build_up(pair, SEVEN, "ce", class_idx)
 
 
-def test_a_class_is_not_held_against_itself(twins: Twins) -> None:
+def test_a_class_is_not_held_against_itself(pair: Pair) -> None:
     with pytest.raises(CamlossError, match="4 cannot be held against itself"):
-        inference.answer(twins, SEVEN, 4, 4)
+        inference.answer(pair, SEVEN, 4, 4)
 
 
 @pytest.mark.parametrize("value", ["9" * 1_000_000, ["x" * 1000] * 1000, {"a" * 1000: 0}])
-def test_complaints_repeat_little_of_what_was_sent(twins: Twins, value: Any) -> None:
+def test_complaints_repeat_little_of_what_was_sent(pair: Pair, value: Any) -> None:
     with pytest.raises(CamlossError) as of_class:
-        inference.answer(twins, SEVEN, value)
+        inference.answer(pair, SEVEN, value)
     with pytest.raises(CamlossError) as of_variant:
-        inference.build_up(twins, SEVEN, value)
+        inference.build_up(pair, SEVEN, value)
     assert max(len(str(caught.value)) for caught in (of_class, of_variant)) < 200
 
 
-def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
-    answer = inference.answer(twins, SEVEN, class_idx=2)
+def test_build_up_ends_in_the_maps_of_look(pair: Pair) -> None:
+    answer = inference.answer(pair, SEVEN, class_idx=2)
     for variant in ("ce", "cam"):
-        steps = inference.build_up(twins, SEVEN, variant, class_idx=2)
+        steps = inference.build_up(pair, SEVEN, variant, class_idx=2)
         last = steps["totals"][-1]
-        channels = twins["ce"].head.in_features
+        channels = pair["ce"].head.in_features
         assert last["count"] == channels
         assert [total["count"] for total in steps["totals"][:4]] == [1, 2, 4, 8]
         for name in ("cam", "caam"):
@@ -191,32 +191,32 @@ def test_build_up_ends_in_the_maps_of_look(twins: Twins) -> None:
         assert last["distance"] == pytest.approx(1 - answer[variant]["agreement"], abs=1e-3)
 
 
-def test_build_up_adds_the_channels_by_what_they_contribute(twins: Twins) -> None:
+def test_build_up_adds_the_channels_by_what_they_contribute(pair: Pair) -> None:
     sketch = prepare_sketch(drawn())
     assert sketch is not None
     with torch.no_grad():
-        _, features = twins["ce"](sketch.pixels)
-        weight = twins["ce"].head.weight[2].detach()
+        _, features = pair["ce"](sketch.pixels)
+        weight = pair["ce"].head.weight[2].detach()
     contribution = (features[0].mean((-2, -1)) * weight).abs()
     first, second = contribution.topk(2).indices.tolist()
-    steps = inference.build_up(twins, SEVEN, "ce", class_idx=2)
+    steps = inference.build_up(pair, SEVEN, "ce", class_idx=2)
     assert [channel["weight"] for channel in steps["channels"][:2]] == pytest.approx(
         [float(weight[first]), float(weight[second])], abs=1e-4
     )
-    pair = features[:, [first, second]]
+    both = features[:, [first, second]]
     expected = {
-        "caam": min_max_normalize(caam(pair))[0],
-        "cam": min_max_normalize(cam(pair, weight[None, [first, second]], torch.tensor([0])))[0],
+        "caam": min_max_normalize(caam(both))[0],
+        "cam": min_max_normalize(cam(both, weight[None, [first, second]], torch.tensor([0])))[0],
     }
     for name, maps in expected.items():
         torch.testing.assert_close(torch.tensor(steps["totals"][1][name]), maps, atol=6e-4, rtol=0)
 
 
-def test_build_up_refuses_unknown_variants_and_says_when_blank(twins: Twins) -> None:
+def test_build_up_refuses_unknown_variants_and_says_when_blank(pair: Pair) -> None:
     for variant in ("resnet", None, ["ce"]):
         with pytest.raises(CamlossError, match="unknown variant"):
-            inference.build_up(twins, SEVEN, variant)
-    assert inference.build_up(twins, encoded(Image.new("RGBA", (8, 8))), "ce") == {"blank": True}
+            inference.build_up(pair, SEVEN, variant)
+    assert inference.build_up(pair, encoded(Image.new("RGBA", (8, 8))), "ce") == {"blank": True}
 
 
 def test_ten_drawings_are_answered_as_ever() -> None:
@@ -240,13 +240,13 @@ def test_ten_drawings_are_answered_as_ever() -> None:
 BAR = {"width": 20, "points": [10, 10, 10, 400.5]}
 
 
-def test_strokes_are_read_where_there_is_no_picture(twins: Twins) -> None:
-    answer = inference.answer(twins, strokes=[BAR])
+def test_strokes_are_read_where_there_is_no_picture(pair: Pair) -> None:
+    answer = inference.answer(pair, strokes=[BAR])
     sketch = write_strokes([PenStroke(((10.0, 10.0), (10.0, 400.5)), 20.0)])
     assert sketch is not None
     assert answer["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], abs=1e-3)
-    assert inference.build_up(twins, None, "ce", strokes=[BAR])["frame"] == answer["frame"]
-    assert inference.answer(twins, strokes=[])["blank"] is True
+    assert inference.build_up(pair, None, "ce", strokes=[BAR])["frame"] == answer["frame"]
+    assert inference.answer(pair, strokes=[])["blank"] is True
 
 
 @pytest.mark.parametrize(
@@ -267,22 +267,22 @@ def test_strokes_are_read_where_there_is_no_picture(twins: Twins) -> None:
         ([{"width": 3, "points": [1, 1]}] * 10_001, "more than 10,000 points"),
     ],
 )
-def test_strokes_that_are_none_are_refused(twins: Twins, strokes: object, complaint: str) -> None:
+def test_strokes_that_are_none_are_refused(pair: Pair, strokes: object, complaint: str) -> None:
     with pytest.raises(CamlossError, match=complaint) as caught:
-        inference.answer(twins, strokes=strokes)
+        inference.answer(pair, strokes=strokes)
     assert len(str(caught.value)) < 300
 
 
-def test_strokes_and_a_picture_are_one_too_many(twins: Twins) -> None:
+def test_strokes_and_a_picture_are_one_too_many(pair: Pair) -> None:
     with pytest.raises(CamlossError, match="send one of them"):
-        inference.answer(twins, SEVEN, strokes=[BAR])
+        inference.answer(pair, SEVEN, strokes=[BAR])
 
 
-def test_a_browser_gets_what_the_networks_are_given_of_a_picture(twins: Twins) -> None:
+def test_a_browser_gets_what_the_networks_are_given_of_a_picture(pair: Pair) -> None:
     given = inference.sketch(SEVEN)
     sketch = prepare_sketch(drawn())
     assert sketch is not None
     pixels = torch.frombuffer(bytearray(base64.b64decode(given["pixels"])), dtype=torch.float32)
     assert torch.equal(pixels, sketch.pixels.flatten())
-    assert given["frame"] == inference.answer(twins, SEVEN)["frame"]
+    assert given["frame"] == inference.answer(pair, SEVEN)["frame"]
     assert inference.sketch(encoded(Image.new("RGBA", (8, 8)))) == {"blank": True}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from untrained import RECORD, write_snapshots, write_twins
+from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training
@@ -14,20 +14,20 @@ from camloss.epoch_snapshots import EPOCHS, read_snapshots
 
 
 def test_the_folder_comes_first_then_its_subfolders_each_by_its_own_name(tmp_path: Path) -> None:
-    folder = write_twins(tmp_path / "checkpoints")
+    folder = write_pair(tmp_path / "checkpoints")
     for seed in (2, 1):  # two seeds of one arch are two choices
-        write_twins(folder / f"seed-{seed}", seed=seed)
+        write_pair(folder / f"seed-{seed}", seed=seed)
     expected = [("checkpoints", folder), ("seed-1", folder / "seed-1"), ("seed-2", folder / "seed-2")]
     assert list(find_pairs(folder).items()) == expected
 
 
 def test_the_folder_itself_need_not_hold_a_pair(tmp_path: Path) -> None:
-    write_twins(tmp_path / "mine")
+    write_pair(tmp_path / "mine")
     assert find_pairs(tmp_path) == {"mine": tmp_path / "mine"}
 
 
 def test_all_is_read_from_the_weight_file(tmp_path: Path) -> None:
-    folder = write_twins(tmp_path / "checkpoints")
+    folder = write_pair(tmp_path / "checkpoints")
     for variant in ("ce", "cam"):
         (folder / variant / CONFIG).unlink()
         (folder / variant / TRAINING).write_text("no JSON", encoding="utf-8")
@@ -35,9 +35,9 @@ def test_all_is_read_from_the_weight_file(tmp_path: Path) -> None:
 
 
 def test_a_broken_subfolder_is_left_out_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = write_twins(tmp_path / "checkpoints")
-    (write_twins(folder / "broken") / "cam" / WEIGHTS).write_bytes(b"not safetensors")
-    (write_twins(folder / "half") / "ce" / WEIGHTS).unlink()
+    folder = write_pair(tmp_path / "checkpoints")
+    (write_pair(folder / "broken") / "cam" / WEIGHTS).write_bytes(b"not safetensors")
+    (write_pair(folder / "half") / "ce" / WEIGHTS).unlink()
     (folder / "empty").mkdir()
     with caplog.at_level(logging.WARNING):
         assert list(find_pairs(folder)) == ["checkpoints"]
@@ -46,16 +46,16 @@ def test_a_broken_subfolder_is_left_out_with_one_line(tmp_path: Path, caplog: py
 
 
 def test_what_is_not_ready_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = write_twins(tmp_path / "checkpoints")
+    folder = write_pair(tmp_path / "checkpoints")
     for name in (".staged", ".old"):
-        write_twins(folder / name, seed=1)
+        write_pair(folder / name, seed=1)
     assert list(find_pairs(folder)) == ["checkpoints"]
     assert caplog.records == []
 
 
 def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = write_twins(tmp_path / "checkpoints")
-    broken = write_twins(folder / "broken", seed=1) / "cam"
+    folder = write_pair(tmp_path / "checkpoints")
+    broken = write_pair(folder / "broken", seed=1) / "cam"
     model = load_checkpoint(broken)
     with torch.no_grad():
         model.head.weight[3, 5] = float("nan")
@@ -67,13 +67,13 @@ def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pyt
 def test_no_pair_at_all_is_one_line_that_says_why(tmp_path: Path) -> None:
     with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one with: python scripts/train.py"):
         find_pairs(tmp_path)
-    (write_twins(tmp_path) / "cam" / WEIGHTS).write_bytes(b"not safetensors")
+    (write_pair(tmp_path) / "cam" / WEIGHTS).write_bytes(b"not safetensors")
     with pytest.raises(CamlossError, match="is damaged"):
         find_pairs(tmp_path)
 
 
 def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: Path) -> None:
-    folder = write_snapshots(write_twins(tmp_path))
+    folder = write_snapshots(write_pair(tmp_path))
     first, last = load_for_page(folder).snapshots
     assert (first.epoch, first.alpha, first.accuracy) == (1, 0.0, {"ce": 0.97, "cam": 0.97})
     assert (last.epoch, last.alpha, last.accuracy) == (2, 1.0, {"ce": 0.99, "cam": 0.99})
@@ -83,7 +83,7 @@ def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: 
 
 
 def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = write_twins(tmp_path)
+    folder = write_pair(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert load_for_page(folder).snapshots == ()
         write_snapshots(folder, run="of another training")
@@ -97,11 +97,11 @@ def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCap
 def test_snapshots_that_cannot_be_shown_are_left_out_with_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = write_snapshots(write_twins(tmp_path))
+    folder = write_snapshots(write_pair(tmp_path))
     for variant in ("ce", "cam"):
         record = load_training(folder / variant)
         save_checkpoint(load_checkpoint(folder / variant), folder / variant, {**record, "history": []})
-    (write_snapshots(write_twins(tmp_path / "damaged")) / "cam" / EPOCHS).write_bytes(b"not safetensors")
+    (write_snapshots(write_pair(tmp_path / "damaged")) / "cam" / EPOCHS).write_bytes(b"not safetensors")
     for place, reason in ((folder, "the training's record lacks"), (tmp_path / "damaged", "is damaged")):
         caplog.clear()
         with caplog.at_level(logging.WARNING):

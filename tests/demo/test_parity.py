@@ -29,8 +29,8 @@ from camloss.epoch_snapshots import snapshot_of
 from camloss.explain import Explanation, explain
 from camloss.metrics import ink_energy
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_model
-from camloss.ood import Doubt
-from camloss.pair import VARIANTS, Snapshot, Twins
+from camloss.ood import OODScore
+from camloss.pair import VARIANTS, Pair, Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +59,7 @@ ANSWER_ALL = """async ({ networks, titles, drawings }) => {
 }"""
 
 
-def random_pair(arch: str, seed: int) -> Twins:
+def random_pair(arch: str, seed: int) -> Pair:
     """Untrained networks whose batch norms have seen something, so that folding them matters."""
     torch.manual_seed(seed)
     models = {variant: build_model(arch).eval() for variant in VARIANTS}
@@ -69,18 +69,18 @@ def random_pair(arch: str, seed: int) -> Twins:
             nn.init.uniform_(norm.bias, -0.3, 0.3)
             norm.get_buffer("running_mean").uniform_(-0.3, 0.3)
             norm.get_buffer("running_var").uniform_(0.5, 2.0)
-    return Twins(models, "run", "untrained")
+    return Pair(models, "run", "untrained")
 
 
 @pytest.fixture(scope="module")
-def pairs() -> dict[str, Twins]:
+def pairs() -> dict[str, Pair]:
     found = {
-        "default": Twins.load(ROOT / "checkpoints"),
-        "doubting": Twins.load(ROOT / "checkpoints"),
+        "default": Pair.load(ROOT / "checkpoints"),
+        "flagging": Pair.load(ROOT / "checkpoints"),
         "plain_cnn": random_pair("plain_cnn", 0),
     }
-    for model in found["doubting"].models.values():
-        fit_doubt(model)
+    for model in found["flagging"].models.values():
+        fit_ood_score(model)
     on_the_way = (
         found["plain_cnn"].models,
         {variant: rounded(model) for variant, model in found["default"].models.items()},
@@ -97,21 +97,23 @@ def pairs() -> dict[str, Twins]:
 def rounded(model: MapClassifier) -> MapClassifier:
     """As it comes back from a snapshot."""
     copy = build_model(str(model.arch)).eval()
-    copy.load_state_dict({name: value for name, value in snapshot_of(model).items() if not name.startswith("doubt.")})
+    copy.load_state_dict(
+        {name: value for name, value in snapshot_of(model).items() if not name.startswith("ood_score.")}
+    )
     return copy
 
 
 @torch.no_grad()
-def fit_doubt(model: MapClassifier) -> None:
+def fit_ood_score(model: MapClassifier) -> None:
     """So that three of ten drawings are doubted."""
     sketches = [write_strokes(strokes) for strokes in drawings(200)]
     logits, _, middle = model.look(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
     known = torch.ones(len(logits), dtype=torch.bool)
-    model.doubt = Doubt.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
+    model.ood_score = OODScore.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
 
 
 @pytest.fixture(scope="module")
-def address(pairs: dict[str, Twins]) -> Iterator[str]:
+def address(pairs: dict[str, Pair]) -> Iterator[str]:
     with engines.site(pairs) as address:
         yield address
 
@@ -173,7 +175,7 @@ def assert_same_sentence(ours: str, theirs: str) -> None:
         assert abs(int(one) - int(other)) <= 1
 
 
-def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
+def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
     everything = drawings(count)
     sketches = [write_strokes(strokes) for strokes in everything]
     asked = [QUESTIONS[idx % len(QUESTIONS)] for idx in range(count)]
@@ -200,16 +202,16 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
         assert sketch is not None
         assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
         assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], abs=1e-5)
-        truth = inference.answer(twins, None, *question, encode=inference.as_bytes, strokes=list(map(as_sent, strokes)))
+        truth = inference.answer(pair, None, *question, encode=inference.as_bytes, strokes=list(map(as_sent, strokes)))
         doubtful, parts = False, []  # whether rounding may decide what the sentence says
-        for variant, model in twins.models.items():
+        for variant, model in pair.models.items():
             with torch.no_grad():
                 logits = model(sketch.pixels)[0][0]
             torch.testing.assert_close(torch.tensor(said["logits"][variant]).float(), logits, atol=1e-4, rtol=0)
             first, second = logits.topk(2).values.tolist()
             ours, theirs = said["readings"][variant], truth[variant]
             close_call = first - second < 1e-3
-            assert ours.get("doubt") == pytest.approx(theirs.get("doubt"), abs=1e-3)
+            assert ours.get("ood_score") == pytest.approx(theirs.get("ood_score"), abs=1e-3)
             if not close_call:
                 numbers += 1
                 for exact in ("digit", "class_idx", "other_idx"):
@@ -223,17 +225,17 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
                     else:
                         assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
             evidence = evidence_in(explain(model, sketch.pixels, *question))
-            doubtful |= close_call or abs(theirs.get("doubt", 0) - 0.5) < 1e-3
+            doubtful |= close_call or abs(theirs.get("ood_score", 0) - 0.5) < 1e-3
             doubtful |= has_two_peaks(evidence, sketch.pixels[0, 0])
             parts.append(hot_part(evidence, sketch.pixels[0, 0]))
         if not (doubtful or is_on_the_edge(parts)):
             sentences += 1
             assert_same_sentence(said["summary"], truth["summary"])
-    assert numbers >= 0.9 * len(twins.models) * count
+    assert numbers >= 0.9 * len(pair.models) * count
     assert sentences >= 0.6 * count
     for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
         steps = inference.build_up(
-            twins, None, "cam", question[0], encode=inference.as_bytes, strokes=list(map(as_sent, strokes))
+            pair, None, "cam", question[0], encode=inference.as_bytes, strokes=list(map(as_sent, strokes))
         )
         assert said["steps"]["class_idx"] == steps["class_idx"]
         assert [channel["weight"] for channel in said["steps"]["channels"]] == pytest.approx(
@@ -246,8 +248,8 @@ def compare(run: engines.Run, name: str, twins: Twins, count: int) -> None:
                 assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
 
 
-@pytest.mark.parametrize(("name", "count"), [("default", 300), ("doubting", 60), ("plain_cnn", 60)])
-def test_chromium(browser: Browser, address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+@pytest.mark.parametrize(("name", "count"), [("default", 300), ("flagging", 60), ("plain_cnn", 60)])
+def test_chromium(browser: Browser, address: str, pairs: dict[str, Pair], name: str, count: int) -> None:
     with engines.chromium(browser, address) as run:
         compare(run, name, pairs[name], count)
 
@@ -255,14 +257,14 @@ def test_chromium(browser: Browser, address: str, pairs: dict[str, Twins], name:
 @pytest.mark.skipif(
     not os.environ.get("CI") and shutil.which("WebKitWebDriver") is None, reason="needs webkit2gtk-driver and xvfb"
 )
-@pytest.mark.parametrize(("name", "count"), [("default", 100), ("doubting", 20), ("plain_cnn", 20)])
-def test_webkit(address: str, pairs: dict[str, Twins], name: str, count: int) -> None:
+@pytest.mark.parametrize(("name", "count"), [("default", 100), ("flagging", 20), ("plain_cnn", 20)])
+def test_webkit(address: str, pairs: dict[str, Pair], name: str, count: int) -> None:
     with engines.webkit(address) as run:
         compare(run, name, pairs[name], count)
 
 
 SENTENCES = """async (told) => {
-    const { sentence } = await import("/web/sentence.js");
+    const { sentence } = await import("/web/summary_text.js");
     return told.map(([reads, ...how]) => sentence(reads, ...how));
 }"""
 
@@ -272,16 +274,16 @@ def test_sentences_are_the_same_letter_by_letter(browser: Browser, address: str)
 
     def read(title: str, class_idx: int | None, other_idx: int | None) -> Read:
         digit = random_reads.choice([4, 4, 9])
-        prob, doubt, area = (random_reads.choice(values) for values in ((0.57, 0.8, 1.0), (0.1, 0.5, 0.9), AREAS))
+        prob, ood_score, area = (random_reads.choice(values) for values in ((0.57, 0.8, 1.0), (0.1, 0.5, 0.9), AREAS))
         place = random_reads.choice(list(PLACES))
-        return Read(title, digit, prob, digit if class_idx is None else class_idx, other_idx, area, place, doubt)
+        return Read(title, digit, prob, digit if class_idx is None else class_idx, other_idx, area, place, ood_score)
 
     told: list[tuple[list[Read], float, bool, bool]] = []
     for _ in range(2000):
         asked = random_reads.choice([(None, None), (None, None), (4, None), (4, 9), (None, 9)])
         reads = [read(kind.title, *asked) for kind in VARIANTS.values()]
-        two, disturbed = (random_reads.random() < 0.3 for _ in range(2))
-        told.append((reads, random_reads.choice([0.49, 0.5]), two, disturbed))
+        two, corrupted = (random_reads.random() < 0.3 for _ in range(2))
+        told.append((reads, random_reads.choice([0.49, 0.5]), two, corrupted))
     with engines.chromium(browser, address) as run:
         said = run(SENTENCES, [[list(map(as_reading, reads)), *how] for reads, *how in told])
     assert said == [sentence(*given) for given in told]
@@ -294,16 +296,16 @@ def as_reading(read: Read) -> dict[str, Any]:
     return {**asdict(read), "probs": [read.prob if digit == read.digit else 0.0 for digit in range(10)]}
 
 
-DISTURBED = """async ({ networks, pixels, pool, kinds }) => {
-    const names = ["network", "evidence", "disturb"];
-    const [{ networksIn }, evidence, disturb] = await Promise.all(names.map((name) => import(`/web/${name}.js`)));
+CORRUPTED = """async ({ networks, pixels, pool, kinds }) => {
+    const names = ["network", "evidence", "corrupt"];
+    const [{ networksIn }, evidence, corrupt] = await Promise.all(names.map((name) => import(`/web/${name}.js`)));
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
     const torn = pool.map((digit) => Uint8Array.from(digit));
     return kinds.flatMap((kind) => pixels.map((digit) => {
         const sketch = { pixels: Float32Array.from(digit), frame: [0, 0, 1] };
-        const given = corruptions.disturbed(sketch, { kind, strength: 0.5, seed: 0 }, torn);
+        const given = corruptions.corrupted(sketch, { kind, strength: 0.5, seed: 0 }, torn);
         const question = { class_idx: null, other_idx: null };
         const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
         return {
@@ -314,14 +316,14 @@ DISTURBED = """async ({ networks, pixels, pool, kinds }) => {
 }"""
 
 
-def test_where_a_disturbed_digit_is_hot(browser: Browser, address: str, pairs: dict[str, Twins]) -> None:
-    """Against what was drawn: scraps and noise are none of its strokes, and no second digit."""
+def test_where_a_disturbed_digit_is_hot(browser: Browser, address: str, pairs: dict[str, Pair]) -> None:
+    """Against what was drawn: clutter and noise are none of its strokes, and no second digit."""
     sketches = [sketch.pixels.flatten() for strokes in drawings(6) if (sketch := write_strokes(strokes)) is not None]
     pool = [(255 * pixels).round().int().tolist() for pixels in sketches]
-    kinds = ["scraps", "field", "stripe", "specks", "noise"]
+    kinds = ["clutter", "field", "stripe", "specks", "noise"]
     with engines.chromium(browser, address) as run:
         said = run(
-            DISTURBED,
+            CORRUPTED,
             {"networks": "default", "pixels": [p.tolist() for p in sketches], "pool": pool, "kinds": kinds},
         )
     compared = 0
@@ -343,13 +345,15 @@ def test_where_a_disturbed_digit_is_hot(browser: Browser, address: str, pairs: d
             reads.append(as_read(variant, reading))
         if clear and not is_on_the_edge(parts):
             compared += 1
-            assert answer["summary"] == sentence(reads, shared(parts), two_digits(drawn), disturbed=True)
+            assert answer["summary"] == sentence(reads, shared(parts), two_digits(drawn), corrupted=True)
     assert compared >= 0.6 * len(said)
 
 
 def as_read(variant: str, reading: dict[str, Any]) -> Read:
     facts = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
-    return Read(title=VARIANTS[variant].title, prob=reading["probs"][reading["digit"]], doubt=reading["doubt"], **facts)
+    return Read(
+        title=VARIANTS[variant].title, prob=reading["probs"][reading["digit"]], ood_score=reading["ood_score"], **facts
+    )
 
 
 LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
@@ -366,7 +370,7 @@ LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
 
 @pytest.mark.parametrize("name", ["default", "plain_cnn"])
 @pytest.mark.parametrize("size", [(84, 84), (41, 57)])
-def test_any_field(browser: Browser, address: str, pairs: dict[str, Twins], name: str, size: tuple[int, int]) -> None:
+def test_any_field(browser: Browser, address: str, pairs: dict[str, Pair], name: str, size: tuple[int, int]) -> None:
     height, width = size
     pixels = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
     with engines.chromium(browser, address) as run:
@@ -380,20 +384,20 @@ def test_any_field(browser: Browser, address: str, pairs: dict[str, Twins], name
     assert said["same"]  # what one field leaves behind in memory does not reach the next
 
 
-DISTURB_ALL = """async ({ digits, pool, numbers, seed }) => {
-    const disturb = await import("/web/corruptions.js");
+CORRUPT_ALL = """async ({ digits, pool, numbers, seed }) => {
+    const corrupt = await import("/web/corruptions.js");
     const torn = pool.map((digit) => Uint8Array.from(digit));
     return digits.map((pixels, i) => {
         const [digit, number] = [Uint8Array.from(pixels), numbers[i]];
         return {
-            field: [...disturb.onField(digit, 84)],
-            odd_field: [...disturb.onField(digit, 45)],
-            scraps: [...disturb.amongScraps(digit, number, torn, 8, 56, seed)],
-            few_scraps: [...disturb.amongScraps(digit, number, torn, 3, 45, seed)],
-            specks: [...disturb.specks(digit, number, 10, seed)],
-            stripe: [...disturb.stripe(digit, number, 56, seed)],
-            noise: [...disturb.noise(digit, number, 51, seed)],
-            words: [...disturb.words(seed, number, corruptions.LAYOUT, 50)],
+            field: [...corrupt.onField(digit, 84)],
+            odd_field: [...corrupt.onField(digit, 45)],
+            clutter: [...corrupt.amongClutter(digit, number, torn, 8, 56, seed)],
+            few_clutter: [...corrupt.amongClutter(digit, number, torn, 3, 45, seed)],
+            specks: [...corrupt.specks(digit, number, 10, seed)],
+            stripe: [...corrupt.stripe(digit, number, 56, seed)],
+            noise: [...corrupt.noise(digit, number, 51, seed)],
+            words: [...corrupt.words(seed, number, corruptions.LAYOUT, 50)],
         };
     });
 }"""
@@ -408,7 +412,7 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
     numbers = torch.cat([torch.arange(count - 1), torch.tensor([2**32 - 1])])
     with engines.chromium(browser, address) as run:
         said = run(
-            DISTURB_ALL,
+            CORRUPT_ALL,
             {
                 "digits": digits.flatten(1).tolist(),
                 "pool": pool.flatten(1).tolist(),
@@ -419,8 +423,8 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
     truth = {
         "field": corruptions.on_field(digits, 84),
         "odd_field": corruptions.on_field(digits, 45),
-        "scraps": corruptions.among_scraps(digits, numbers, pool, 8, 56, seed=seed),
-        "few_scraps": corruptions.among_scraps(digits, numbers, pool, 3, 45, seed=seed),
+        "clutter": corruptions.among_clutter(digits, numbers, pool, 8, 56, seed=seed),
+        "few_clutter": corruptions.among_clutter(digits, numbers, pool, 3, 45, seed=seed),
         "specks": corruptions.specks(digits, numbers, 10, seed=seed),
         "stripe": corruptions.stripe(digits, numbers, 56, seed=seed),
         "noise": corruptions.noise(digits, numbers, 51, seed=seed),
@@ -430,25 +434,25 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
         assert [one[name] for one in said] == expected.flatten(1).tolist(), name
 
 
-RUB = """async ({ networks, pixels, share }) => {
+ERASE = """async ({ networks, pixels, share }) => {
     const [{ networksIn }, evidence] = await Promise.all(
         ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
-    const question = { class_idx: null, other_idx: null, rub: share };
+    const question = { class_idx: null, other_idx: null, erase: share };
     const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
     return pixels.map((given) => evidence.answerFor(pair, titles, Float32Array.from(given), question).readings);
 }"""
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3])
-def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Twins], share: float) -> None:
+def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Pair], share: float) -> None:
     """The hottest pixels of each network's own map, and as much ink, never less, in the other orders."""
     sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
     given = [sketch.pixels.flatten().tolist() for sketch in sketches]
     with engines.chromium(browser, address) as run:
-        said = run(RUB, {"networks": "default", "pixels": given, "share": share})
+        said = run(ERASE, {"networks": "default", "pixels": given, "share": share})
     for sketch, readings in zip(sketches, said, strict=True):
         ink = sketch.pixels.flatten()
         for variant, model in pairs["default"].models.items():
@@ -466,10 +470,10 @@ def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Twi
 
 
 AS_MUCH = """async ({ pixels, ink }) => {
-    const rub = await import("/web/rub.js");
+    const erase = await import("/web/erase.js");
     const given = Float32Array.from(pixels);
-    const orders = [rub.byChance(given, 0), rub.byChance(given, 1), rub.fromTheMiddle(given)];
-    return orders.map((order) => [...rub.asMuch(given, order, ink)]);
+    const orders = [erase.byChance(given, 0), erase.byChance(given, 1), erase.fromTheMiddle(given)];
+    return orders.map((order) => [...erase.asMuch(given, order, ink)]);
 }"""
 
 
@@ -516,7 +520,7 @@ def as_sent_in_float16(model: MapClassifier, pixels: Tensor) -> Tensor:
     return F.linear(pooled, model.head.weight.half().float(), model.head.bias.half().float())
 
 
-def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, Twins]) -> None:
+def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, Pair]) -> None:
     """What is sent is computed with as it is; rounded, the finished weights show what they show unrounded."""
     sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
     with engines.chromium(browser, address) as run:
@@ -551,7 +555,7 @@ def test_float16_becomes_float32(browser: Browser, address: str) -> None:
 def test_how_far_maps_correlate(browser: Browser, address: str) -> None:
     maps = torch.rand(4, 196, generator=torch.Generator().manual_seed(0)) * 254
     maps[1] = 0.5 * maps[0] + 20
-    correlate = """async (maps) => (await import("/web/alike.js")).meanCorrelation(maps)"""
+    correlate = """async (maps) => (await import("/web/similarity.js")).meanCorrelation(maps)"""
     with engines.chromium(browser, address) as run:
         assert run(correlate, maps[:2].tolist()) == pytest.approx(1)
         assert run(correlate, [[3, 3, 3], [1, 2, 3]]) == 0

@@ -137,14 +137,14 @@ from camloss.demo.pairs import load_for_page
 from pathlib import Path
 
 texts = {name: hostile.text_of(make()) for name, make in hostile.PICTURES.items()}
-twins = load_for_page(Path("checkpoints"))
+pair = load_for_page(Path("checkpoints"))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-answer(twins, hostile.text_of(hostile.dots(64, 64, 9)))
+answer(pair, hostile.text_of(hostile.dots(64, 64, 9)))
 measured, idle = {}, peak()
 for name, text in texts.items():
     complaint = None
     try:
-        answer(twins, text)
+        answer(pair, text)
     except CamlossError as error:
         complaint = str(error)
     measured[name] = (peak() - idle, complaint)

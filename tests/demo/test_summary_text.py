@@ -90,9 +90,12 @@ TWO_DIGITS = "This looks like two digits, not one"
 
 
 def test_doubt() -> None:
-    assert say({"doubt": 0.49}, {"doubt": 0.49}) == AGREED
-    assert say({"doubt": 0.5}, {"doubt": 0.9}) == "This may not be a digit: b" + AGREED[1:]
-    assert say({}, {"doubt": 0.9}) == f"This may not be a digit: b{AGREED[1:]} CAM-loss doubts that this is a digit."
+    assert say({"ood_score": 0.49}, {"ood_score": 0.49}) == AGREED
+    assert say({"ood_score": 0.5}, {"ood_score": 0.9}) == "This may not be a digit: b" + AGREED[1:]
+    assert (
+        say({}, {"ood_score": 0.9})
+        == f"This may not be a digit: b{AGREED[1:]} CAM-loss finds that this may not be a digit."
+    )
 
 
 def test_two_digits_and_little_confidence() -> None:
@@ -105,14 +108,14 @@ def test_nothing_is_said_before_that_they_disagree() -> None:
     other = {"digit": 9, "class_idx": 9}
     assert DISAGREED.startswith("They disagree: ")
     assert say({}, other, two_digits=True) == f"{DISAGREED} {TWO_DIGITS}."
-    assert say({"doubt": 0.9}, {**other, "doubt": 0.9}) == f"{DISAGREED} This may not be a digit."
+    assert say({"ood_score": 0.9}, {**other, "ood_score": 0.9}) == f"{DISAGREED} This may not be a digit."
 
 
 def test_of_what_is_disturbed_nobody_doubts_that_it_is_a_digit() -> None:
-    assert say({"doubt": 0.9}, {"doubt": 0.9}, disturbed=True) == AGREED
-    assert say({}, {"doubt": 0.9}, disturbed=True) == AGREED
-    assert say({"doubt": 0.9}, {"digit": 9, "class_idx": 9, "doubt": 0.9}, disturbed=True) == DISAGREED
-    assert say({}, {}, two_digits=True, disturbed=True).startswith(TWO_DIGITS)  # it is the drawing that shows two
+    assert say({"ood_score": 0.9}, {"ood_score": 0.9}, corrupted=True) == AGREED
+    assert say({}, {"ood_score": 0.9}, corrupted=True) == AGREED
+    assert say({"ood_score": 0.9}, {"digit": 9, "class_idx": 9, "ood_score": 0.9}, corrupted=True) == DISAGREED
+    assert say({}, {}, two_digits=True, corrupted=True).startswith(TWO_DIGITS)  # it is the drawing that shows two
 
 
 def test_what_is_held_against_itself() -> None:

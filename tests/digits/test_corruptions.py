@@ -1,6 +1,6 @@
 """Disturbed digits: exact places and pixels, and the numbers that another language has to repeat.
 
-python tests/digits/test_disturb.py      writes corruptions.json again, when a disturbance is meant to change
+python tests/digits/test_disturb.py      writes corruptions.json again, when a corruption is meant to change
 """
 
 import json
@@ -32,9 +32,9 @@ NUMBERS = torch.arange(100, 105)
 PICTURES: dict[str, Callable[[], Tensor]] = {
     "on_field, side 84": lambda: corruptions.on_field(DIGITS, 84),
     "anywhere, side 56": lambda: corruptions.anywhere(DIGITS, NUMBERS, 56, seed=SEED),
-    "among_scraps, 8, side 56": lambda: corruptions.among_scraps(DIGITS, NUMBERS, POOL, 8, 56, seed=SEED),
-    "among_scraps, 16, side 40": lambda: corruptions.among_scraps(DIGITS, NUMBERS, POOL, 16, 40, seed=SEED),
-    "among_scraps, 3, side 45": lambda: corruptions.among_scraps(DIGITS, NUMBERS, POOL, 3, 45, seed=SEED),
+    "among_clutter, 8, side 56": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 8, 56, seed=SEED),
+    "among_clutter, 16, side 40": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 16, 40, seed=SEED),
+    "among_clutter, 3, side 45": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 3, 45, seed=SEED),
     "specks, 10": lambda: corruptions.specks(DIGITS, NUMBERS, 10, seed=SEED),
     "stripe, side 56": lambda: corruptions.stripe(DIGITS, NUMBERS, 56, seed=SEED),
     "noise, level 51": lambda: corruptions.noise(DIGITS, NUMBERS, 51, seed=SEED),
@@ -111,7 +111,7 @@ def test_words_are_spread_evenly_and_do_not_repeat() -> None:
 
 def test_an_image_does_not_depend_on_those_beside_it() -> None:
     for make in (
-        lambda digits, numbers: corruptions.among_scraps(digits, numbers, POOL),
+        lambda digits, numbers: corruptions.among_clutter(digits, numbers, POOL),
         corruptions.anywhere,
         corruptions.specks,
         corruptions.stripe,
@@ -134,19 +134,19 @@ def test_scraps_lie_around_the_digit_and_are_pieces_of_others() -> None:
     white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     blank = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
     for count in (0, 1, 8, 24):
-        field = corruptions.among_scraps(blank, torch.arange(200), white, count)
+        field = corruptions.among_clutter(blank, torch.arange(200), white, count)
         assert ((field > 0).sum((1, 2, 3)) == 64 * count).all()  # each in a square of its own
         assert field[:, :, 8:48, 8:48].sum() == 0
     squares = field.unfold(2, 8, 8).unfold(3, 8, 8).amax((-2, -1))[0, 0] > 0
     assert squares.sum() == 24
-    eight = corruptions.among_scraps(blank, torch.arange(200), white, 8) > 0
+    eight = corruptions.among_clutter(blank, torch.arange(200), white, 8) > 0
     assert eight[:, :, ::8, ::8].float().mean(0)[0][squares].min() > 0.2  # any square is picked now and then
-    assert torch.equal(corruptions.among_scraps(DIGITS, NUMBERS, POOL)[:, :, 14:42, 14:42], DIGITS)
+    assert torch.equal(corruptions.among_clutter(DIGITS, NUMBERS, POOL)[:, :, 14:42, 14:42], DIGITS)
 
 
 def test_too_many_scraps_are_refused() -> None:
-    with pytest.raises(CamlossError, match="17 scraps do not fit along a field of 40 pixels; expected at most 16"):
-        corruptions.among_scraps(DIGITS, NUMBERS, POOL, 17, 40)
+    with pytest.raises(CamlossError, match="17 clutter do not fit along a field of 40 pixels; expected at most 16"):
+        corruptions.among_clutter(DIGITS, NUMBERS, POOL, 17, 40)
 
 
 def test_a_digit_anywhere_is_whole_and_reaches_all_places() -> None:

@@ -15,7 +15,7 @@ from camloss.digits.ood_drawings import (
     SHAPES,
     SHAPES_LIKE_DIGITS,
     _zigzag,
-    draw_nondigits,
+    draw_ood_drawings,
 )
 from camloss.split import Split
 
@@ -32,14 +32,14 @@ def digits() -> Split:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_is_drawn_as_a_model_expects_it(family: str, digits: Split) -> None:
-    images = draw_nondigits(family, 6, seed=0, digits=digits)
+    images = draw_ood_drawings(family, 6, seed=0, digits=digits)
     assert images.shape == (6, 1, 28, 28)
     assert images.dtype == torch.float32
     assert 0 <= float(images.min()) <= float(images.max()) <= 1
     assert bool((images.flatten(1).amax(1) > 0.5).all()) == (family != "blank")
-    assert torch.equal(images, draw_nondigits(family, 6, seed=0, digits=digits))
+    assert torch.equal(images, draw_ood_drawings(family, 6, seed=0, digits=digits))
     if family != "blank":
-        assert not torch.equal(images, draw_nondigits(family, 6, seed=1, digits=digits))
+        assert not torch.equal(images, draw_ood_drawings(family, 6, seed=1, digits=digits))
         assert not torch.equal(images[0], images[1])
 
 
@@ -62,19 +62,19 @@ def test_a_stem_and_what_is_like_a_z_are_lookalikes() -> None:
 def test_letters_and_shapes_take_turns_among_lookalikes(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SHAPES_LIKE_DIGITS:
         monkeypatch.setitem(SHAPES_LIKE_DIGITS, name, SHAPES_LIKE_DIGITS["stem"])
-    images = draw_nondigits("look like digits", 8, seed=0, digits=digits)
+    images = draw_ood_drawings("look like digits", 8, seed=0, digits=digits)
     wide = (images.amax(-2)[:, 0] > 0.5).sum(1)  # columns that hold ink
     assert wide[1::2].max() < 10 < wide[::2].max()
 
 
 def test_a_piece_is_a_part_of_a_digit(digits: Split) -> None:
     whole = Split(digits.images[1:], digits.labels[1:])
-    ink = [float(image.sum()) for image in draw_nondigits("pieces", 5, seed=0, digits=whole)]
+    ink = [float(image.sum()) for image in draw_ood_drawings("pieces", 5, seed=0, digits=whole)]
     assert all(amount > 0 for amount in ink)
 
 
 def test_bad_questions_are_one_line() -> None:
     with pytest.raises(CamlossError, match="unknown family 'cats'; expected one of capital letters"):
-        draw_nondigits("cats", 1, seed=0)
+        draw_ood_drawings("cats", 1, seed=0)
     with pytest.raises(CamlossError, match="are made of digits; give some"):
-        draw_nondigits("pieces", 1, seed=0)
+        draw_ood_drawings("pieces", 1, seed=0)

@@ -8,17 +8,17 @@ from photos import PAPERS, SHADOWS, photo
 from PIL import Image
 
 from camloss.digits.preprocess import preprocess_sketch
-from camloss.pair import Twins
+from camloss.pair import Pair
 
 PHOTO = 480  # pixels on the longest side, as the page sends photos
 
-twins = cache(lambda: Twins.load(ROOT / "checkpoints"))
+pair = cache(lambda: Pair.load(ROOT / "checkpoints"))
 
 
 def read(picture: Image.Image) -> set[int]:
     picture.thumbnail((PHOTO, PHOTO), Image.Resampling.LANCZOS)
     pixels = preprocess_sketch(picture)
-    return set() if pixels is None else {int(model(pixels)[0].argmax()) for model in twins().models.values()}
+    return set() if pixels is None else {int(model(pixels)[0].argmax()) for model in pair().models.values()}
 
 
 @pytest.mark.parametrize("pen", [6, 24])

@@ -100,7 +100,7 @@ def test_the_card_leaves_out_metrics_that_were_not_measured() -> None:
 
 def test_the_twins_numbers_stand_beside_its_own() -> None:
     twin = {"variant": "ce", **RECORD, "test": {**RECORD["test"], "accuracy": 0.9899}}
-    card = model_card(CONFIG, {"variant": "cam", **RECORD}, CAM, place=PLACE, twins=[twin])
+    card = model_card(CONFIG, {"variant": "cam", **RECORD}, CAM, place=PLACE, pair=[twin])
     assert "| metric | this: CAM-loss | its twin: Cross-entropy |" in card
     assert "| Accuracy ↑ | 0.9912 | 0.9899 |" in card
     assert "| Cross-entropy ↓ | 0.0310 | 0.0310 |" in card
@@ -120,8 +120,8 @@ def test_where_the_maps_are_hottest_stands_beside_its_control() -> None:
 
 
 def test_the_card_of_cross_entropy_says_nothing_about_alpha() -> None:
-    record = {**RECORD, "config": {**RECORD["config"], "warmup_epochs": 1}}
-    assert "alpha 1.0, seed 0, warmup_epochs 1" in model_card(CONFIG, {"variant": "cam", **record}, CAM)
+    record = {**RECORD, "config": {**RECORD["config"], "alpha_start_epoch": 1}}
+    assert "alpha 1.0, seed 0, alpha_start_epoch 1" in model_card(CONFIG, {"variant": "cam", **record}, CAM)
     card = model_card(CONFIG, {"variant": "ce", **record}, CE)
     assert "alpha" not in card
     assert "warmup" not in card

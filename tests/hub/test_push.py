@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hub_pair import CAM, CE, REPO, push, quiet, same_weights
 from hub_server import Hub
-from untrained import write_twins
+from untrained import write_pair
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
 from camloss.hub.pull import PAIR, PINS, load_pair, pinned
 from camloss.hub.push import published_files, push_pair
-from camloss.pair import ARRIVED, VARIANTS, Twins
+from camloss.pair import ARRIVED, VARIANTS, Pair
 
 pytest_plugins = ["hub_client"]
 
@@ -81,7 +81,7 @@ def test_pushing_again_with_nothing_changed_makes_no_commit(hub: Hub, published:
 
 def test_pushing_new_weights_moves_the_pair(hub: Hub, published: Path) -> None:
     before = pinned(published)
-    after = push(write_twins(published, seed=5))
+    after = push(write_pair(published, seed=5))
     assert after["ce"].revision != before["ce"].revision
     assert same_weights(load_pair(REPO)["cam"], load_checkpoint(published / "cam"))
     assert not same_weights(load_pair(REPO, before["cam"].revision)["cam"], load_checkpoint(published / "cam"))
@@ -94,14 +94,14 @@ def test_a_tag_names_both_commits_and_moves_to_no_other(hub: Hub, checkpoints: P
     assert hub.model(CAM).refs["v1"] == pins["cam"].revision
     assert push(checkpoints, tag="v1") == pins
     with pytest.raises(CamlossError, match=f"{CE} has a tag v1 already, for another commit.*choose another tag"):
-        push(write_twins(checkpoints, seed=5), tag="v1")
+        push(write_pair(checkpoints, seed=5), tag="v1")
     assert pinned(checkpoints)["ce"].revision == hub.model(CE).refs["main"] != pins["ce"].revision
     assert same_weights(load_pair(REPO, "v1")["ce"], load_pair(REPO, pins["cam"].revision)["ce"])
 
 
 def test_a_pull_request_leaves_main_and_the_pins_alone(hub: Hub, published: Path) -> None:
     before, main = pinned(published), hub.model(CAM).refs["main"]
-    assert push(write_twins(published, seed=5), create_pr=True) == {}
+    assert push(write_pair(published, seed=5), create_pr=True) == {}
     assert pinned(published) == before
     assert hub.model(CAM).refs["main"] == main
     assert any(ref.startswith("refs/pr/") for ref in hub.model(CAM).refs)
@@ -125,7 +125,7 @@ def test_a_dry_run_lists_the_files_and_asks_nobody(hub: Hub, checkpoints: Path) 
 
 @pytest.mark.usefixtures("hub")
 def test_a_dry_run_shows_the_pair_that_has_arrived_and_moves_nothing(checkpoints: Path) -> None:
-    arrived = write_twins(checkpoints / ARRIVED, seed=5)
+    arrived = write_pair(checkpoints / ARRIVED, seed=5)
     before = sorted(checkpoints.rglob("*"))
     lines: list[str] = []
     push_pair(REPO, checkpoints, dry_run=True, log=lines.append)
@@ -163,10 +163,10 @@ def test_large_files_go_to_xet(hub: Hub, checkpoints: Path) -> None:
 
 
 def test_when_the_second_push_fails_nothing_is_pinned_and_readers_keep_the_old_pair(hub: Hub, published: Path) -> None:
-    before, old = pinned(published), Twins.load(published)
+    before, old = pinned(published), Pair.load(published)
     hub.fail("POST", f"{CAM}/commit/", 500)
     with pytest.raises(CamlossError, match=f"cannot push to {CAM}: the Hub is in trouble"):
-        push(write_twins(published, seed=5))
+        push(write_pair(published, seed=5))
     assert hub.model(CE).refs["main"] != before["ce"].revision  # the first did succeed
     assert pinned(published) == before
     pair = load_pair(REPO)

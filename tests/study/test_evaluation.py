@@ -19,7 +19,7 @@ from camloss.study.evaluation import (
     HANDS,
     PEN_FILE,
     SMALL,
-    blob,
+    centre_prior,
     digits_read,
     draw_pen_digits,
     ink_pixel,
@@ -185,7 +185,7 @@ def test_only_what_is_there_is_asked_for(zero_and_four: Split) -> None:
 
 def test_the_controls_know_the_ink_and_nothing_else(zero_and_four: Split) -> None:
     images = next(zero_and_four.batches(2))[0]
-    maps = blob(images)
+    maps = centre_prior(images)
     assert area_above_half(maps).tolist() == pytest.approx([SMALL] * 2, abs=0.005)
     mass = images[1, 0] / images[1].sum()
     middle = [round(float(mass.sum(axis) @ torch.arange(28.0))) for axis in (1, 0)]
@@ -203,11 +203,17 @@ def test_measure_names_everything(pen_file: Path) -> None:
     model = build_model("sketch_cnn").eval()
     without = measure(model, test, {})
     assert {"accuracy", "cam_distance", "area_above_half", "ink_energy", "ink_energy_small"} <= set(without)
-    assert {"accuracy_in_noise", "accuracy_among_scraps"} <= set(without)
+    assert {"accuracy_in_noise", "accuracy_among_clutter"} <= set(without)
     images, labels = next(test.batches(20))
-    deletion, insertion = deletion_insertion(model, images, blob(images), labels)
-    assert (without["deletion_blob"], without["insertion_blob"]) == (deletion.mean().item(), insertion.mean().item())
-    assert (without["deletion"], without["insertion"]) != (without["deletion_blob"], without["insertion_blob"])
+    deletion, insertion = deletion_insertion(model, images, centre_prior(images), labels)
+    assert (without["deletion_centre_prior"], without["insertion_centre_prior"]) == (
+        deletion.mean().item(),
+        insertion.mean().item(),
+    )
+    assert (without["deletion"], without["insertion"]) != (
+        without["deletion_centre_prior"],
+        without["insertion_centre_prior"],
+    )
 
     with torch.no_grad():
         model.head.weight.zero_()
@@ -227,8 +233,11 @@ def test_peaks_are_what_measure_says_and_the_control_does() -> None:
     images, labels = digits(20, seed=1)
     model, test = build_model("sketch_cnn").eval(), Split(images[:, None], labels)
     found = peaks(model, test)
-    assert set(found) == {"network", "blob amid the ink"}
-    everything = {"network": measure(model, test, {}), "blob amid the ink": locate(blob(pixels(test)), test)}
+    assert set(found) == {"network", "centre_prior amid the ink"}
+    everything = {
+        "network": measure(model, test, {}),
+        "centre_prior amid the ink": locate(centre_prior(pixels(test)), test),
+    }
     for name, numbers in found.items():
         assert set(numbers) == {"peak_near_junction", "peak_in_hole"}
         assert numbers == {key: everything[name][key] for key in numbers}

@@ -110,7 +110,7 @@ def test_everything_is_measured_and_without_a_baseline_all_but_its_maps(split: S
     plain = ink_energy(true_cams(model, split), pixels(split)).mean().item()
     assert itself == pytest.approx(plain, abs=5e-3)
     chosen = choices(model, split, "float32")
-    assert {"accuracy", "hottest_10", "blank_56", "scraps_8", "apart_own"} <= chosen.keys()
+    assert {"accuracy", "top_precision_10", "blank_56", "clutter_8", "apart_own"} <= chosen.keys()
 
 
 def test_maximum_pooling_has_no_sum(split: Split) -> None:

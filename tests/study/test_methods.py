@@ -9,7 +9,7 @@ from trained import same, weights
 from camloss import CAMLoss, LossTerms
 from camloss.data.mnist import MNISTData
 from camloss.study import methods
-from camloss.study.methods import WAYS, Term, TermLoss
+from camloss.study.methods import METHODS, Term, TermLoss
 from camloss.training.config import TrainConfig
 from camloss.training.loop import initial_model, train
 
@@ -103,8 +103,8 @@ def test_each_side_gives_its_part_of_cam_loss_s_gradient() -> None:
 
 def test_only_one_way_teaches_the_head() -> None:
     targets = torch.tensor([0, 1, 2, 9])
-    for name, way in WAYS.items():
-        criterion = way.loss(1.0)
+    for name, method in METHODS.items():
+        criterion = method.loss(1.0)
         term = criterion.term if isinstance(criterion, TermLoss) else cam_loss
         assert bool(gradient(term, targets)[1].any()) == (name == "head-attached"), name
 
@@ -114,11 +114,11 @@ def test_the_attached_head_moves_the_maps_as_the_detached_one() -> None:
     assert torch.equal(gradient(methods.head_attached, targets)[0], gradient(cam_loss, targets)[0])
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", METHODS)
 def test_in_the_warm_up_every_way_is_plain_cross_entropy(name: str) -> None:
     features = torch.rand(4, 5, 3, 3, requires_grad=True)
     head = torch.nn.Linear(5, 10)
-    terms = WAYS[name].loss(0.0)(head(features.mean((-2, -1))), features, head.weight, torch.tensor([0, 1, 2, 9]))
+    terms = METHODS[name].loss(0.0)(head(features.mean((-2, -1))), features, head.weight, torch.tensor([0, 1, 2, 9]))
     assert torch.equal(terms.total, terms.ce)
     assert not terms.cam.requires_grad
     assert math.isfinite(terms.cam.item())
@@ -126,33 +126,35 @@ def test_in_the_warm_up_every_way_is_plain_cross_entropy(name: str) -> None:
 
 def test_a_dose_is_the_cam_twin_and_ce_the_other(config: TrainConfig, data: MNISTData) -> None:
     config = dataclasses.replace(config, alpha=10.0)
-    for way, variant in (("alpha-10", "cam"), ("ce", "ce")):
-        trained = train(config, way, data, log=lambda _: None, **WAYS[way].training).model.state_dict()
+    for method, variant in (("alpha-10", "cam"), ("ce", "ce")):
+        trained = train(config, method, data, log=lambda _: None, **METHODS[method].training).model.state_dict()
         assert same(trained, weights(config, variant, data))
 
 
 def test_a_control_trains_and_differs_from_the_twins(config: TrainConfig, data: MNISTData) -> None:
-    small = train(config, "small-cam", data, log=lambda _: None, **WAYS["small-cam"].training)
+    small = train(config, "small-cam", data, log=lambda _: None, **METHODS["small-cam"].training)
     assert [epoch["alpha"] for epoch in small.history] == [0, 10]
     assert not same(small.model.state_dict(), weights(config, "cam", data))
 
 
 def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: MNISTData) -> None:
     images = data.train.images[:20].float() / 255
-    varied, again, other = (methods.put_among_scraps(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    varied, again, other = (
+        methods.put_among_clutter(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
     assert varied.shape == (20, 1, 40, 40)
     assert torch.allclose(varied[:, :, 8:32, 8:32], images[:, :, 2:26, 2:26])
     assert (varied[:, :, :6] > 0).any()
     assert torch.equal(varied, again)
     assert not torch.equal(varied, other)
-    way = WAYS["ce-among-scraps"]
-    twin = train(config, "ce-among-scraps", data, log=lambda _: None, **way.training)
-    assert not same(twin.model.state_dict(), weights(config, "ce", data))
+    method = METHODS["ce-among-clutter"]
+    trained = train(config, "ce-among-clutter", data, log=lambda _: None, **method.training)
+    assert not same(trained.model.state_dict(), weights(config, "ce", data))
 
 
 def test_all_ways_start_from_the_same_weights_and_pool_as_they_say(config: TrainConfig) -> None:
-    for way in WAYS.values():
-        model = initial_model(config, way.pooling)
+    for method in METHODS.values():
+        model = initial_model(config, method.pooling)
         assert same(model.state_dict(), initial_model(config).state_dict())
-        assert model.pooling == (way.pooling or "avg")
+        assert model.pooling == (method.pooling or "avg")
     assert initial_model(dataclasses.replace(config, arch="plain_cnn")).pooling == "max"

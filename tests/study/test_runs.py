@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from camloss.errors import CamlossError
-from camloss.study.methods import MATCHED_TO, WAYS
-from camloss.study.runs import TOLERANCE, TRIES, Study, is_near, next_strength, way_of
+from camloss.study.methods import MATCHED_TO, METHODS
+from camloss.study.runs import TOLERANCE, TRIES, Study, is_near, method_of, next_strength
 from camloss.training.config import TrainConfig
 
 
@@ -20,20 +20,20 @@ def study(tmp_path: Path) -> Study:
 def test_one_seed_of_every_way_comes_first_and_what_is_claimed_of_next(study: Study) -> None:
     runs = study.runs()
     assert runs[:3] == ["ce-seed-0", "alpha-3-seed-0", "alpha-0.1-seed-0"]
-    assert {way_of(run) for run in runs[: len(WAYS)]} == set(WAYS)
-    early = [name for name, way in WAYS.items() if way.early]
-    assert runs[len(WAYS) :][: len(early)] == [f"{name}-seed-1" for name in early]
-    assert len(runs) == len(set(runs)) == sum(way.seeds for way in WAYS.values())
+    assert {method_of(run) for run in runs[: len(METHODS)]} == set(METHODS)
+    early = [name for name, method in METHODS.items() if method.early]
+    assert runs[len(METHODS) :][: len(early)] == [f"{name}-seed-1" for name in early]
+    assert len(runs) == len(set(runs)) == sum(method.seeds for method in METHODS.values())
 
 
 def test_five_seeds_of_what_claims_rest_on_and_three_of_the_others() -> None:
-    for name, way in WAYS.items():
-        assert way.seeds == (5 if name == "ce" or way.role == "dose" or way.matched else 3), name
+    for name, method in METHODS.items():
+        assert method.seeds == (5 if name == "ce" or method.kind == "alpha_sweep" or method.matched else 3), name
 
 
 def test_a_list_of_ways_and_seeds(study: Study) -> None:
     assert study.runs(["alpha-3", "ce"], [0, 7]) == [
-        f"{way}-seed-{seed}" for seed in (0, 7) for way in ("ce", "alpha-3")
+        f"{method}-seed-{seed}" for seed in (0, 7) for method in ("ce", "alpha-3")
     ]
 
 
@@ -46,16 +46,16 @@ def test_the_key_follows_what_all_runs_share(study: Study) -> None:
 
 
 def test_way_of() -> None:
-    assert [way_of(name) for name in ("alpha-3-seed-0", "small-cam-search/0.5")] == ["alpha-3", "small-cam"]
+    assert [method_of(name) for name in ("alpha-3-seed-0", "small-cam-search/0.5")] == ["alpha-3", "small-cam"]
     with pytest.raises(CamlossError, match="expected WAY-seed-N"):
-        way_of("ce")
+        method_of("ce")
 
 
 def test_the_first_strengths() -> None:
     assert next_strength({}, 0.1, 1.0) == 1.0
     assert next_strength({1.0: 0.3}, 0.1, 1.0) == 4.0  # too large still
     assert next_strength({1.0: 0.05}, 0.1, 1.0) == 0.25
-    assert next_strength({1.0: 0.4, 4.0: 0.1}, 0.2, 1.0) == 2.0  # half way on both scales
+    assert next_strength({1.0: 0.4, 4.0: 0.1}, 0.2, 1.0) == 2.0  # half method on both scales
 
 
 @pytest.mark.parametrize("law", [lambda s: 0.2 / s, lambda s: 0.2 * s**-0.5, lambda s: 0.4 / (1 + s**2)])
@@ -70,4 +70,4 @@ def test_a_strength_is_found_in_few_tries(law: Callable[[float], float], target:
 
 
 def test_what_is_matched_is_there() -> None:
-    assert WAYS[MATCHED_TO].role == "dose"
+    assert METHODS[MATCHED_TO].kind == "alpha_sweep"

@@ -13,12 +13,12 @@ from camloss.training.loop import DivergedError, accuracy, epoch_generators, tra
 def test_both_twins_learn(config: TrainConfig, data: MNISTData) -> None:
     lines: list[str] = []
     for variant in ("ce", "cam"):
-        twin = train(dataclasses.replace(config, epochs=4, augment=0.0), variant, data, log=lines.append)
-        assert accuracy(twin.model, data.test) >= 0.95
-        assert not twin.model.training
-        assert [entry["epoch"] for entry in twin.history] == [1, 2, 3, 4]
-        assert [entry["alpha"] for entry in twin.history] == ([0, 0, 0, 0] if variant == "ce" else [0, 10, 10, 10])
-        assert all(math.isfinite(value) for entry in twin.history for value in entry.values())
+        trained = train(dataclasses.replace(config, epochs=4, augment=0.0), variant, data, log=lines.append)
+        assert accuracy(trained.model, data.test) >= 0.95
+        assert not trained.model.training
+        assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4]
+        assert [entry["alpha"] for entry in trained.history] == ([0, 0, 0, 0] if variant == "ce" else [0, 10, 10, 10])
+        assert all(math.isfinite(value) for entry in trained.history for value in entry.values())
     assert len(lines) == 8
     assert lines[0].startswith("ce epoch  1/4  L_ce ")
 
@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: Train
 
 def test_the_twins_differ_in_alpha_only(config: TrainConfig, data: MNISTData) -> None:
     """Same initial weights, same images in the same order: with no alpha to apply, the twins are one model."""
-    warm_up_only = dataclasses.replace(config, warmup_epochs=config.epochs)
+    warm_up_only = dataclasses.replace(config, alpha_start_epoch=config.epochs)
     assert same(weights(warm_up_only, "ce", data), weights(warm_up_only, "cam", data))
     assert not same(weights(config, "ce", data), weights(config, "cam", data))
 
@@ -58,14 +58,14 @@ def test_a_loss_that_diverges_is_named_with_exit_code_1(config: TrainConfig, dat
 def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) -> None:
     config = dataclasses.replace(config, epochs=4, augment=0.0)
     for precision in ("float32", "bfloat16"):
-        twin = train(dataclasses.replace(config, precision=precision), "cam", data, log=lambda _: None)
-        assert accuracy(twin.model, data.test) >= 0.95
-        assert twin.environment["precision"] == precision
-        assert twin.model.head.weight.dtype == torch.float32
+        trained = train(dataclasses.replace(config, precision=precision), "cam", data, log=lambda _: None)
+        assert accuracy(trained.model, data.test) >= 0.95
+        assert trained.environment["precision"] == precision
+        assert trained.model.head.weight.dtype == torch.float32
 
 
 def test_hands_are_part_of_what_is_learnt(config: TrainConfig, data: MNISTData) -> None:
-    assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, hands=5), "ce", data))
+    assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, synthetic=5), "ce", data))
 
 
 def test_the_original_recipe_runs(config: TrainConfig, data: MNISTData) -> None:

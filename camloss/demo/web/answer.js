@@ -5,7 +5,7 @@ import { fieldOf, ON_PAD } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { AtEpoch, BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Twin } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
 
 /** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
 const sketches = new WeakMap();
@@ -13,20 +13,20 @@ const sketches = new WeakMap();
 /**
  * What the networks see in a drawing.
  *
- * @param {Drawing} drawing @param {Question} question @param {Twin[]} twins @param {Server} server
+ * @param {Drawing} drawing @param {Question} question @param {Model[]} models @param {Server} server
  * @param {boolean} isAtRest whether nobody draws, so that the page may wait for an answer
  * @returns {Promise<Outcome>}
  * @throws {import("./server.js").ConnectionLost} there is nobody to answer
  */
-export async function answerTo(drawing, question, twins, server, isAtRest) {
+export async function answerTo(drawing, question, models, server, isAtRest) {
   if (reader.has(question.networks)) {
     const given = await givenOf(drawing, server);
     if ("error" in given || "blank" in given) return given;
-    const isQuick = !question.disturbance && !question.rub; // one small picture
-    const answer = await reader.answer(given, question, twins, isAtRest && isQuick);
+    const isQuick = !question.corruption && !question.erase; // one small picture
+    const answer = await reader.answer(given, question, models, isAtRest && isQuick);
     if (answer) return { answer, field: fieldOf(placementOf(drawing), answer), where: "in your browser" };
   }
-  const { disturbance, rub, ...asked } = question; // the server shows a drawing as it is
+  const { corruption, erase, ...asked } = question; // the server shows a drawing as it is
   const answer = await reply(() => server.answer({ ...sent(drawing), ...asked }));
   if (answer.error || answer.blank) return answer;
   return { answer, field: fieldOf(placementOf(drawing), answer), where: "on the server" };

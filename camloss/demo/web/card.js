@@ -5,7 +5,7 @@ import { colourScale } from "./heat.js";
 import { legendWords, mapOf, paintField } from "./maps.js";
 
 /** @import { MapShown } from "./maps.js" */
-/** @import { Palette, Shown, Style, Twin } from "./types.d.ts" */
+/** @import { Palette, Shown, Style, Model } from "./types.d.ts" */
 
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
@@ -14,11 +14,11 @@ const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
 /**
- * @param {Shown} shown @param {Twin[]} twins @param {Style} style of the maps, as the page shows them
+ * @param {Shown} shown @param {Model[]} models @param {Style} style of the maps, as the page shows them
  * @param {Record<string, Palette>} palettes of the maps @param {Record<string, string>} palette of everything else
  * @param {string} font the page's own
  */
-export function cardOf(shown, twins, style, palettes, palette, font) {
+export function cardOf(shown, models, style, palettes, palette, font) {
   const { answer } = shown;
   const canvas = document.createElement("canvas");
   Object.assign(canvas, CARD);
@@ -55,11 +55,11 @@ export function cardOf(shown, twins, style, palettes, palette, font) {
     write(line, MARGIN, SENTENCE.top + i * SENTENCE.line, SENTENCE.size, { weight: 700 });
   });
 
-  const step = (right - MARGIN - TILE.side) / twins.length;
+  const step = (right - MARGIN - TILE.side) / models.length;
   write("The drawing", MARGIN, TILE.top - 12, 20, { weight: 700 });
   paint(MARGIN, null);
   let low = 0;
-  twins.forEach(({ variant, title, colour }, i) => {
+  models.forEach(({ variant, title, colour }, i) => {
     const x = MARGIN + (i + 1) * step;
     const reading = answer[variant];
     const map = mapOf(reading, "cam");
@@ -79,7 +79,7 @@ export function cardOf(shown, twins, style, palettes, palette, font) {
   const scale = document.createElement("canvas");
   colourScale(scale, palettes[low < 0 ? "diverging" : style.colours]);
   context.drawImage(scale, MARGIN, FLOOR + 14, TILE.side, 12);
-  const [least, , most] = legendWords(answer, twins, low < 0);
+  const [least, , most] = legendWords(answer, models, low < 0);
   write(least, MARGIN, FLOOR + 46, 16, { ink: palette.soft });
   write(most, MARGIN + TILE.side, FLOOR + 46, 16, { ink: palette.soft, align: "right" });
   write(answer.source, MARGIN, CARD.height - 16, 14, { ink: palette.soft, width: right - MARGIN });

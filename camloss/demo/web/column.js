@@ -3,23 +3,23 @@
 import { find, percent, write } from "./dom.js";
 import { Tile } from "./maps.js";
 
-/** @import { Reading, Twin } from "./types.d.ts" */
+/** @import { Reading, Model } from "./types.d.ts" */
 
 const SCORES = /** @type {const} */ (["area", "ink_energy"]);
 const EQUAL = 0.95; // agreement from which two maps count as one
 
 export class Column {
   /**
-   * @param {HTMLElement} root of the tab @param {Twin} twin
+   * @param {HTMLElement} root of the tab @param {Model} model
    * @param {(digit: number) => void} explain called where a bar is clicked
    */
   constructor(root, { variant, title, colour }, explain) {
-    const template = /** @type {HTMLTemplateElement} */ (find(root, "template.twin"));
+    const template = /** @type {HTMLTemplateElement} */ (find(root, "template.model"));
     const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
     article.dataset.variant = variant;
-    article.style.setProperty("--twin", `var(--${colour})`);
+    article.style.setProperty("--model", `var(--${colour})`);
     find(article, "h2").textContent = title;
-    find(root, ".twins").append(article);
+    find(root, ".models").append(article);
     this.variant = variant;
     this.digit = find(article, ".digit");
     this.confidence = find(article, ".confidence");

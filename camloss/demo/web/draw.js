@@ -18,7 +18,7 @@ import { reader } from "./reader.js";
 import { canShare, copyLink, jsonOf, pngOf, save, share } from "./save.js";
 import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank } from "./strokes.js";
-import { codeOf, disturbanceIn, Trials } from "./trials.js";
+import { codeOf, corruptionIn, Trials } from "./trials.js";
 
 /** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown } from "./types.d.ts" */
 
@@ -29,12 +29,12 @@ import { codeOf, disturbanceIn, Trials } from "./trials.js";
  * @param {Server} server
  */
 export function start(root, props, server) {
-  const { twins } = props;
+  const { models } = props;
   const board = find(root, ".board");
   const palettes = palettesOf(props.colours);
-  const columns = twins.map((twin) => new Column(root, twin, (digit) => question.ask({ class: String(digit) })));
+  const columns = models.map((model) => new Column(root, model, (digit) => question.ask({ class: String(digit) })));
   const tiles = columns.flatMap((column) => column.tiles);
-  const maps = new Maps(root, tiles, twins, palettes);
+  const maps = new Maps(root, tiles, models, palettes);
   const unmark = followPointer(root, tiles);
 
   // ---- show
@@ -80,7 +80,7 @@ export function start(root, props, server) {
   function tell({ drawing, outcome }, shown) {
     toldAt = performance.now();
     const answer = shown?.answer ?? null;
-    const digits = new Set(answer && twins.map(({ variant }) => answer[variant].digit));
+    const digits = new Set(answer && models.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
     say("error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)));
@@ -101,7 +101,7 @@ export function start(root, props, server) {
       const asked = { ...question.value, ...trials.value };
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
-        : await answerTo(drawing, asked, twins, server, !pad.isDrawing);
+        : await answerTo(drawing, asked, models, server, !pad.isDrawing);
       return { drawing, asked, outcome };
     },
     show,
@@ -134,16 +134,16 @@ export function start(root, props, server) {
   }
 
   let restoring = false; // what a link or a reload brings back is no edit
-  const question = new QuestionForm(root, twins, props.networks, () => {
+  const question = new QuestionForm(root, models, props.networks, () => {
     clearAddress();
     refresh();
   });
-  const trials = new Trials(root, twins, props.study, () => {
+  const trials = new Trials(root, models, props.study, () => {
     clearAddress();
     refresh();
   });
-  const found = new Found(root, twins, (strokes, disturbance) => {
-    trials.set(disturbance);
+  const found = new Found(root, models, (strokes, corruption) => {
+    trials.set(corruption);
     showAnother({ strokes, photo: null });
     pad.canvas.focus();
   });
@@ -191,11 +191,11 @@ export function start(root, props, server) {
     redo: () => pad.redo(),
     clear() {
       question.set(NOTHING); // it was about that drawing
-      trials.set(null); // nor is the next one to be rubbed out unasked
+      trials.set(null); // nor is the next one to be erased out unasked
       pad.clear();
     },
     photo: () => control(root, "photo").click(),
-    json: () => state.shown && save("camloss.json", jsonOf(state.shown, twins)),
+    json: () => state.shown && save("camloss.json", jsonOf(state.shown, models)),
     picture: savePicture,
     link: () => copyLink(root, pad.drawing.strokes, choice()),
     share: sharePicture,
@@ -207,13 +207,13 @@ export function start(root, props, server) {
   const choice = () => ({
     class: control(root, "class").value,
     other: control(root, "other").value,
-    added: codeOf(trials.value.disturbance),
+    added: codeOf(trials.value.corruption),
   });
 
   /** @param {Shown} shown */
   function cardWith(shown) {
     const { fontFamily } = getComputedStyle(root);
-    return pngOf(cardOf(shown, twins, maps.style, palettes, props.palette, fontFamily));
+    return pngOf(cardOf(shown, models, maps.style, palettes, props.palette, fontFamily));
   }
 
   async function savePicture() {
@@ -246,7 +246,7 @@ export function start(root, props, server) {
   function restore() {
     const { text, choice, added } = readAddress();
     question.set(choice);
-    if (text !== null) trials.set(disturbanceIn(added));
+    if (text !== null) trials.set(corruptionIn(added));
     if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
     const kept = text ?? remembered();
     if (kept === null) {

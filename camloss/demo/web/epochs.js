@@ -4,7 +4,7 @@ import { atEpochOf } from "./answer.js";
 import { control, find, percent, write } from "./dom.js";
 import { reader } from "./reader.js";
 
-/** @import { AtEpoch, Drawing, Epoch, Server, Twin } from "./types.d.ts" */
+/** @import { AtEpoch, Drawing, Epoch, Server, Model } from "./types.d.ts" */
 
 /** @typedef {{drawing: Drawing, networks: string, classes: Record<string, number>}} Subject classes: by variant */
 
@@ -19,15 +19,15 @@ export class Epochs {
   #asked = 0;
 
   /**
-   * @param {HTMLElement} root of the tab @param {Twin[]} twins @param {Server} server
+   * @param {HTMLElement} root of the tab @param {Model[]} models @param {Server} server
    * @param {(canvas: HTMLCanvasElement, map: string, size: [number, number]) => void} paintTile
    */
-  constructor(root, twins, server, paintTile) {
+  constructor(root, models, server, paintTile) {
     this.section = find(root, ".epochs");
     this.slider = control(root, "epoch");
     this.server = server;
     this.paintTile = paintTile;
-    this.parts = twins.map((twin) => partOf(find(root, "[data-show=epochs]"), twin));
+    this.parts = models.map((model) => partOf(find(root, "[data-show=epochs]"), model));
     this.slider.addEventListener("input", () => this.#ask());
   }
 
@@ -77,11 +77,11 @@ export class Epochs {
   }
 }
 
-/** One network's part. @param {HTMLElement} place @param {Twin} twin */
+/** One network's part. @param {HTMLElement} place @param {Model} model */
 function partOf(place, { variant, title, colour }) {
   const part = document.createElement("div");
-  part.className = "twin";
-  part.style.setProperty("--twin", `var(--${colour})`);
+  part.className = "model";
+  part.style.setProperty("--model", `var(--${colour})`);
   const tile = (/** @type {string} */ name) =>
     `<div data-map="${name}"><div class="tile"><canvas role="img"></canvas></div><p>${name.toUpperCase()}</p></div>`;
   const row = (/** @type {string} */ name, /** @type {string} */ words) =>

@@ -1,19 +1,19 @@
 // What a network says of a picture and where its evidence lies: camloss/maps.py, metrics.py and explain.py, and what
 // camloss/demo/inference.py makes of them. Python is the reference; a test compares the two.
 
+import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./erase.js";
 import { TOP } from "./heat.js";
-import { hotPart, shared, twoDigits } from "./places.js";
-import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./rub.js";
-import { sentence } from "./sentence.js";
+import { hotPart, shared, twoDigits } from "./stroke_topology.js";
+import { sentence } from "./summary_text.js";
 
 /** @import { BuildUp, Features, Question, Reading } from "./types.d.ts" */
-/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "rub">>} Asked */
+/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "erase">>} Asked */
 /** @import { Network } from "./network.js" */
 
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const EPSILON = 2 ** -23; // of float32, in which the reference computes
 const TINY = 2 ** -126;
-const DRAWS = 5; // of what is rubbed out at random
+const DRAWS = 5; // of what is erased out at random
 
 /** @param {Float64Array} logits @returns {number[]} probabilities */
 export function softmax(logits) {
@@ -28,15 +28,15 @@ export function softmax(logits) {
  *
  * @param {Network} network @param {Float64Array} logits @param {Float32Array | null} middle means of channels
  */
-export function doubtOf({ doubt }, logits, middle) {
-  if (!doubt || !middle) return null;
-  const { directions, spread, scale, distanceShare } = doubt;
+export function oodScoreOf({ ood_score }, logits, middle) {
+  if (!ood_score || !middle) return null;
+  const { directions, spread, scale, distanceShare } = ood_score;
   const channels = middle.length;
   const turned = Float64Array.from(middle, (_, j) =>
     middle.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
   );
   const distances = Array.from(logits, (_, k) =>
-    Math.hypot(...turned.map((value, c) => value - doubt.means[k * channels + c])),
+    Math.hypot(...turned.map((value, c) => value - ood_score.means[k * channels + c])),
   );
   const top = Math.max(...logits);
   const energy = -top - Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
@@ -150,17 +150,17 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
     if (!network) throw new Error(`no weights for ${variant}`);
     return {
       variant,
-      ...(question.rub
-        ? readRubbed(network, pixels, drawn, question, question.rub)
+      ...(question.erase
+        ? readErased(network, pixels, drawn, question, question.erase)
         : read(network, pixels, drawn, question)),
     };
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
   const common = shared(told.map(({ hottest }) => hottest));
-  const isDisturbed = drawn !== pixels || Boolean(question.rub);
+  const isCorrupted = drawn !== pixels || Boolean(question.erase);
   return {
     blank: false,
-    summary: sentence(reads, common, twoDigits(drawn, Math.sqrt(drawn.length)), isDisturbed),
+    summary: sentence(reads, common, twoDigits(drawn, Math.sqrt(drawn.length)), isCorrupted),
     map_size: told[0].size,
     readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
     logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
@@ -168,22 +168,22 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
 }
 
 /**
- * What one network says once the hottest pixels of its own map are rubbed out, and whether the digit that it read before
+ * What one network says once the hottest pixels of its own map are erased out, and whether the digit that it read before
  * would have outlived the loss of as much ink elsewhere: at random, and from the middle of the ink outwards.
  *
  * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
  * @param {Asked} question @param {number} share of the pixels
  * @returns {ReturnType<typeof read>}
  */
-function readRubbed(network, pixels, drawn, question, share) {
+function readErased(network, pixels, drawn, question, share) {
   const before = read(network, pixels, drawn, question);
   const { digit } = before.reading;
   const mask = hottest(before.heat, share);
   const ink = inkUnder(pixels, mask);
   const side = Math.sqrt(pixels.length);
-  /** @param {Uint8Array} rubbed */
-  const survives = (rubbed) => {
-    const { logits } = network.run(without(pixels, rubbed), side, side);
+  /** @param {Uint8Array} erased */
+  const survives = (erased) => {
+    const { logits } = network.run(without(pixels, erased), side, side);
     return { digit: highest(logits), prob: rounded(softmax(logits)[digit], 6) };
   };
   const after = read(network, without(pixels, mask), without(drawn, mask), question);
@@ -243,7 +243,7 @@ export function read(network, pixels, drawn, question) {
   const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // what of the shown map speaks for the class
   const heat = stretched(speaking, height, width, side, side);
   const hot = hotPart(heat, Math.max(...speaking), pixels, drawn);
-  const doubt = doubtOf(network, logits, middle);
+  const ood_score = oodScoreOf(network, logits, middle);
   const reading = {
     digit,
     probs: softmax(logits).map((share) => rounded(share, 6)),
@@ -256,7 +256,7 @@ export function read(network, pixels, drawn, question) {
     ink_energy: rounded(inkEnergy(heat, drawn), 4),
     area: rounded(hot.area, 4),
     place: hot.place,
-    ...(doubt === null ? {} : { doubt: rounded(doubt, 4) }),
+    ...(ood_score === null ? {} : { ood_score: rounded(ood_score, 4) }),
   };
   return { reading, hottest: hot.hottest, heat, logits, size: [height, width] };
 }

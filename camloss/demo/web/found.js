@@ -3,10 +3,10 @@
 import { fromText, toText } from "./address.js";
 import { find, write } from "./dom.js";
 import { drawOn } from "./strokes.js";
-import { codeOf, disturbanceIn } from "./trials.js";
+import { codeOf, corruptionIn } from "./trials.js";
 
-/** @import { Disturbance, Shown, Stroke, Twin } from "./types.d.ts" */
-/** @typedef {{text: string, added: string, digits: number[]}} Find strokes and disturbance as in links */
+/** @import { Corruption, Shown, Stroke, Model } from "./types.d.ts" */
+/** @typedef {{text: string, added: string, digits: number[]}} Find strokes and corruption as in links */
 
 const MEMORY = "camloss-found"; // the local storage's key
 const MOST = 60; // that are kept; the oldest go first
@@ -15,22 +15,22 @@ export class Found {
   /** @type {Find[]} the newest first */ #finds = [];
 
   /**
-   * @param {HTMLElement} root of the tab @param {Twin[]} twins
-   * @param {(strokes: Stroke[], disturbance: Disturbance | null) => void} open called where one is to be seen again
+   * @param {HTMLElement} root of the tab @param {Model[]} models
+   * @param {(strokes: Stroke[], corruption: Corruption | null) => void} open called where one is to be seen again
    */
-  constructor(root, twins, open) {
+  constructor(root, models, open) {
     this.root = root;
-    this.twins = twins;
+    this.models = models;
     this.open = open;
-    this.#finds = remembered(twins.length);
+    this.#finds = remembered(models.length);
     this.draw();
   }
 
   /** Take it in, if they disagree about what a visitor drew. @param {Shown} shown */
   consider({ drawing, answer, question }) {
-    const digits = this.twins.map(({ variant }) => answer[variant].digit);
-    if (new Set(digits).size < 2 || question.rub > 0 || drawing.strokes.length === 0) return;
-    const find = { text: toText(drawing.strokes), added: codeOf(question.disturbance), digits };
+    const digits = this.models.map(({ variant }) => answer[variant].digit);
+    if (new Set(digits).size < 2 || question.erase > 0 || drawing.strokes.length === 0) return;
+    const find = { text: toText(drawing.strokes), added: codeOf(question.corruption), digits };
     const before = this.#finds[0];
     if (before && isSame(before, find)) return;
     const rest = before && goesOn(before, drawing.strokes) ? this.#finds.slice(1) : this.#finds;
@@ -51,22 +51,22 @@ export class Found {
     const card = document.createElement("button");
     card.type = "button";
     const strokes = fromText(text);
-    const disturbance = disturbanceIn(added);
+    const corruption = corruptionIn(added);
     const canvas = document.createElement("canvas");
     canvas.width = 128;
     canvas.height = 128;
     drawOn(canvas, { strokes, photo: null }, getComputedStyle(this.root).color);
     const words = document.createElement("span");
-    this.twins.forEach(({ colour }, i) => {
+    this.models.forEach(({ colour }, i) => {
       const digit = document.createElement("b");
       digit.style.color = `var(--${colour})`;
       digit.textContent = String(digits[i]);
       words.append(digit);
     });
-    const reads = this.twins.map(({ title }, i) => `${title} reads ${digits[i]}`).join(", ");
-    card.setAttribute("aria-label", `Disagreement: ${reads}${disturbance ? `, with ${disturbance.kind} added` : ""}`);
+    const reads = this.models.map(({ title }, i) => `${title} reads ${digits[i]}`).join(", ");
+    card.setAttribute("aria-label", `Disagreement: ${reads}${corruption ? `, with ${corruption.kind} added` : ""}`);
     card.append(canvas, words);
-    card.addEventListener("click", () => this.open(strokes, disturbance));
+    card.addEventListener("click", () => this.open(strokes, corruption));
     return card;
   }
 }
@@ -74,7 +74,7 @@ export class Found {
 /** @param {Find} one @param {Find} other */
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** Whether a drawing is that find with more strokes, or with another disturbance. @param {Find} find @param {Stroke[]} strokes */
+/** Whether a drawing is that find with more strokes, or with another corruption. @param {Find} find @param {Stroke[]} strokes */
 function goesOn({ text }, strokes) {
   const before = fromText(text);
   return toText(strokes.slice(0, before.length)) === text;
@@ -96,7 +96,7 @@ function remembered(networks) {
     return kept.filter(
       (/** @type {Find} */ { text, added, digits }) =>
         fromText(text).length > 0 &&
-        codeOf(disturbanceIn(added)) === added &&
+        codeOf(corruptionIn(added)) === added &&
         digits.length === networks &&
         digits.every((digit) => Number.isInteger(digit)),
     );

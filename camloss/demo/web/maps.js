@@ -4,9 +4,9 @@ import { contextOf, control, find, write } from "./dom.js";
 import { colour, colourScale, TOP, unpack } from "./heat.js";
 import { drawOn, drawOutlineOn } from "./strokes.js";
 
-/** @import { Answer, Palette, Reading, Shown, Style, Twin } from "./types.d.ts" */
+/** @import { Answer, Palette, Reading, Shown, Style, Model } from "./types.d.ts" */
 
-/** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is rubbed out */
+/** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is erased out */
 
 const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
 const KINDS = { caam: "CAAM, class-agnostic activation map", cam: "CAM, class activation map" };
@@ -30,11 +30,11 @@ export function mapOf(reading, kind) {
 /**
  * What the ends and the middle of the scale mean.
  *
- * @param {Answer | null} answer @param {Twin[]} twins @param {boolean} contrast
+ * @param {Answer | null} answer @param {Model[]} models @param {boolean} contrast
  */
-export function legendWords(answer, twins, contrast) {
+export function legendWords(answer, models, contrast) {
   if (!answer || !contrast) return ["0 least", "evidence", "most 1"];
-  const readings = twins.map(({ variant }) => answer[variant]);
+  const readings = models.map(({ variant }) => answer[variant]);
   const { class_idx, other_idx } = readings[0];
   const sameClass = readings.every((reading) => reading.class_idx === class_idx);
   return [`−1 for ${other_idx}`, "0", sameClass ? `for ${class_idx} +1` : "for its own +1"];
@@ -70,7 +70,7 @@ export function paintField(canvas, shown, map, palettes, style, ink, workshop = 
   if (!map) return;
   overlay(canvas, workshop.heat, map, answer.map_size, palettes, style);
   contextOf(canvas).drawImage(workshop.outline(shown, map.low < 0 ? "#000a" : "#fffd", canvas.width), 0, 0);
-  if (map.mask) rubOutOn(canvas, map.mask);
+  if (map.mask) eraseOn(canvas, map.mask);
 }
 
 /** What the networks are given, pixel by pixel, on any square canvas. @param {HTMLCanvasElement} canvas @param {string} seen @param {string} ink */
@@ -85,8 +85,8 @@ function drawPixelsOn(canvas, seen, ink) {
   context.globalAlpha = 1;
 }
 
-/** Leave nothing where something was rubbed out. @param {HTMLCanvasElement} canvas @param {string} mask */
-function rubOutOn(canvas, mask) {
+/** Leave nothing where something was erased out. @param {HTMLCanvasElement} canvas @param {string} mask */
+function eraseOn(canvas, mask) {
   forEachPixel(canvas, unpack(mask), (_, x, y, side) => contextOf(canvas).clearRect(x, y, side, side));
 }
 
@@ -111,7 +111,7 @@ class Workshop {
   /** @param {Shown} shown @param {string} ink its colour @param {number} side of the canvas */
   ink(shown, ink, side) {
     return this.#sheet(`ink ${ink}`, shown, side, (canvas) => {
-      if (shown.answer.is_disturbed) drawPixelsOn(canvas, shown.answer.seen, ink);
+      if (shown.answer.is_corrupted) drawPixelsOn(canvas, shown.answer.seen, ink);
       else drawOn(canvas, shown.drawing, ink, shown.field);
     });
   }
@@ -119,7 +119,7 @@ class Workshop {
   /** Of the ink. @param {Shown} shown @param {string} colour @param {number} side of the canvas */
   outline(shown, colour, side) {
     return this.#sheet(`outline ${colour}`, shown, side, (canvas) => {
-      if (shown.answer.is_disturbed) drawPixelsOn(canvas, shown.answer.seen, "#fff6");
+      if (shown.answer.is_corrupted) drawPixelsOn(canvas, shown.answer.seen, "#fff6");
       else drawOutlineOn(canvas, shown.drawing.strokes, colour, shown.field);
     });
   }
@@ -175,15 +175,15 @@ export class Maps {
   #workshop = new Workshop();
 
   /**
-   * @param {HTMLElement} root of the tab @param {Tile[]} tiles @param {Twin[]} twins
+   * @param {HTMLElement} root of the tab @param {Tile[]} tiles @param {Model[]} models
    * @param {Record<string, Palette>} palettes
    */
-  constructor(root, tiles, twins, palettes) {
+  constructor(root, tiles, models, palettes) {
     this.root = root;
     this.tiles = tiles;
-    this.twins = twins;
+    this.models = models;
     this.palettes = palettes;
-    this.seen = twins.map(({ title }) => {
+    this.seen = models.map(({ title }) => {
       const canvas = document.createElement("canvas");
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `The pixels that ${title} is given`);
@@ -225,20 +225,20 @@ export class Maps {
       legend.dataset.colours = name;
       colourScale(find(legend, "canvas"), this.palettes[name]);
     }
-    const words = legendWords(shown?.answer ?? null, this.twins, contrast);
+    const words = legendWords(shown?.answer ?? null, this.models, contrast);
     ["low", "middle", "high"].forEach((end, i) => {
       write(find(legend, `[data-end=${end}]`), words[i]);
     });
   }
 
-  /** The pixels that each network is given: none where its ink is rubbed out. @param {Shown | null} shown */
+  /** The pixels that each network is given: none where its ink is erased out. @param {Shown | null} shown */
   #paintSeen(shown) {
     this.seen.forEach((canvas, i) => {
       contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
       if (!shown) return;
-      const { loss } = shown.answer[this.twins[i].variant];
-      const rubbed = loss ? unpack(loss.mask) : null;
-      const seen = unpack(shown.answer.seen).map((ink, at) => (rubbed?.[at] ? 0 : ink));
+      const { loss } = shown.answer[this.models[i].variant];
+      const erased = loss ? unpack(loss.mask) : null;
+      const seen = unpack(shown.answer.seen).map((ink, at) => (erased?.[at] ? 0 : ink));
       const side = Math.sqrt(seen.length);
       colour(canvas, seen, [side, side], this.palettes.ink, false);
     });

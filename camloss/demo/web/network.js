@@ -53,7 +53,10 @@ export class Network {
     this.description = description;
     this.headWeight = tensor("head.weight"); // [class][channel]
     this.headBias = tensor("head.bias");
-    this.doubt = description.doubt && { ...doubtIn(tensor), distanceShare: description.doubt.distance_share };
+    this.ood_score = description.ood_score && {
+      ...oodScoreIn(tensor),
+      distanceShare: description.ood_score.distance_share,
+    };
     this.#free = (this.#kernel.__heap_base.value + 15) & ~15;
     this.#weights = description.layers.map((_, i) => ({
       weight: this.#store(tensor(`${i}.weight`)),
@@ -84,7 +87,7 @@ export class Network {
    *   until the next call; `middle` is what doubt looks at, one value a channel
    */
   run(pixels, height, width) {
-    const { layers, pooling, mean, std, classes, doubt } = this.description;
+    const { layers, pooling, mean, std, classes, ood_score } = this.description;
     const shapes = shapesOf(layers, height, width);
     const largest = Math.max(...shapes.map(([h, w, channels]) => (h + 2) * (w + 2) * channels));
     const [one, other] = [this.#free, this.#free + 4 * largest];
@@ -110,7 +113,7 @@ export class Network {
       const [h, w] = shapes[i + 1];
       this.#kernel.convolve(from, shapes[i][1], inputs, weight, bias, to, h, w, outputs, stride);
       [from, to] = [to, from];
-      if (doubt?.after === i + 1) middle = pool(from, i + 1, "avg");
+      if (ood_score?.after === i + 1) middle = pool(from, i + 1, "avg");
     });
     const [h, w, channels] = shapes[layers.length];
     const values = memory.subarray(from / 4, from / 4 + (h + 2) * (w + 2) * channels);
@@ -126,11 +129,11 @@ export class Network {
 }
 
 /** The numbers of camloss/ood.py. @param {(name: string) => Float32Array} tensor */
-const doubtIn = (tensor) => ({
-  directions: tensor("doubt.directions"),
-  means: tensor("doubt.means"),
-  spread: tensor("doubt.spread"),
-  scale: tensor("doubt.scale"),
+const oodScoreIn = (tensor) => ({
+  directions: tensor("ood_score.directions"),
+  means: tensor("ood_score.means"),
+  spread: tensor("ood_score.spread"),
+  scale: tensor("ood_score.scale"),
 });
 
 /** Height, width and channels of the input and of each layer's output. @param {Layer[]} layers @param {number} height @param {number} width */

@@ -2,7 +2,7 @@
 
 import { contextOf } from "./dom.js";
 import { unpack } from "./heat.js";
-import { FIELD } from "./pen.js";
+import { FIELD } from "./rasterize.js";
 import { UNITS } from "./strokes.js";
 
 /** @import { Field, Photo, Placement } from "./types.d.ts" */

@@ -2,15 +2,15 @@
 
 import { control, find } from "./dom.js";
 
-/** @import { Answer, Question, Twin } from "./types.d.ts" */
+/** @import { Answer, Question, Model } from "./types.d.ts" */
 
 export class QuestionForm {
   /**
-   * @param {HTMLElement} root of the tab @param {Twin[]} twins @param {string[]} networks
+   * @param {HTMLElement} root of the tab @param {Model[]} models @param {string[]} networks
    * @param {() => void} changed
    */
-  constructor(root, twins, networks, changed) {
-    this.twins = twins;
+  constructor(root, models, networks, changed) {
+    this.models = models;
     this.changed = changed;
     /** @type {HTMLSelectElement} */ this.class = find(root, "[name=class]");
     /** @type {HTMLSelectElement} */ this.other = find(root, "[name=other]");
@@ -46,7 +46,7 @@ export class QuestionForm {
 
   /** Nothing is held against itself: what all networks explain is not offered as the other. @param {Answer | null} answer */
   show(answer) {
-    this.#offer(answer ? this.twins.map(({ variant }) => answer[variant].class_idx) : []);
+    this.#offer(answer ? this.models.map(({ variant }) => answer[variant].class_idx) : []);
   }
 
   /** @param {number[]} explained */

@@ -160,15 +160,15 @@ class Reader {
   /**
    * What the networks see, as `serve.answer` says it.
    *
-   * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} twins
+   * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} models
    * @param {boolean} isAtOnce whether the page may wait for it, as nobody draws: after a pen is lifted or a button pressed,
    *   Chromium brings no message from the worker before it has shown another frame
    * @returns {Promise<Answer | null>}
    */
-  async answer(given, question, twins, isAtOnce) {
+  async answer(given, question, models, isAtOnce) {
     const ready = this.#ready;
     if (!ready || !this.has(question.networks)) return null;
-    const titles = Object.fromEntries(twins.map(({ variant, title }) => [variant, title]));
+    const titles = Object.fromEntries(models.map(({ variant, title }) => [variant, title]));
     try {
       const whole = { ...given, question, titles };
       const { readings, pixels, logits, ...answer } =

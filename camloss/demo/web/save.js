@@ -4,7 +4,7 @@ import { putIntoAddress, TooManyPoints } from "./address.js";
 import { button, pause } from "./dom.js";
 import { TOP, unpack } from "./heat.js";
 
-/** @import { Reading, Shown, Stroke, Twin } from "./types.d.ts" */
+/** @import { Reading, Shown, Stroke, Model } from "./types.d.ts" */
 
 /** @param {string} name @param {Blob} blob */
 export function save(name, blob) {
@@ -15,8 +15,8 @@ export function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(anchor.href), 10000);
 }
 
-/** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown @param {Twin[]} twins */
-export function jsonOf({ answer, drawing, question }, twins) {
+/** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown @param {Model[]} models */
+export function jsonOf({ answer, drawing, question }, models) {
   /** @param {string} text @param {number} low @param {[number, number]} size */
   const rows = (text, low, [height, width]) => {
     const values = [...unpack(text)].map((byte) => Number((low + (byte / TOP) * (1 - low)).toFixed(3)));
@@ -29,16 +29,16 @@ export function jsonOf({ answer, drawing, question }, twins) {
     caam: rows(reading.caam, 0, answer.map_size),
     contrast: reading.contrast && rows(reading.contrast, -1, answer.map_size),
   });
-  const readings = Object.fromEntries(twins.map(({ variant }) => [variant, plain(answer[variant])]));
+  const readings = Object.fromEntries(models.map(({ variant }) => [variant, plain(answer[variant])]));
   const side = Math.sqrt(unpack(answer.seen).length);
-  const { disturbance, rub } = question;
+  const { corruption, erase } = question;
   const json = {
     ...answer,
     seen: rows(answer.seen, 0, [side, side]),
     ...readings,
     strokes: drawing.strokes,
-    disturbance,
-    rub,
+    corruption,
+    erase,
   };
   return new Blob([JSON.stringify(json, null, 1)], { type: "application/json" });
 }

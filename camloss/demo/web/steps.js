@@ -1,21 +1,21 @@
 // How it works, on the visitor's own drawing and with both networks side by side: the features, the two sums of them, a
 // few maps more at each step, and their difference.
 
-import { meanCorrelation } from "./alike.js";
 import { buildUpOf, placementOf } from "./answer.js";
 import { button, control, find, write } from "./dom.js";
 import { Epochs } from "./epochs.js";
 import { fit, palettesOf, unpack } from "./heat.js";
 import { overlay } from "./maps.js";
 import { fieldOf } from "./picture.js";
+import { meanCorrelation } from "./similarity.js";
 import { state } from "./state.js";
 import { drawOn } from "./strokes.js";
 
-/** @import { BuildUp, Drawing, Field, Server, StepsProps, Twin } from "./types.d.ts" */
+/** @import { BuildUp, Drawing, Field, Server, StepsProps, Model } from "./types.d.ts" */
 
 const STYLE = { colours: "cividis", opacity: 0.8, smooth: true };
 const SUMS = /** @type {const} */ (["caam", "cam", "difference"]);
-const TOLD = "Draw a digit on the first tab, undisturbed, and this says what was measured on it.";
+const TOLD = "Draw a digit on the first tab, uncorrupted, and this says what was measured on it.";
 const PACE = 700; // ms a step
 
 /** @param {HTMLElement} root the tab's element @param {StepsProps} props @param {Server} server */
@@ -23,9 +23,9 @@ export function start(root, props, server) {
   const palettes = palettesOf({ [STYLE.colours]: props.colours[STYLE.colours] });
   const heat = document.createElement("canvas");
   const slider = control(root, "step");
-  const columns = props.twins.map((twin) => new Column(root, twin, props.shown));
-  const epochs = new Epochs(root, props.twins, server, paintTile);
-  /** @type {{drawing: Drawing, field: Field, steps: BuildUp[]} | null} one build-up a twin */
+  const columns = props.models.map((model) => new Column(root, model, props.shown));
+  const epochs = new Epochs(root, props.models, server, paintTile);
+  /** @type {{drawing: Drawing, field: Field, steps: BuildUp[]} | null} one build-up a model */
   let shown = null;
   let stale = true;
 
@@ -37,7 +37,7 @@ export function start(root, props, server) {
     const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
     const { class_idx = null, networks = props.networks[0] } = drawn?.question ?? {};
     try {
-      const asked = props.twins.map(({ variant }) => ({ variant, class_idx, shown: props.shown }));
+      const asked = props.models.map(({ variant }) => ({ variant, class_idx, shown: props.shown }));
       const replies = await Promise.all(asked.map((question) => buildUpOf(drawing, networks, question, server)));
       /** @type {BuildUp[]} */
       const steps = [];
@@ -53,13 +53,13 @@ export function start(root, props, server) {
     }
     const digits = [...new Set(shown.steps.map(({ class_idx }) => class_idx))].join(" and ");
     write(find(root, ".note"), `Evidence for ${digits}.${drawn ? "" : " An example, until you draw one."}`);
-    const isPlain = drawn && !drawn.answer.is_disturbed && drawn.question.rub === 0;
+    const isPlain = drawn && !drawn.answer.is_corrupted && drawn.question.erase === 0;
     write(find(root, ".told"), isPlain ? drawn.answer.summary : TOLD);
     const atEnd = slider.value === slider.max;
     slider.max = String(shown.steps[0].totals.length - 1);
     if (atEnd) slider.value = slider.max;
     paint();
-    const classes = shown.steps.map(({ class_idx }, i) => [props.twins[i].variant, class_idx]);
+    const classes = shown.steps.map(({ class_idx }, i) => [props.models[i].variant, class_idx]);
     epochs.show({ drawing, networks, classes: Object.fromEntries(classes) });
   }
 
@@ -127,14 +127,14 @@ export function start(root, props, server) {
 
 /** One network's part in each of the sections. */
 class Column {
-  /** @param {HTMLElement} root of the tab @param {Twin} twin @param {number} shown how many channels */
+  /** @param {HTMLElement} root of the tab @param {Model} model @param {number} shown how many channels */
   constructor(root, { title, colour }, shown) {
     this.title = title;
     /** @param {string} name @param {string} inside */
     const add = (name, inside) => {
       const part = document.createElement("div");
-      part.className = "twin";
-      part.style.setProperty("--twin", `var(--${colour})`);
+      part.className = "model";
+      part.style.setProperty("--model", `var(--${colour})`);
       part.innerHTML = `<h3>${title}</h3>${inside}`;
       find(root, `[data-show=${name}]`).append(part);
       return part;

@@ -1,9 +1,9 @@
 // What is computed with the networks: in worker.js while one draws, in the page itself when the pen is up.
 
-import { asBytes, disturbed } from "./disturb.js";
+import { asBytes, corrupted } from "./corruptions.js";
 import { answerFor, buildUp, read, rounded } from "./evidence.js";
 import { networksIn } from "./network.js";
-import { FIELD, writeStrokes } from "./pen.js";
+import { FIELD, writeStrokes } from "./rasterize.js";
 
 /** @import { Network } from "./network.js" */
 /** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
@@ -16,14 +16,14 @@ export class Tasks {
   /** @type {WebAssembly.Module | null} */ #kernel = null;
   /** @type {Map<string, Network>} by epoch and variant, "3.cam": those of the same pair on their way, or none */
   #snapshots = new Map();
-  /** @type {Uint8Array[]} the page's examples, which scraps are torn from */ #scraps = [];
+  /** @type {Uint8Array[]} the page's examples, which clutter are torn from */ #clutter = [];
 
   /** @param {Files} given @throws {Error} the weights are damaged */
   async load({ weights, hash, kernel, examples }) {
     this.#networks = new Map();
     this.#snapshots = new Map();
     if (!(await isWhole(weights, hash))) throw new Error("damaged weights");
-    this.#scraps = examples.map(({ strokes }) => asBytes(writeStrokes(strokes).pixels));
+    this.#clutter = examples.map(({ strokes }) => asBytes(writeStrokes(strokes).pixels));
     this.#kernel = await WebAssembly.compile(kernel);
     this.#networks = await networksIn(weights, this.#kernel);
   }
@@ -52,13 +52,13 @@ export class Tasks {
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
   answer({ question, titles, ...given }) {
     const sketch = sketchOf(given);
-    const { pixels, frame, drawn } = question.disturbance
-      ? disturbed(sketch, question.disturbance, this.#scraps)
+    const { pixels, frame, drawn } = question.corruption
+      ? corrupted(sketch, question.corruption, this.#clutter)
       : { ...sketch, drawn: sketch.pixels };
     return {
       pixels,
       frame,
-      is_disturbed: question.disturbance !== null,
+      is_corrupted: question.corruption !== null,
       ...answerFor(this.#networks, titles, pixels, question, drawn),
     };
   }

@@ -1,18 +1,18 @@
 // What the visitor puts in the way of the networks, and what became of their answers.
 
-import { KINDS } from "./disturb.js";
+import { KINDS } from "./corruptions.js";
 import { button, control, find, percent, write } from "./dom.js";
 
-/** @import { Disturbance, Question, Shown, Twin } from "./types.d.ts" */
+/** @import { Corruption, Question, Shown, Model } from "./types.d.ts" */
 
 const STEADY = new Set(["", "stripe"]); // kinds that have no strength
 
-/** @param {Disturbance | null} disturbance @returns {string} for links, "" for none */
-export const codeOf = (disturbance) =>
-  disturbance ? `${disturbance.kind}-${Math.round(100 * disturbance.strength)}-${disturbance.seed}` : "";
+/** @param {Corruption | null} corruption @returns {string} for links, "" for none */
+export const codeOf = (corruption) =>
+  corruption ? `${corruption.kind}-${Math.round(100 * corruption.strength)}-${corruption.seed}` : "";
 
-/** The inverse; null for what it never writes. @param {string} code @returns {Disturbance | null} */
-export function disturbanceIn(code) {
+/** The inverse; null for what it never writes. @param {string} code @returns {Corruption | null} */
+export function corruptionIn(code) {
   const [, kind, percent, seed] = /^([a-z]+)-(\d{1,3})-(\d{1,6})$/.exec(code) ?? [];
   if (!Object.hasOwn(KINDS, kind ?? "") || Number(percent) > 100) return null;
   return { kind, strength: Number(percent) / 100, seed: Number(seed) };
@@ -22,30 +22,30 @@ export class Trials {
   #seed = 0;
 
   /**
-   * @param {HTMLElement} root of the tab @param {Twin[]} twins
+   * @param {HTMLElement} root of the tab @param {Model[]} models
    * @param {Record<string, string>} study what the study says of each kind, and of all under ""
    * @param {() => void} changed
    */
-  constructor(root, twins, study, changed) {
-    this.twins = twins;
+  constructor(root, models, study, changed) {
+    this.models = models;
     this.study = study;
     this.said = find(root, ".study");
-    this.now = twins.map((twin) => addReadingTo(find(root, ".now"), twin));
-    this.kind = control(root, "disturbance");
+    this.now = models.map((model) => addReadingTo(find(root, ".now"), model));
+    this.kind = control(root, "corruption");
     this.strength = control(root, "strength");
-    this.rub = control(root, "rub");
+    this.erase = control(root, "erase");
     this.another = button(root, "another");
-    this.share = find(root, ".rub output");
+    this.share = find(root, ".erase output");
     this.table = find(root, ".losses");
     this.fine = find(root, ".losses-fine");
     this.note = find(root, ".waiting");
-    for (const { title, variant } of twins) this.#addRow(title, variant);
+    for (const { title, variant } of models) this.#addRow(title, variant);
     this.#tell();
     const ask = () => {
       this.#tell();
       changed();
     };
-    for (const input of [this.kind, this.strength, this.rub]) input.addEventListener("input", ask);
+    for (const input of [this.kind, this.strength, this.erase]) input.addEventListener("input", ask);
     this.another.addEventListener("click", () => {
       this.#seed += 1;
       ask();
@@ -55,7 +55,7 @@ export class Trials {
   #tell() {
     this.strength.disabled = STEADY.has(this.kind.value);
     this.another.disabled = this.kind.value === "" || this.kind.value === "field";
-    write(this.share, `${this.rub.value}%`);
+    write(this.share, `${this.erase.value}%`);
     write(this.said, this.study[this.kind.value]);
   }
 
@@ -67,35 +67,35 @@ export class Trials {
     find(this.table, "tbody").append(row);
   }
 
-  /** Add this, and rub out nothing. @param {Disturbance | null} disturbance */
-  set(disturbance) {
-    this.kind.value = disturbance?.kind ?? "";
-    this.strength.value = String(100 * (disturbance?.strength ?? 0.5));
-    this.rub.value = "0";
-    this.#seed = disturbance?.seed ?? 0;
+  /** Add this, and erase out nothing. @param {Corruption | null} corruption */
+  set(corruption) {
+    this.kind.value = corruption?.kind ?? "";
+    this.strength.value = String(100 * (corruption?.strength ?? 0.5));
+    this.erase.value = "0";
+    this.#seed = corruption?.seed ?? 0;
     this.#tell();
   }
 
-  /** @returns {Pick<Question, "disturbance" | "rub">} */
+  /** @returns {Pick<Question, "corruption" | "erase">} */
   get value() {
     const kind = this.kind.value;
-    const disturbance = kind ? { kind, strength: Number(this.strength.value) / 100, seed: this.#seed } : null;
-    return { disturbance, rub: Number(this.rub.value) / 100 };
+    const corruption = kind ? { kind, strength: Number(this.strength.value) / 100, seed: this.#seed } : null;
+    return { corruption, erase: Number(this.erase.value) / 100 };
   }
 
   /** @param {Shown | null} shown */
   show(shown) {
-    this.twins.forEach(({ variant }, i) => {
+    this.models.forEach(({ variant }, i) => {
       const { digit = null, probs = [] } = shown?.answer[variant] ?? {};
       write(this.now[i], digit === null ? "–" : `${digit} (${percent(probs[digit])})`);
     });
-    const asked = this.value.disturbance !== null || this.value.rub > 0;
+    const asked = this.value.corruption !== null || this.value.erase > 0;
     this.note.hidden = !(shown && asked && shown.where === "on the server");
-    const rubbed = shown && this.twins.every(({ variant }) => shown.answer[variant].loss);
-    this.table.hidden = !rubbed;
-    this.fine.hidden = !rubbed;
-    if (!rubbed) return;
-    for (const { variant } of this.twins) {
+    const erased = shown && this.models.every(({ variant }) => shown.answer[variant].loss);
+    this.table.hidden = !erased;
+    this.fine.hidden = !erased;
+    if (!erased) return;
+    for (const { variant } of this.models) {
       const { loss } = shown.answer[variant];
       if (!loss) continue;
       const { digit, hottest, chance, middle } = loss;
@@ -116,7 +116,7 @@ export class Trials {
   }
 }
 
-/** A place for what a network reads now. @param {HTMLElement} line @param {Twin} twin */
+/** A place for what a network reads now. @param {HTMLElement} line @param {Model} model */
 function addReadingTo(line, { title, colour }) {
   const name = document.createElement("span");
   name.style.color = `var(--${colour})`;

@@ -32,22 +32,22 @@ export interface Question {
   class_idx: number | null;
   other_idx: number | null;
   networks: string;
-  disturbance: Disturbance | null;
-  rub: number; // share of the pixels, the hottest of each network's map, that are rubbed out
+  corruption: Corruption | null;
+  erase: number; // share of the pixels, the hottest of each network's map, that are erased out
 }
 
 /** What is put in the way of the networks. */
-export interface Disturbance {
-  kind: string; // a key of KINDS in disturb.js
+export interface Corruption {
+  kind: string; // a key of KINDS in corruptions.js
   strength: number; // in [0, 1]
   seed: number;
 }
 
-/** What became of the digit that a network had read, once some of its ink was rubbed out. */
+/** What became of the digit that a network had read, once some of its ink was erased out. */
 export interface Loss {
   digit: number;
-  mask: string; // base64 of one byte a pixel: 254 where it was rubbed out
-  ink: number; // the share of the ink that was rubbed out
+  mask: string; // base64 of one byte a pixel: 254 where it was erased out
+  ink: number; // the share of the ink that was erased out
   hottest: { digit: number; prob: number }; // what is read now, and the probability of the digit
   chance: { kept: number; draws: number; prob: number };
   middle: { digit: number; prob: number };
@@ -66,9 +66,9 @@ export interface Reading {
   // Of the evidence: the CAM, or what of the contrast speaks for class_idx, where there is one.
   ink_energy: number; // share of it on the digit's strokes
   area: number; // share of the square on which it reaches half of its maximum
-  place: string; // where its maximum lies, a key of PLACES in sentence.js
-  doubt?: number; // in [0, 1], where the network was fitted for it
-  loss?: Loss; // where something was rubbed out
+  place: string; // where its maximum lies, a key of PLACES in summary_text.js
+  ood_score?: number; // in [0, 1], where the network was fitted for it
+  loss?: Loss; // where something was erased out
 }
 
 /** What `camloss.demo.inference.answer` returns for a drawing that is not blank, with one reading a variant. */
@@ -79,7 +79,7 @@ export type Answer = {
   seen: string;
   frame: [number, number, number];
   map_size: [number, number];
-  is_disturbed?: boolean; // whether `seen` is other than the drawing
+  is_corrupted?: boolean; // whether `seen` is other than the drawing
 } & { [variant: string]: Reading };
 
 /** The square that the maps cover, in the pad's units. */
@@ -115,7 +115,7 @@ export interface NetworkHeader {
   pooling: "avg" | "max";
   mean: number;
   std: number;
-  doubt: { distance_share: number; after: number } | null; // after how many layers it looks; null where none was fitted
+  ood_score: { distance_share: number; after: number } | null; // after how many layers it looks; null where none was fitted
 }
 
 /** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
@@ -145,7 +145,7 @@ export interface Example {
 }
 
 /** One entry a variant, in the order of the columns. */
-export interface Twin {
+export interface Model {
   variant: string;
   title: string;
   colour: string; // its name in the page's palette
@@ -173,17 +173,17 @@ export interface Server {
 
 /** What app.py gives to the Draw tab. */
 export interface DrawProps {
-  twins: Twin[];
+  models: Model[];
   networks: string[];
   examples: Example[];
-  study: Record<string, string>; // what the study says of each disturbance, and of all under ""
+  study: Record<string, string>; // what the study says of each corruption, and of all under ""
   colours: Record<string, string>;
   palette: Record<string, string>;
 }
 
 /** What app.py gives to the How-it-works tab. */
 export interface StepsProps {
-  twins: Twin[];
+  models: Model[];
   networks: string[];
   colours: Record<string, string>;
   example: Stroke[];

@@ -2,7 +2,7 @@
 
 /** @import { Reading } from "./types.d.ts" */
 
-const DOUBTFUL = 0.5;
+const OOD_THRESHOLD = 0.5;
 const SURE = 0.8;
 const SHARED = 0.5;
 const WIDER = 2;
@@ -18,17 +18,17 @@ const PLACES = {
   nowhere: "with nothing that speaks for it",
 };
 
-/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area" | "place" | "doubt"> & {title: string}} Read */
+/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area" | "place" | "ood_score"> & {title: string}} Read */
 
 /**
  * @param {Read[]} reads at least two @param {number} shared of the hottest pixels of all of them, in [0, 1]
  * @param {boolean} twoDigits whether the drawing seems to show two
- * @param {boolean} disturbed whether the networks are given other than the drawing: their doubt is then about that
+ * @param {boolean} corrupted whether the networks are given other than the drawing: their doubt is then about that
  */
-export function sentence(reads, shared, twoDigits, disturbed) {
+export function sentence(reads, shared, twoDigits, corrupted) {
   const agreed = new Set(reads.map(({ digit }) => digit)).size === 1;
-  const oddity = oddityOf(reads, twoDigits, disturbed);
-  const remark = remarkOn(reads, disturbed);
+  const oddity = oddityOf(reads, twoDigits, corrupted);
+  const remark = remarkOn(reads, corrupted);
   const opening = agreed ? oddity : "they disagree";
   const ending = agreed ? remark : oddity || remark;
   const told = tellOf(reads, agreed, shared);
@@ -36,11 +36,11 @@ export function sentence(reads, shared, twoDigits, disturbed) {
   return parts.map((part) => upper(`${part}.`)).join(" ");
 }
 
-/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} disturbed */
-function oddityOf(reads, twoDigits, disturbed) {
+/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} corrupted */
+function oddityOf(reads, twoDigits, corrupted) {
   if (twoDigits) return "this looks like two digits, not one";
-  const doubted = !disturbed && reads.some(({ doubt = 0 }) => doubt >= DOUBTFUL);
-  return doubted ? "this may not be a digit" : "";
+  const flagged = !corrupted && reads.some(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
+  return flagged ? "this may not be a digit" : "";
 }
 
 /** @param {Read[]} reads @param {boolean} agreed @param {number} shared */
@@ -91,10 +91,11 @@ function areaOf(share, isFirst) {
   return isFirst ? `${percent(share)} of the square` : percent(share);
 }
 
-/** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} disturbed */
-function remarkOn(reads, disturbed) {
-  const doubting = disturbed ? [] : reads.filter(({ doubt = 0 }) => doubt >= DOUBTFUL);
-  if (doubting.length > 0 && doubting.length < reads.length) return `${doubting[0].title} doubts that this is a digit`;
+/** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} corrupted */
+function remarkOn(reads, corrupted) {
+  const flagged = corrupted ? [] : reads.filter(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
+  if (flagged.length > 0 && flagged.length < reads.length)
+    return `${flagged[0].title} finds that this may not be a digit`;
   const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
   if (itself) return `${itself.title} reads ${itself.digit} itself: there is nothing to hold it against`;
   const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];

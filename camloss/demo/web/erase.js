@@ -1,16 +1,16 @@
 // Rubbing out: what a network looked at, and beside it as much ink in an order that knows no network.
 
-import { LAYOUT, words } from "./disturb.js";
+import { LAYOUT, words } from "./corruptions.js";
 
 /**
  * The hottest pixels; of equals the one that is read first.
  *
  * @param {Float64Array} heat of each pixel @param {number} share of all pixels, in [0, 1]
- * @returns {Uint8Array} 1 where a pixel is to be rubbed out
+ * @returns {Uint8Array} 1 where a pixel is to be erased out
  */
 export function hottest(heat, share) {
   const count = Math.round(share * heat.length);
-  const coolest = heat.slice().sort()[heat.length - count]; // of those that are rubbed out
+  const coolest = heat.slice().sort()[heat.length - count]; // of those that are erased out
   let equals = count - heat.reduce((sum, value) => sum + (value > coolest ? 1 : 0), 0);
   const mask = new Uint8Array(heat.length);
   heat.forEach((value, i) => {

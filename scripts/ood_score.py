@@ -1,12 +1,12 @@
 """What a pair's doubt is worth, on drawings that are no digit; what else it could be; and fitting it anew.
 
-    python scripts/doubt.py                  the pair in checkpoints/, one table
-    python scripts/doubt.py --compare        instead: what chose how doubt is computed, and when the page doubts
-    python scripts/doubt.py --fit runs/a     give the pair in runs/a its doubt first, in one step
+    python scripts/ood_score.py                  the pair in checkpoints/, one table
+    python scripts/ood_score.py --compare        instead: what chose how doubt is computed, and when the page ood_scores
+    python scripts/ood_score.py --fit runs/a     give the pair in runs/a its doubt first, in one step
 
 It is fitted on the validation digits, as they are and as the page reads them. Families of non-digits that chose how it
 is computed are named; what counts are the others, and the pen digits of the writers who chose nothing. The page says so
-where either network doubts.
+where either network ood_scores.
 """
 
 import os
@@ -27,15 +27,15 @@ from camloss.data.ood_fitting import (
     as_the_page_reads,
     compare_rules,
     compare_scores,
-    fit_doubt,
-    measure_doubt,
+    fit_ood_score,
+    measure_ood_score,
     unnoticed,
 )
 from camloss.digits.ood_drawings import CHOOSING, REPORTED
 from camloss.errors import CamlossError
 from camloss.hub.model_card import PICTURES, write_card
 from camloss.models import MapClassifier
-from camloss.pair import Twins, alone_in, put_pair
+from camloss.pair import Pair, alone_in, put_pair
 from camloss.split import Split
 from camloss.study.evaluation import HANDS, load_pen_digits
 from camloss.training.hardware import environment
@@ -55,15 +55,15 @@ def main() -> None:
     data = load_mnist(flags.data_dir)
     if flags.fit:
         fit(flags.folder, data)
-    twins = Twins.load(flags.folder)
-    if any(model.doubt is None for model in twins.models.values()):
+    pair = Pair.load(flags.folder)
+    if any(model.ood_score is None for model in pair.models.values()):
         raise CamlossError(f"the pair in {flags.folder} has no doubt yet; add --fit")
     pen_digits = load_pen_digits(flags.data_dir)
     print("measuring ...", file=sys.stderr)
     if flags.compare:
-        print(comparison(twins.models, data.validation, pen_digits))
+        print(comparison(pair.models, data.validation, pen_digits))
     else:
-        print(worth(twins.models, data.test, pen_digits))
+        print(worth(pair.models, data.test, pen_digits))
     where = environment(torch.device("cpu"))
     print(f"\n{PER_FAMILY} drawings a family; {where['device']}, torch {where['torch']}")
 
@@ -71,8 +71,8 @@ def main() -> None:
 def worth(models: Mapping[str, MapClassifier], test: Split, pen_digits: Mapping[str, Split]) -> str:
     known = {"MNIST, test set, as the page reads": as_the_page_reads(test)}
     known |= {f"pen digits, {name}": pen_digits[name] for name in HANDS if name in pen_digits}
-    found = measure_doubt(models, known, test)
-    columns = [(who, key) for who in found for key in ("doubted", "auroc")]
+    found = measure_ood_score(models, known, test)
+    columns = [(who, key) for who in found for key in ("flagged", "auroc")]
     rows = [
         [named(row), *(f"{found[who][row][key]:.3f}" if key in found[who][row] else "" for who, key in columns)]
         for row in found[PAGE]
@@ -82,10 +82,10 @@ def worth(models: Mapping[str, MapClassifier], test: Split, pen_digits: Mapping[
 
 def passing(models: Mapping[str, MapClassifier]) -> str:
     least = [
-        f"{kind} {doubted:.0%} ({digit})" for kind, doubted, digit in unnoticed(models, OF_A_KIND) if doubted < 0.5
+        f"{kind} {flagged:.0%} ({digit})" for kind, flagged, digit in unnoticed(models, OF_A_KIND) if flagged < 0.5
     ]
     return (
-        f"Letters and shapes of which the page doubts less than half, and what the {next(iter(models))} twin mostly "
+        f"Letters and shapes of which the page flags less than half, and what the {next(iter(models))} twin mostly "
         f"reads in them, of {OF_A_KIND} drawings each: {', '.join(least)}."
     )
 
@@ -101,7 +101,7 @@ def comparison(models: Mapping[str, MapClassifier], validation: Split, pen_digit
     return (
         "Mean AUROC over the families that may choose, of:\n\n"
         + cli.table(["score", *models], [[s, *(f"{row[m]:.3f}" for m in models)] for s, row in scores.items()])
-        + f"\n\nShare doubted, where {LIMIT:.1%} of the first are, if the page doubts where:\n\n"
+        + f"\n\nShare doubted, where {LIMIT:.1%} of the first are, if the page ood_scores where:\n\n"
         + cli.table(["rule", *shown], [[rule, *(f"{row[n]:.3f}" for n in shown)] for rule, row in rules.items()])
     )
 
@@ -115,8 +115,8 @@ def fit(folder: Path, data: MNISTData) -> None:
     with alone_in(folder):
         staged = folder / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
-        for variant, model in Twins.load(folder).models.items():
-            fit_doubt(model, data.validation, read)
+        for variant, model in Pair.load(folder).models.items():
+            fit_ood_score(model, data.validation, read)
             directory = save_checkpoint(model, staged / variant, load_training(folder / variant))
             beside = [folder / variant / name for name in PICTURES]
             pictures = {path.name: path.read_bytes() for path in beside if path.is_file()}

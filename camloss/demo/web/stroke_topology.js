@@ -1,13 +1,13 @@
 // Places of a written digit, and which of them a map points at: what camloss/digits/stroke_topology.py, the thinning of
 // camloss/digits/bitmap.py and camloss/demo/map_statistics.py do. Pictures are square, row by row.
 
-import { hottest } from "./rub.js";
+import { hottest } from "./erase.js";
 
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const NEAR = 3; // pixels
 const HOT = 0.5; // of the map's maximum
-const HOTTEST = 0.05; // share of the pixels by which places are compared
+const TOP = 0.05; // share of the pixels by which places are compared
 const TALL = 0.5; // of the height of all the ink
 
 /** Columns and rows of the eight neighbours, clockwise from the one above. */
@@ -98,7 +98,7 @@ export function hotPart(heat, most, pixels, drawn) {
   const peak = heat.reduce((best, value, i) => (value > heat[best] ? i : best), 0);
   const hot = heat.reduce((sum, value) => sum + (value > 0 && value >= HOT * most ? 1 : 0), 0);
   const place = hot > 0 ? placeOf(peak, pixels, drawn) : "nowhere";
-  return { area: hot / heat.length, place, hottest: hottest(heat, HOTTEST) };
+  return { area: hot / heat.length, place, hottest: hottest(heat, TOP) };
 }
 
 /** @param {number} peak @param {Float32Array} pixels @param {Float32Array} drawn */

@@ -1,10 +1,10 @@
 // What surrounds a digit, changed: camloss/digits/corruptions.py for one picture, number by number. Pictures are square, of
 // bytes, white ink on black; random is a hash in 32-bit whole numbers.
 
-/** @import { Disturbance, Sketch } from "./types.d.ts" */
+/** @import { Corruption, Sketch } from "./types.d.ts" */
 
 const DIGIT = 28; // pixels, side of a digit's own picture
-const SCRAP = 8; // pixels, side of a scrap
+const FRAGMENT = 8; // pixels, side of a fragment
 const [SQUARES, SOURCES, , SPECKS, STRIPES, NOISE] = [0, 1, 2, 3, 4, 5]; // purposes, so that none repeats another
 export const LAYOUT = 7;
 
@@ -37,22 +37,22 @@ export function onField(digit, side) {
 }
 
 /**
- * A digit in the middle of a field, scraps of other digits along its border.
+ * A digit in the middle of a field, clutter of other digits along its border.
  *
- * @param {Uint8Array} digit @param {number} number which image it is @param {Uint8Array[]} pool that scraps are torn from
+ * @param {Uint8Array} digit @param {number} number which image it is @param {Uint8Array[]} pool that clutter are torn from
  * @param {number} count @param {number} side @param {number} seed
  */
-export function amongScraps(digit, number, pool, count, side, seed) {
+export function amongClutter(digit, number, pool, count, side, seed) {
   const starts = ring(side);
   const squares = picked(words(seed, number, SQUARES, count), starts.length);
   const source = words(seed, number, SOURCES, 3 * count);
   const field = onField(digit, side);
-  squares.forEach((square, scrap) => {
-    const torn = pool[source[3 * scrap] % pool.length];
-    const [fromY, fromX] = [6 + (source[3 * scrap + 1] % 9), 6 + (source[3 * scrap + 2] % 9)];
+  squares.forEach((square, fragment) => {
+    const torn = pool[source[3 * fragment] % pool.length];
+    const [fromY, fromX] = [6 + (source[3 * fragment + 1] % 9), 6 + (source[3 * fragment + 2] % 9)];
     const [toY, toX] = starts[square];
-    for (let y = 0; y < SCRAP; y++) {
-      for (let x = 0; x < SCRAP; x++) {
+    for (let y = 0; y < FRAGMENT; y++) {
+      for (let x = 0; x < FRAGMENT; x++) {
         const to = (toY + y) * side + toX + x;
         field[to] = Math.max(field[to], torn[(fromY + y) * DIGIT + fromX + x]);
       }
@@ -63,13 +63,13 @@ export function amongScraps(digit, number, pool, count, side, seed) {
 
 /** Row and column where each square along the border begins. @param {number} side @returns {[number, number][]} */
 function ring(side) {
-  const last = Math.floor(side / SCRAP) - 1;
-  const first = Math.floor((side % SCRAP) / 2);
+  const last = Math.floor(side / FRAGMENT) - 1;
+  const first = Math.floor((side % FRAGMENT) / 2);
   /** @type {[number, number][]} */
   const starts = [];
   for (let y = 0; y <= last; y++) {
     for (let x = 0; x <= last; x++) {
-      if ([x, y].some((at) => at === 0 || at === last)) starts.push([first + SCRAP * y, first + SCRAP * x]);
+      if ([x, y].some((at) => at === 0 || at === last)) starts.push([first + FRAGMENT * y, first + FRAGMENT * x]);
     }
   }
   return starts;
@@ -137,13 +137,13 @@ export function noise(picture, number, level, seed) {
 }
 
 /**
- * What the page calls each disturbance, and how much of it there is: strength is in [0, 1].
+ * What the page calls each corruption, and how much of it there is: strength is in [0, 1].
  *
  * @type {Record<string, (digit: Uint8Array, strength: number, seed: number, pool: Uint8Array[]) => Uint8Array>}
  */
 export const KINDS = {
   field: (digit, strength) => onField(digit, DIGIT + 2 * Math.round(28 * strength)),
-  scraps: (digit, strength, seed, pool) => amongScraps(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
+  clutter: (digit, strength, seed, pool) => amongClutter(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
   stripe: (digit, _, seed) => stripe(digit, 0, 2 * DIGIT, seed),
   specks: (digit, strength, seed) => specks(digit, 0, Math.round(40 * strength), seed),
   noise: (digit, strength, seed) => noise(digit, 0, Math.round(128 * strength), seed),
@@ -152,10 +152,10 @@ export const KINDS = {
 /**
  * What the networks are given in place of a digit, where it lies, and what of it is the digit.
  *
- * @param {Sketch} sketch @param {Disturbance} disturbance @param {Uint8Array[]} pool that scraps are torn from
+ * @param {Sketch} sketch @param {Corruption} corruption @param {Uint8Array[]} pool that clutter are torn from
  * @returns {Sketch & {drawn: Float32Array}}
  */
-export function disturbed({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
+export function corrupted({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
   const digit = asBytes(pixels);
   const result = KINDS[kind](digit, strength, seed, pool);
   const side = Math.sqrt(result.length);
