@@ -5,6 +5,7 @@ The tests send them; each must be refused or cheap.
 
 import base64
 import io
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -182,6 +183,37 @@ def dots(width: int, height: int, step: int) -> bytes:
     return file.getvalue()
 
 
+def maze(side: int) -> bytes:
+    """Thin walls that fill an opaque picture: square rings, each open on one side, in tiles of 32 pixels."""
+    from PIL import Image
+
+    def is_wall(x: int, y: int) -> bool:
+        ring = min(x, y, 31 - x, 31 - y)
+        is_gap = y == 16 and (x < 16) == (ring % 8 == 0)
+        return ring % 4 == 0 and not is_gap
+
+    image = Image.new("L", (side, side), 255)
+    for x in range(side):
+        for y in range(side):
+            if is_wall(x % 32, y % 32):
+                image.putpixel((x, y), 0)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def spiral(points: int) -> list[dict[str, Any]]:
+    """One thin stroke of four turns."""
+    turns = [8 * math.pi * i / points for i in range(points)]
+    places = [(500 + 19 * turn * math.cos(turn), 500 + 19 * turn * math.sin(turn)) for turn in turns]
+    return [{"width": 1, "points": [value for place in places for value in place]}]
+
+
+def dotted(strokes: int) -> list[dict[str, Any]]:
+    """As many strokes of one point each, in rows."""
+    return [{"width": 1, "points": [20 * (i % 45), 20 * (i // 45)]} for i in range(strokes)]
+
+
 PICTURES: dict[str, Callable[[], bytes]] = {
     "PNG, EXIF tags that share their bytes": lambda: png(64, 64, chunk(b"eXIf", exif(300, 200_000))),
     "JPEG, EXIF tags that share their bytes": lambda: with_segments(
@@ -199,6 +231,7 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "65,536 Huffman codes": lambda: many_codes(1024),
     "16,384 Huffman codes": lambda: many_codes(512),
     "scattered dots": lambda: dots(480, 200, 40),
+    "256x256, maze": lambda: maze(256),
     "scattered columns": lambda: dots(640, 3, 20),
     "240,000 chunks": lambda: png(64, 64, chunk(b"IDAT", b"") * 240_000),
     "500,000 comments": lambda: with_segments(saved("JPEG"), segment(0xFE, b"") * 500_000),
@@ -217,4 +250,11 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "the longest PNG": lambda: noise("PNG", (1000, 960)),
     "WebP of two sizes": lambda: riff((b"VP8X", b"\0" * 10), (b"VP8 ", saved("WEBP")[20:])),
     "canvas of 16 million pixels": lambda: riff((b"VP8X", b"\0\0\0\0" + b"\xff\x0f\0" * 2), (b"VP8 ", b"")),
+}
+
+# Questions of the size of a drawing that take several times as long.
+DEAR_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
+    "a spiral of 1,990 points": lambda: {"strokes": spiral(1_990)},
+    "2,000 strokes of one point": lambda: {"strokes": dotted(2_000)},
+    "a maze of 256x256 pixels": lambda: {"picture": text_of(maze(256))},
 }

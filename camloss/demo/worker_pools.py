@@ -1,7 +1,8 @@
-"""Who waits for whom: what the page sends while somebody draws never waits for what takes a hundred times as long.
+"""Who waits for whom: what the page sends while somebody draws never waits for what takes several times as long.
 
-Three lanes, each with threads and a bounded queue of its own; who finds a lane full is told so at once, and nobody who
-waits keeps one of the threads that the rest of the server answers with.
+Three worker pools, each with threads and a bounded queue of its own. What a question costs decides which of them takes
+it, and callers take turns. Who finds a queue full is told so at once, and nobody who waits keeps one of the threads
+that the rest of the server answers with.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import os
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -21,17 +23,20 @@ from camloss.errors import CamlossError
 T = TypeVar("T")
 
 WORKERS = os.cpu_count() or 1
-DRAWING = (
-    256,
-    100_000,
-)  # at most that many pixels on each side and characters of text: strokes, as the page sends them
+DRAWING = (128, 100_000)  # pixels on a side and characters of text, at most: as cheap as strokes, opaque or not
 PHOTO = (512, 1_300_000)  # a photo, as the page sends it
-POINTS = 2_000  # of strokes, at most, where they are as cheap as a drawing
+POINTS = 1_000  # and strokes, which cost as much: at most twice the time that a few of them take
 HEADER = 48  # characters that hold a PNG's first 33 bytes, which tell its size
 
 
 class Busy(CamlossError):  # noqa: N818, a state of the page rather than a mistake
     """Nothing is wrong; it may be asked again in a moment."""
+
+
+BUSY = "many pictures are being read at this moment; try again in a moment"
+Turn = asyncio.Future[None]
+Caller = tuple[str, str]  # an address and a session, which its owner names as it likes
+NOBODY: Caller = ("", "")
 
 
 class Lane:
@@ -41,25 +46,98 @@ class Lane:
         """Room counts who is being served, too; niceness is Linux's, beyond the page's: more is a lower priority."""
         self._pool = ThreadPoolExecutor(workers, initializer=_start_thread, initargs=(niceness,))
         self._room = room
-        self._inside = 0
+        self._workers = self._free = workers
+        self._queue = FairQueue()
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], caller: Caller = NOBODY) -> T:
         """What `work` gives, done in its turn.
 
         Raises:
-            Busy: the lane is full; else whatever `work` raises.
+            Busy: the lane is full, and of those who wait nobody takes more of it than this caller; else whatever `work`
+                raises.
         """
-        if self._inside >= self._room:
-            raise Busy("many pictures are being read at this moment; try again in a moment")
-        self._inside += 1
+        await self._turn(caller)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
-            self._inside -= 1
+            self._leave()
+
+    async def _turn(self, caller: Caller) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        if len(self._queue) >= self._room - self._workers:
+            greediest = self._queue.greedier_than(caller)
+            if greediest is None:
+                raise Busy(BUSY)
+            self._queue.take(*greediest, newest=True).set_exception(Busy(BUSY))
+        turn: Turn = asyncio.get_running_loop().create_future()
+        self._queue.add(caller, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had just come
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Give a worker back, to who is next."""
+        self._free += 1
+        while self._free and len(self._queue):
+            turn = self._queue.take(*self._queue.next())
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
 
     def close(self) -> None:
         """Do nothing more than what is being done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class FairQueue:
+    """Who waits: addresses take turns, and at each address its sessions, which a proxy's callers have in common."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, dict[str, deque[Turn]]] = {}  # in the order in which they are next
+
+    def __len__(self) -> int:
+        return sum(map(_count, self._turns.values()))
+
+    def add(self, caller: Caller, turn: Turn) -> None:
+        address, session = caller
+        self._turns.setdefault(address, {}).setdefault(session, deque()).append(turn)
+
+    def next(self) -> Caller:
+        address, sessions = next(iter(self._turns.items()))
+        return address, next(iter(sessions))
+
+    def take(self, address: str, session: str, newest: bool = False) -> Turn:
+        """One turn of a caller, who is last from now on."""
+        sessions = self._turns.pop(address)
+        turns = sessions.pop(session)
+        turn = turns.pop() if newest else turns.popleft()
+        if turns:
+            sessions[session] = turns
+        if sessions:
+            self._turns[address] = sessions
+        return turn
+
+    def greedier_than(self, caller: Caller) -> Caller | None:
+        """Who waits for most, where that is more than this caller would wait for; of equals the last in the queue."""
+        address, session = caller
+        own = self._turns.get(address, {})
+        most = max(reversed(self._turns), key=lambda name: _count(self._turns[name]), default=address)
+        if most != address and _count(self._turns[most]) <= _count(own) + 1:
+            most = address
+        sessions = self._turns.get(most, {})
+        longest = max(reversed(sessions), key=lambda name: len(sessions[name]), default=None)
+        if longest is None or (most == address and len(sessions[longest]) <= len(own.get(session, ())) + 1):
+            return None
+        return most, longest
+
+
+def _count(sessions: dict[str, deque[Turn]]) -> int:
+    return sum(map(len, sessions.values()))
 
 
 def _start_thread(niceness: int) -> None:
@@ -70,8 +148,8 @@ def _start_thread(niceness: int) -> None:
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
-DRAWINGS = Lane(WORKERS, room=128)  # 3 ms each
-PHOTOS = Lane(1, room=16, niceness=5)  # 20 ms each
+DRAWINGS = Lane(WORKERS, room=128)  # 5 to 10 ms each
+PHOTOS = Lane(1, room=16, niceness=5)  # up to 60 ms each
 REST = Lane(1, room=4, niceness=10)  # up to 300 ms each
 LANES = (DRAWINGS, PHOTOS, REST)
 
@@ -82,7 +160,7 @@ def lane_for(picture: object, strokes: object = None) -> Lane:
     What a picture's first bytes say about its size is binding: no other part of the file can enlarge it.
     """
     if not isinstance(picture, str):
-        return DRAWINGS if _points_of(strokes) <= POINTS else PHOTOS
+        return DRAWINGS if _points_and_strokes(strokes) <= POINTS else PHOTOS
     side = _png_side(picture)
     for lane, (pixels, characters) in ((DRAWINGS, DRAWING), (PHOTOS, PHOTO)):
         if side is not None and side <= pixels and len(picture) <= characters:
@@ -90,10 +168,10 @@ def lane_for(picture: object, strokes: object = None) -> Lane:
     return REST
 
 
-def _points_of(strokes: object) -> int:
+def _points_and_strokes(strokes: object) -> int:
     found = strokes if isinstance(strokes, list) else []
     lists = (stroke.get("points") for stroke in found if isinstance(stroke, dict))
-    return sum(len(points) // 2 for points in lists if isinstance(points, list))
+    return len(found) + sum(len(points) // 2 for points in lists if isinstance(points, list))
 
 
 def _png_side(picture: str) -> int | None:

@@ -1,15 +1,18 @@
 """Who waits for whom."""
 
 import asyncio
+import contextlib
 import os
 import threading
+from collections.abc import Sequence
 
+import hostile
 import own_loop
 import pytest
 from drawn import SEVEN
 from hostile import png, saved, text_of
 
-from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Lane, lane_for
+from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Caller, Lane, lane_for
 
 
 def test_what_the_page_sends_has_lanes_of_its_own() -> None:
@@ -22,11 +25,16 @@ def test_what_the_page_sends_has_lanes_of_its_own() -> None:
     for text in ("", "no base64!", "data:", "A" * 4_000_000, "iVBORw0KGgo", "b\u00fcnt"):
         assert lane_for(text) is REST
     assert lane_for(None) is DRAWINGS
-    assert lane_for(None, [{"width": 1, "points": [0] * 1000}] * 4) is DRAWINGS
-    assert lane_for(None, [{"width": 1, "points": [0] * 1000}] * 5) is PHOTOS
+    assert lane_for(None, [{"width": 1, "points": [0] * 998}] * 2) is DRAWINGS
     odd: list[object] = ["abc", [1], [[]], [{}], [{"points": 3}], {"points": []}]
     for strokes in odd:
         assert lane_for(None, strokes) is DRAWINGS
+
+
+@pytest.mark.parametrize("name", hostile.DEAR_DRAWINGS)
+def test_what_is_several_times_as_dear_as_a_drawing_waits_where_nobody_draws(name: str) -> None:
+    question = hostile.DEAR_DRAWINGS[name]()
+    assert lane_for(question.get("picture"), question.get("strokes")) is PHOTOS
 
 
 def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
@@ -67,3 +75,66 @@ def test_work_that_fails_gives_its_place_back() -> None:
                 await lane.run(lambda: 1 // 0)
 
     own_loop.run(twice())
+
+
+def order_of(arrivals: Sequence[Caller], room: int = 128) -> list[int]:
+    """Who is served, one after the other, by one worker that is busy until all have come; the others are refused."""
+    lane, all_here, served = Lane(workers=1, room=room), threading.Event(), []
+
+    async def come(number: int, caller: Caller) -> None:
+        with contextlib.suppress(Busy):
+            await lane.run(lambda: served.append(number), caller)
+
+    async def crowd() -> None:
+        first = asyncio.create_task(lane.run(all_here.wait, ("first", "")))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(come(number, caller)) for number, caller in enumerate(arrivals)]
+        await asyncio.sleep(0)
+        all_here.set()
+        await asyncio.gather(first, *others)
+
+    own_loop.run(crowd())
+    lane.close()
+    return served
+
+
+def test_one_caller_with_a_full_queue_of_questions_keeps_nobody_out() -> None:
+    flood = [("10.0.0.1", "")] * 128
+    served = order_of([*flood, ("10.0.0.2", ""), ("10.0.0.3", "")])
+    assert len(served) == 127  # and the first, who is in work
+    assert set(served[:3]) == {0, 128, 129}, "each is next as soon as its turn comes round"
+
+
+def test_inventing_sessions_gives_an_address_no_more_turns() -> None:
+    flood = [("10.0.0.1", str(number)) for number in range(128)]
+    assert set(order_of([*flood, ("10.0.0.2", "")])[:2]) == {0, 128}
+
+
+def test_behind_a_proxy_sessions_take_turns() -> None:
+    flood = [("proxy", "greedy")] * 128
+    assert set(order_of([*flood, ("proxy", "modest")])[:2]) == {0, 128}
+
+
+def test_who_waits_for_little_is_not_sent_away_for_who_would_wait_for_as_much() -> None:
+    assert order_of([("10.0.0.1", "")] * 2 + [("10.0.0.2", "")] * 3, room=5) == [0, 2, 1, 3]
+
+
+def test_callers_take_turns_each_with_its_own_questions_in_order() -> None:
+    one, two, three = ("10.0.0.1", ""), ("10.0.0.2", ""), ("10.0.0.3", "")
+    assert order_of([one, one, one, two, two, three]) == [0, 3, 5, 1, 4, 2]
+
+
+def test_who_gives_up_while_waiting_leaves_the_queue_to_the_others() -> None:
+    lane, end = Lane(workers=1, room=3), threading.Event()
+
+    async def crowd() -> str:
+        first, second = (asyncio.create_task(lane.run(end.wait)) for _ in range(2))
+        await asyncio.sleep(0)
+        second.cancel()
+        third = asyncio.create_task(lane.run(lambda: "third"))
+        await asyncio.sleep(0)
+        end.set()
+        await first
+        return await asyncio.wait_for(third, 10)
+
+    assert own_loop.run(crowd()) == "third"
