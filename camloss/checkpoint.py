@@ -49,7 +49,7 @@ def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mappi
     if model.arch is None:
         raise CamlossError("only models made by build_model can be saved: the checkpoint names their arch")
     directory = Path(directory)
-    config = {"format": FORMAT, "arch": model.arch, "num_classes": model.head.out_features}
+    config = {"format": FORMAT, "arch": model.arch, "num_classes": model.head.out_features, "pooling": model.pooling}
     training = dict(training or {})
     write_atomically(directory / WEIGHTS, pack(model.state_dict(), config=config, training=training))
     write_atomically(directory / CONFIG, to_json(config))
@@ -78,7 +78,7 @@ def load_weights(path: Path, name: str | None = None) -> MapClassifier:
         raise CamlossError(f"{name} is damaged (num_classes {one_line(num_classes)}); fetch or train it again")
     try:
         with torch.device("meta"):  # without memory: the file may claim any number of classes
-            model = build_model(str(config.get("arch")), num_classes)
+            model = build_model(str(config.get("arch")), num_classes, config.get("pooling"))
             if any(key.startswith("ood_score.") for key in tensors):
                 model.ood_score = OODScore(model.middle_channels, num_classes)
     except CamlossError as error:

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -162,19 +162,22 @@ ARCHS: dict[str, Callable[..., MapClassifier]] = {
 }
 
 
-def build_model(arch: str, num_classes: int = 10, **kwargs: bool) -> MapClassifier:
+def build_model(arch: str, num_classes: int = 10, pooling: Pooling | None = None, **kwargs: bool) -> MapClassifier:
     """Build a network by name, with fresh weights from torch's global generator.
 
     Args:
         arch: one of `ARCHS`.
         num_classes: K.
+        pooling: "avg" or "max", in place of the network's own.
         kwargs: options of that network, such as `pretrained=True` for the ResNet.
 
     Raises:
-        CamlossError: the arch is unknown, or does not take an option.
+        CamlossError: the arch or the pooling is unknown, or the arch does not take an option.
     """
     if arch not in ARCHS:
         raise CamlossError(f"unknown arch {quoted(arch)}; expected one of {', '.join(ARCHS)}")
+    if pooling is not None and pooling not in get_args(Pooling):
+        raise CamlossError(f"unknown pooling {quoted(pooling)}; expected one of {', '.join(get_args(Pooling))}")
     try:
         model = ARCHS[arch](num_classes, **kwargs)
     except TypeError as error:
@@ -182,6 +185,7 @@ def build_model(arch: str, num_classes: int = 10, **kwargs: bool) -> MapClassifi
             f"arch {arch!r} does not take {', '.join(kwargs)}; only resnet18 takes pretrained"
         ) from error
     model.arch = arch
+    model.pooling = pooling or model.pooling
     return model
 
 

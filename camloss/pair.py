@@ -162,7 +162,7 @@ def compare_variants(headers: Mapping[str, Mapping[str, Any]], name: str) -> Non
         if trained_as != variant:
             found = f"a {trained_as}" if isinstance(trained_as, str) else "a checkpoint without a record"
             raise CamlossError(f"{name} is no pair: in the place of {variant} lies {one_line(found)}; {HOW_TO_PAIR}")
-    for key in ("arch", "num_classes"):
+    for key in ("arch", "num_classes", "pooling"):
         values = {variant: headers[variant].get("config", {}).get(key) for variant in VARIANTS}
         if len({str(value) for value in values.values()}) > 1:
             raise _differ(name, key, values)

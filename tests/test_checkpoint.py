@@ -10,7 +10,7 @@ from untrained import RECORD
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
-from camloss.epoch_snapshots import EPOCHS, read_snapshots
+from camloss.epoch_snapshots import EPOCHS, load_snapshots, read_snapshots, save_snapshots, snapshot_of
 from camloss.hub.model_card import CARD, write_card
 from camloss.models import MapClassifier
 
@@ -59,6 +59,22 @@ def test_round_trip(tmp_path: Path, arch: str) -> None:
     }
 
 
+def test_the_pooling_is_part_of_the_checkpoint(tmp_path: Path) -> None:
+    model = build_model("sketch_cnn", pooling="max").eval()
+    save_checkpoint(model, tmp_path / "cam")
+    save_snapshots({1: snapshot_of(model)}, tmp_path / "cam", "run")
+    loaded = load_checkpoint(tmp_path / "cam")
+    assert loaded.pooling == "max"
+    x = torch.rand(2, 1, 28, 28)
+    assert torch.equal(loaded(x)[0], model(x)[0])
+    assert load_snapshots(tmp_path / "cam", "run", loaded)[1].pooling == "max"
+
+
+def test_a_checkpoint_without_a_pooling_has_that_of_its_arch(saved: Path) -> None:
+    rewrite(saved, config={"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10})
+    assert load_checkpoint(saved).pooling == "avg"
+
+
 def test_the_weight_file_alone_is_the_checkpoint(saved: Path) -> None:
     for name in FILES - {WEIGHTS}:
         (saved / name).unlink()
@@ -72,6 +88,7 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
         "format": FORMAT,
         "arch": "sketch_cnn",
         "num_classes": 10,
+        "pooling": "avg",
     }
     assert json.loads((saved / TRAINING).read_text(encoding="utf-8")) == load_training(saved)
     card = (saved / CARD).read_text(encoding="utf-8")
@@ -240,6 +257,10 @@ def test_tensors_that_do_not_fit(saved: Path, tensors: dict[str, torch.Tensor | 
         ({"format": FORMAT, "arch": "vgg", "num_classes": 10}, "unknown arch 'vgg'; expected one of light_cnn"),
         ({"format": FORMAT, "num_classes": 10}, "unknown arch 'None'"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": 11}, "does not fit arch.*has shape"),
+        (
+            {"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10, "pooling": "min"},
+            "unknown pooling 'min'; expected one of avg, max",
+        ),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": 10**9}, "does not fit arch.*has shape"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": True}, "is damaged"),
         ({"format": FORMAT, "arch": "sketch_cnn", "num_classes": "ten"}, "is damaged"),

@@ -151,3 +151,12 @@ def test_pretrained_without_a_network_says_how_to_go_on(monkeypatch: pytest.Monk
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)
     with pytest.raises(CamlossError, match=r"^cannot get ResNet-18's ImageNet weights .* go on without --pretrained$"):
         build_model("resnet18", pretrained=True)
+
+
+def test_another_pooling() -> None:
+    x = torch.rand(2, 1, 28, 28)
+    model = build_model("sketch_cnn", pooling="max").eval()
+    logits, features = model(x)
+    assert torch.equal(logits, model.head(features.amax((-2, -1))))
+    with pytest.raises(CamlossError, match="unknown pooling 'min'; expected one of avg, max"):
+        build_model("sketch_cnn", pooling="min")  # type: ignore[arg-type]

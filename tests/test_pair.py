@@ -88,6 +88,12 @@ def test_another_number_of_classes_is_refused(pair: Path) -> None:
         Pair.load(pair)
 
 
+def test_another_pooling_is_refused(pair: Path) -> None:
+    save_checkpoint(build_model("sketch_cnn", pooling="max"), pair / "cam", load_training(pair / "cam"))
+    with pytest.raises(CamlossError, match=r"differ in pooling \(ce avg, cam max\)"):
+        Pair.load(pair)
+
+
 def test_the_same_weights_twice_are_refused(pair: Path) -> None:
     save_checkpoint(load_checkpoint(pair / "ce"), pair / "cam", load_training(pair / "cam"))
     with pytest.raises(CamlossError, match="ce and cam hold the same weights"):

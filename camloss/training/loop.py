@@ -148,9 +148,7 @@ def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapCla
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         kwargs = {"pretrained": True} if config.pretrained else {}
-        model = build_model(config.arch, **kwargs)
-    model.pooling = pooling or model.pooling
-    return model
+        return build_model(config.arch, pooling=pooling, **kwargs)
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
