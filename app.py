@@ -107,7 +107,9 @@ async def explain_digit(
     )
     try:
         lane = lane_for(question["picture"], question["strokes"])
-        return await lane.run(lambda: inference.answer(pair(question.pop("networks")), **question))
+        return await lane.run(
+            lambda: inference.answer(pair(question.pop("networks")), **question), request_guard.caller()
+        )
     except CamlossError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
@@ -133,7 +135,7 @@ def for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Aw
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
             lane = lane_for(question.get("picture"), question.get("strokes"))
-            return await lane.run(functools.partial(function, question))
+            return await lane.run(functools.partial(function, question), request_guard.caller())
         except Busy as error:
             return {"busy": True, "error": str(error)}
         except CamlossError as error:

@@ -17,12 +17,14 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Any, NoReturn, TypeGuard
 
 from h11 import LocalProtocolError
 
 from camloss.demo.logs import brief
 from camloss.demo.safe_images import MAX_TEXT
+from camloss.demo.worker_pools import NOBODY, Caller
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ HOST = rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
 HOSTS = "CAMLOSS_HOSTS"  # the names, with commas between, of which X-Forwarded-Host may give one
 OF_THE_SPACE = "SPACE_HOST"  # the same, as a Space is told its own
 JSON_TYPE = rb"application/json\s*(?:;.*)?"
-QUESTION = "camloss.question"  # where a request's scope keeps it
+QUESTION, CALLER = "camloss.question", "camloss.caller"  # where a request's scope keeps them
 
 # gradio's page needs inline scripts and eval, and compiles WebAssembly; it may be embedded, as Spaces do.
 POLICY = "; ".join(
@@ -228,7 +230,7 @@ class Guard:
                 question, told = await self._checked(door, await self._read(body, scope["headers"], receive))
                 content = json.dumps(told).encode()
                 headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-                scope[QUESTION] = question
+                scope[QUESTION], scope[CALLER] = question, caller_of(scope, told["session_hash"])
                 receive = replay(content, receive)
                 if door is CALL_BY_NAME:
                     scope |= {"path": CALL.path, "raw_path": CALL.path.encode()}
@@ -406,13 +408,31 @@ async def without_cors(app: Any) -> AsyncIterator[None]:
 
 def question_for(given: dict[str, Any]) -> dict[str, Any]:
     """The values that a function of the page is called with; `given` where no guard stands before gradio."""
+    question = _kept_scope().get(QUESTION)
+    return given if question is None else question.values
+
+
+def caller() -> Caller:
+    """Who asks the question that a function of the page is called with."""
+    who: Caller = _kept_scope().get(CALLER, NOBODY)
+    return who
+
+
+def _kept_scope() -> Mapping[str, Any]:
+    """Of the request to which the page's own code answers."""
     from gradio.context import LocalContext
 
     request = LocalContext.request.get(None)
-    if request is None:
-        return given
-    question = getattr(request, "request", request).scope.get(QUESTION)
-    return given if question is None else question.values
+    return {} if request is None else getattr(request, "request", request).scope
+
+
+def caller_of(scope: Mapping[str, Any], session: str | None) -> Caller:
+    """The address is a network's for IPv6, where each customer has a whole one."""
+    address = (scope.get("client") or ("", 0))[0]
+    if ":" in address:
+        with contextlib.suppress(ValueError):
+            address = str(IPv6Network((address.partition("%")[0], 64), strict=False))
+    return address, session or ""
 
 
 # ---- what gradio is told

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import hostile
 import own_loop
 import pytest
 from drawn import SEVEN
+from guarded import JSON, running, send
 from hostile import png, saved, text_of
 
 from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Caller, Lane, lane_for
@@ -138,3 +141,41 @@ def test_who_gives_up_while_waiting_leaves_the_queue_to_the_others() -> None:
         return await asyncio.wait_for(third, 10)
 
     assert own_loop.run(crowd()) == "third"
+
+
+CALLERS = """
+import json
+import app
+from camloss.demo import worker_pools
+
+async def run(lane, work, caller=worker_pools.NOBODY):
+    print(json.dumps(caller), flush=True)
+    return work()
+
+worker_pools.Lane.run = run
+app.demo.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True)
+(component,) = (number for number, block in app.demo.blocks.items() if hasattr(block, "answer"))
+print(app.demo.local_url, component, flush=True)
+input()
+"""
+
+
+def test_a_caller_is_an_address_that_a_proxy_here_names_and_a_session() -> None:
+    with running(CALLERS) as process:
+        assert process.stdout
+        url, component = process.stdout.readline().split()
+        page = SimpleNamespace(url=url)
+        question = {"data": {"strokes": []}, "component_id": int(component), "fn_name": "answer", "session_hash": "tab"}
+
+        def caller_of(path: str, question: dict[str, object], **headers: str) -> list[str]:
+            send(page, "POST", path, json.dumps(question).encode(), **JSON, **headers)
+            assert process.stdout
+            return list(json.loads(process.stdout.readline()))
+
+        ask = "/gradio_api/component_server/"
+        assert caller_of(ask, question) == ["127.0.0.1", "tab"]
+        forwarded = {"X-Forwarded-For": "203.0.113.7"}
+        assert caller_of(ask, question, **forwarded) == ["203.0.113.7", "tab"]
+        assert caller_of("/gradio_api/call/explain", {"data": [SEVEN]}, **forwarded) == ["203.0.113.7", ""]
+        network = {caller_of(ask, question, **{"X-Forwarded-For": f"2001:db8:1:2::{n}"})[0] for n in range(2)}
+        assert network == {"2001:db8:1:2::/64"}
