@@ -12,21 +12,25 @@ from camloss.diagnose import Diagnosis, diagnose
 from camloss.digits.preprocess import preprocess_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
-from camloss.losses import CAMLoss, LossTerms
+from camloss.losses import CAAMDistillation, CAMLoss, LossTerms, cam_distance
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
 from camloss.models import MapClassifier, build_model
+from camloss.objective import Objective
 from camloss.wrap import wrap
 
 __version__ = "0.1.0"
 __all__ = [
+    "CAAMDistillation",
     "CAMLoss",
     "CamlossError",
     "Diagnosis",
     "Explanation",
     "LossTerms",
+    "Objective",
     "build_model",
     "caam",
     "cam",
+    "cam_distance",
     "contrastive_cam",
     "diagnose",
     "explain",

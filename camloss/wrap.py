@@ -48,6 +48,22 @@ class Wrapped(nn.Module):
         return head
 
 
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside DistributedDataParallel, DataParallel, `torch.compile` and weight averaging.
+
+    >>> inner = nn.Linear(2, 2)
+    >>> unwrapped(nn.DataParallel(torch.optim.swa_utils.AveragedModel(inner))) is not None
+    True
+    """
+    while True:
+        inner = getattr(network, "_orig_mod", None)  # of torch.compile
+        if inner is None and not hasattr(network, "head"):
+            inner = getattr(network, "module", None)  # of all others
+        if not isinstance(inner, nn.Module):
+            return network
+        network = inner
+
+
 def wrap(model: nn.Module, example: Tensor | None = None) -> Wrapped:
     """Let a CNN with global average pooling and one linear head give `(logits, features)`, for CAMs and CAM-loss.
 

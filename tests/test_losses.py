@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss import CAMLoss, CamlossError, caam, cam, min_max_normalize
-from camloss.losses import LossTerms, cam_distance
+from camloss.losses import CAAMDistillation, LossTerms, cam_distance
 
 FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
 WEIGHT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -139,3 +139,139 @@ def test_a_bad_alpha_is_refused(alpha: float) -> None:
 def test_a_1x1_map_is_refused() -> None:
     with pytest.raises(CamlossError, match="1x1 map"):
         CAMLoss(1.0)(torch.zeros(2, 5), torch.zeros(2, 3, 1, 1), torch.zeros(5, 3), torch.tensor([0, 4]))
+
+
+SCORES = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
+BOTH = FEATURES.repeat(2, 1, 1, 1)
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_class_indices_of_any_integer_type(dtype: torch.dtype) -> None:
+    """N equals K and a label is 1: uint8 would be taken for a mask."""
+    for labels in ([0, 1], [1, 1]):
+        expected = CAMLoss(2.0)(SCORES, BOTH, WEIGHT, torch.tensor(labels))
+        assert CAMLoss(2.0)(SCORES, BOTH, WEIGHT, torch.tensor(labels, dtype=dtype)) == expected
+        assert cam_distance(BOTH, WEIGHT, torch.tensor(labels, dtype=dtype)).tolist() == [
+            [0.375, 0.125][label] for label in labels
+        ]
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_one_hot_probabilities_are_class_indices(autocast: bool) -> None:
+    weight, features = torch.randn(5, 7), torch.rand(4, 7, 3, 3)
+    labels = torch.tensor([4, 0, 2, 2])
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        one_hot = cam_distance(features, weight, F.one_hot(labels, 5).float())
+        assert torch.equal(one_hot, cam_distance(features, weight, labels))
+
+
+def test_mixed_labels_have_the_cam_of_the_mixed_weights() -> None:
+    # 0.5 and 0.5: CAM [[.5, 0], [0, 1]], which is the normalised CAAM. 0.75 and 0.25: [[.75, 0], [0, .5]], normalised
+    # [[1, 0], [0, 2/3]], apart by (1/2 + 1/3) / 4.
+    mixed = torch.tensor([[0.5, 0.5], [0.75, 0.25]])
+    assert cam_distance(BOTH, WEIGHT, mixed).tolist() == pytest.approx([0.0, 5 / 24])
+    terms = CAMLoss(1.0)(SCORES, BOTH, WEIGHT, mixed)
+    assert terms.ce.item() == pytest.approx(F.cross_entropy(SCORES, mixed).item())
+    assert terms.cam.item() == pytest.approx(5 / 48)
+
+
+def test_multi_hot_labels_average_their_distances_image_by_image() -> None:
+    """Both labels, one, and none: the image without a label counts in the base loss alone."""
+    features, scores = FEATURES.repeat(3, 1, 1, 1), torch.zeros(3, 2)
+    base = nn.BCEWithLogitsLoss()
+    for dtype in (torch.float32, torch.bool, torch.uint8):
+        labels = torch.tensor([[1, 1], [0, 1], [0, 0]], dtype=dtype)
+        terms = CAMLoss(1.0, base)(scores, features, WEIGHT, labels)
+        assert terms.ce.item() == pytest.approx(0.6931472)
+        assert terms.cam.item() == pytest.approx(((0.375 + 0.125) / 2 + 0.125) / 2)
+    none = CAMLoss(1.0, base)(scores, features, WEIGHT, torch.zeros(3, 2))
+    assert none.cam.item() == 0
+
+
+def test_one_logit_is_binary_or_refused() -> None:
+    score, weight = torch.tensor([[0.0], [0.0]]), torch.tensor([[1.0, 0.0]])
+    with pytest.raises(CamlossError, match=r"one logit, for which cross-entropy is always 0; take base=nn.BCE"):
+        CAMLoss(1.0)(score, BOTH, weight, torch.tensor([0, 0]))
+    terms = CAMLoss(1.0, nn.BCEWithLogitsLoss())(score, BOTH, weight, torch.tensor([1, 0]))
+    assert (terms.ce.item(), terms.cam.item()) == (pytest.approx(0.6931472), 0.375)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        nn.CrossEntropyLoss(label_smoothing=0.2),
+        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0])),
+        nn.MultiMarginLoss(),
+    ],
+    ids=["label smoothing", "class weights", "another criterion"],
+)
+def test_what_the_base_loss_does_it_does_alone(base: nn.Module) -> None:
+    labels = torch.tensor([0, 1])
+    terms = CAMLoss(2.0, base)(SCORES, BOTH, WEIGHT, labels)
+    assert terms.ce == base(SCORES, labels)
+    assert terms.cam.item() == 0.25
+    assert terms.total.item() == pytest.approx(terms.ce.item() + 0.5)
+
+
+def test_ignored_images_count_in_no_term() -> None:
+    for base, ignored in ((None, -100), (nn.CrossEntropyLoss(ignore_index=1), 1)):
+        terms = CAMLoss(1.0, base)(SCORES, BOTH, WEIGHT, torch.tensor([0, ignored]))
+        assert terms.ce.item() == pytest.approx(F.cross_entropy(SCORES[:1], torch.tensor([0])).item())
+        assert terms.cam.item() == 0.375
+
+
+@pytest.mark.parametrize(("reduction", "cam_term"), [("none", [0.375, 0.125]), ("sum", 0.5), ("mean", 0.25)])
+def test_the_reduction_of_the_base_is_that_of_all_terms(reduction: str, cam_term: float | list[float]) -> None:
+    labels = torch.tensor([0, 1])
+    base = nn.CrossEntropyLoss(reduction=reduction)
+    terms = CAMLoss(2.0, base)(SCORES, BOTH, WEIGHT, labels)
+    assert terms.cam.tolist() == cam_term
+    torch.testing.assert_close(terms.total, base(SCORES, labels) + 2 * terms.cam)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [torch.tensor([[0, 1], [1, 0]]), torch.tensor([0.0, 1.0]), torch.tensor([0, 1, 0]), torch.zeros(2, 3)],
+    ids=["multi-hot for cross-entropy", "fractions for indices", "too many", "too many classes"],
+)
+def test_targets_that_do_not_fit_are_one_line(targets: Tensor) -> None:
+    with pytest.raises(CamlossError, match=r"the targets are .*; expected \(2,\) class indices or \(2, 2\) prob"):
+        CAMLoss(1.0)(SCORES, BOTH, WEIGHT, targets)
+    with pytest.raises(CamlossError, match="expected one label in"):
+        CAMLoss(1.0, nn.BCEWithLogitsLoss())(SCORES, BOTH, WEIGHT, torch.tensor([0, 1]))
+
+
+class Fixed(nn.Module):
+    """A teacher that sees the same in every image."""
+
+    def __init__(self, features: Tensor, weight: Tensor) -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear(weight.shape[1], weight.shape[0])
+        self.head.weight.data = weight
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features.expand(len(images), -1, -1, -1)
+        return self.head(features.mean((-2, -1))), features
+
+
+def test_distillation_by_hand() -> None:
+    # The student's CAAM is [[.5, 0], [0, 1]]; the teacher's CAM of class 0 is [[0, 3], [0, 0]] and of class 1 zero.
+    teacher = Fixed(torch.tensor([[[[0.0, 3.0], [0.0, 0.0]]]]), torch.tensor([[1.0], [0.0]]))
+    images = torch.zeros(2, 1, 4, 4)
+    student = BOTH.clone().requires_grad_()
+    terms = CAAMDistillation(2.0, teacher)(SCORES, student, WEIGHT, torch.tensor([0, 1]), images)
+    assert terms.cam.item() == pytest.approx(((0.5 + 1 + 1) / 4 + (0.5 + 1) / 4) / 2)
+    terms.total.backward()
+    assert student.grad is not None
+    assert teacher.head.weight.grad is None
+    assert not list(CAAMDistillation(2.0, teacher).parameters())
+
+
+def test_a_teacher_with_larger_maps_is_resampled() -> None:
+    wide = torch.zeros(1, 1, 4, 4)
+    wide[..., :2, 2:] = 3.0
+    teacher = Fixed(wide, torch.tensor([[1.0], [0.0]]))
+    terms = CAAMDistillation(1.0, teacher)(SCORES[:1], FEATURES, WEIGHT, torch.tensor([0]), torch.zeros(1, 1, 4, 4))
+    assert terms.cam.item() == pytest.approx((0.5 + 1 + 1) / 4)
