@@ -1,4 +1,4 @@
-"""What the command lines in `scripts/` share: flags made from a dataclass, one-line errors, tables."""
+"""What the commands share: flags made from a dataclass, one-line errors, tables."""
 
 import argparse
 import dataclasses
@@ -6,26 +6,43 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, get_args, get_origin
 
-from camloss.errors import CamlossError
+from camloss.errors import EXTRAS, CamlossError, not_installed
 
 
-def run(main: Callable[[], None]) -> None:
+def exit_code(main: Callable[[], int | None]) -> int:
     """Call `main`; a problem that the user can solve becomes one line on stderr and an exit code, not a traceback."""
     try:
-        main()
+        return main() or 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        print(f"error: {not_installed(package)}", file=sys.stderr)
+        return not_installed(package).exit_code
     except CamlossError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        return 130
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Call `main` and end the process with its `exit_code`."""
+    sys.exit(exit_code(main))
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help opens with a script's docstring and whose errors are one line."""
+    """An argument parser whose help opens with a module's docstring and whose errors are one line.
 
-    def __init__(self, doc: str | None) -> None:
-        super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    Args:
+        doc: the docstring.
+        command: the name in `camloss NAME`; by default the parser is a script's.
+    """
+
+    def __init__(self, doc: str | None, command: str | None = None) -> None:
+        prog = f"camloss {command}" if command else None
+        super().__init__(prog=prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
         raise CamlossError(f"{message}; see {self.prog} --help")

@@ -1,5 +1,6 @@
 """The one exception for problems that the user can solve, and how it repeats what somebody sent."""
 
+import importlib.util
 import reprlib
 
 _brief = reprlib.Repr()
@@ -23,3 +24,31 @@ def one_line(value: object) -> str:
 def quoted(value: object) -> str:
     """A value that somebody sent as Python writes it, shortened to at most 100 characters."""
     return _brief.repr(value)[:100]
+
+
+EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra that brings them
+    "filelock": "train",
+    "gradio": "demo",
+    "httpx2": "hub",
+    "huggingface_hub": "hub",
+    "matplotlib": "demo",
+    "optuna": "study",
+    "starlette": "demo",
+    "timm": "timm",
+    "torchvision": "train",
+    "tqdm": "train",
+}
+
+
+def not_installed(package: str) -> CamlossError:
+    return CamlossError(f"this needs {package}, which is not installed; pip install 'camloss[{EXTRAS[package]}]'")
+
+
+def require(*packages: str) -> None:
+    """
+    Raises:
+        CamlossError: one of these packages, keys of `EXTRAS`, is not installed.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise not_installed(package)

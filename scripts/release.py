@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 from _checkout import ROOT
-from train import add_train_flags, chosen_config
 
 from camloss import CamlossError, cli
+from camloss.commands.train import add_train_flags, chosen_config
 from camloss.pair import VARIANTS
 from camloss.training.config import TrainConfig
 
@@ -27,7 +27,7 @@ STEPS: tuple[tuple[tuple[str, ...], str | None], ...] = (  # a script with its f
     (("ood_score.py", "--compare"), "ood-compare.md"),
     (("evaluate.py", "--json"), "evaluate.json"),
     (("evaluate.py", "--pens", *PENS), "pens.md"),
-    (("make_pictures.py",), None),
+    (("dev/make_pictures.py",), None),
     (("tables.py",), None),
 )
 

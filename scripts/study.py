@@ -28,9 +28,9 @@ import optuna
 from _checkout import ROOT
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
-from train import chosen_config
 
 from camloss import CamlossError, cli
+from camloss.commands.train import chosen_config
 from camloss.data.mnist import MNISTData, load_mnist
 from camloss.pair import BusyError, alone_in
 from camloss.study.methods import METHODS

@@ -4,8 +4,8 @@
     python scripts/ood_score.py --compare > docs/records/ood-compare.md   and what else it could be
     python scripts/evaluate.py --json > docs/records/evaluate.json      measure the pair in all other respects
     python scripts/evaluate.py --pens 2.6 1.8 1.1 0.5 > docs/records/pens.md            by the pen that writes
-    python scripts/benchmark.py --only NAME ... > docs/records/NAME.md  measure speed, on a quiet machine
-    python scripts/faults.py > docs/records/faults.md                   try every fault of a Hub
+    python scripts/dev/benchmark.py --only NAME ... > docs/records/NAME.md  measure speed, on a quiet machine
+    python scripts/dev/faults.py > docs/records/faults.md                   try every fault of a Hub
     python scripts/tables.py                                            then put all of that into the pages
     python scripts/tables.py --check                                    do nothing, but fail where a page is not so
 

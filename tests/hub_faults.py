@@ -1,4 +1,4 @@
-"""What may be wrong with a Hub, and what its user then reads; scripts/faults.py makes a table of it."""
+"""What may be wrong with a Hub, and what its user then reads; scripts/dev/faults.py makes a table of it."""
 
 import json
 import subprocess

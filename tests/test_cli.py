@@ -22,6 +22,17 @@ def test_a_problem_of_the_user_is_one_line_and_its_exit_code(capsys: pytest.Capt
     assert capsys.readouterr().err == "error: no such digit; draw another\n"
 
 
+def test_a_package_that_is_missing_is_named_with_its_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.exit_code(fail(ModuleNotFoundError("No module named 'gradio.events'", name="gradio.events"))) == 2
+    said = capsys.readouterr().err
+    assert said == "error: this needs gradio, which is not installed; pip install 'camloss[demo]'\n"
+
+
+def test_a_module_of_ours_that_is_missing_keeps_its_traceback() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        cli.run(fail(ModuleNotFoundError("No module named 'camloss.x'", name="camloss.x")))
+
+
 def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.run(fail(KeyboardInterrupt()))

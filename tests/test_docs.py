@@ -78,8 +78,8 @@ def test_a_command_takes_the_flags_that_are_printed(
     class ParsedError(Exception):
         pass
 
-    def parse(parser: argparse.ArgumentParser) -> None:
-        unknown = parser.parse_known_args()[1]
+    def parse(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> None:
+        unknown = parser.parse_known_args(argv)[1]
         assert not unknown, f"{page}: {' '.join(words)}"
         raise ParsedError
 

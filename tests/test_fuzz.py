@@ -1,4 +1,4 @@
-"""A fixed share of what scripts/fuzz.py sends, and that it finds what is wrong."""
+"""A fixed share of what scripts/dev/fuzz.py sends, and that it finds what is wrong."""
 
 import json
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ AFTER_TRAINING = [
     ["scripts/ood_score.py", "--compare"],
     ["scripts/evaluate.py", "--json"],
     ["scripts/evaluate.py", "--pens", *release.PENS],
-    ["scripts/make_pictures.py"],
+    ["scripts/dev/make_pictures.py"],
     ["scripts/tables.py"],
 ]
 

@@ -109,11 +109,11 @@ def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_pa
     (tmp_path / "sitecustomize.py").write_text(blocked, encoding="utf-8")
     done = run("train.py", *quick(data_dir, out, "--epochs", "2", "--synthetic", "0"), PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "no model cards without matplotlib and huggingface_hub: pip install '.[page]'" in done.stdout
+    assert "no model cards without matplotlib and huggingface_hub: pip install 'camloss[demo]'" in done.stdout
     assert Pair.load(out).run == load_training(out / "cam")["run"]
     assert names(out / "cam") == {"config.json", "epochs.safetensors", "model.safetensors", "training.json"}
     refused = run("train.py", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=str(tmp_path))
-    assert_one_line(refused, 2, "publishing needs huggingface_hub; pip install '.[hub]'")
+    assert_one_line(refused, 2, "this needs huggingface_hub, which is not installed; pip install 'camloss[hub]'")
 
 
 def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: Path, tmp_path: Path) -> None:
@@ -250,15 +250,15 @@ def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     folder = Path("runs", "light_cnn-seed-3")
     assert Pair.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
-    assert f"CAMLOSS_CHECKPOINTS={folder} python app.py" in done.stdout
-    assert f"python scripts/push_to_hub.py USER/camloss-mnist --checkpoints {folder}" in done.stdout
+    assert f"camloss demo --pair {folder}" in done.stdout
+    assert f"camloss push USER/camloss-mnist --checkpoints {folder}" in done.stdout
 
 
 def test_the_next_commands_can_be_pasted(data_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     done = run("train.py", *quick(data_dir, folder, "--epochs", "2", "--synthetic", "0"))
     see, publish = (line.partition(":")[2] for line in done.stdout.splitlines()[-2:])
-    assert shlex.split(see) == [f"CAMLOSS_CHECKPOINTS={folder}", "python", "app.py"]
+    assert shlex.split(see) == ["camloss", "demo", "--pair", str(folder)]
     assert shlex.split(publish)[-2:] == ["--checkpoints", str(folder)]
 
 

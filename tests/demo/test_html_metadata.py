@@ -40,7 +40,7 @@ def test_the_picture_has_the_size_that_is_told() -> None:
 
 @pytest.mark.parametrize("path", [WEB / "card.png", ROOT / "docs" / "page.png"], ids=lambda path: path.name)
 def test_the_pictures_are_small_and_of_the_pair_that_is_shipped(path: Path) -> None:
-    """Fails when checkpoints/ has changed: run python scripts/make_pictures.py."""
+    """Fails when checkpoints/ has changed: run python scripts/dev/make_pictures.py."""
     assert path.stat().st_size < 400_000
     with Image.open(path) as picture:
         assert picture.mode == "RGB"  # a palette would put bands into the maps

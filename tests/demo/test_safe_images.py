@@ -99,7 +99,7 @@ def test_crafted_pictures_are_refused_or_take_little_memory() -> None:
     run = subprocess.run(
         [sys.executable, "-c", MEASURE],
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}", "OMP_NUM_THREADS": "1", "PATH": ""},
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts' / 'dev'}", "OMP_NUM_THREADS": "1", "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,5 @@
 // What a network needs to be computed in a browser: 3 x 3 convolutions with bias and ReLU, and global pooling.
-// Compiled by scripts/build_kernel.py; network.js lays out the memory.
+// Compiled by scripts/dev/build_kernel.py; network.js lays out the memory.
 //
 // Maps are stored pixel by pixel, all channels of one side by side, with a border of zeros one pixel wide around the
 // map, so that no tap of a convolution needs to ask whether it is inside. Channels of an output come in groups of four:

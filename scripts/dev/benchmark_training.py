@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import _checkout  # noqa: F401
+import _root  # noqa: F401
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""Compile camloss/demo/web/kernel.c to the kernel.wasm beside it: python scripts/build_kernel.py
+"""Compile camloss/demo/web/kernel.c to the kernel.wasm beside it: python scripts/dev/build_kernel.py
 
 The compiler comes from PyPI (ziglang, pinned in requirements-dev.txt) and gives the same bytes on every machine.
 """
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _checkout import ROOT
+from _root import ROOT
 
 from camloss import cli
 from camloss.errors import CamlossError

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _checkout import ROOT
 from _page import APP, box_of, chromium_page, page
+from _root import ROOT
 from benchmark_training import Row
 
 if TYPE_CHECKING:

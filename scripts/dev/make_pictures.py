@@ -1,9 +1,9 @@
 """Make the pictures of README and docs, and the one that stands for a link to the page.
 
-python scripts/make_pictures.py                 all of these:
-python scripts/make_pictures.py --only page     docs/page.png, the real page in Chromium
-python scripts/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
-python scripts/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
+python scripts/dev/make_pictures.py                 all of these:
+python scripts/dev/make_pictures.py --only page     docs/page.png, the real page in Chromium
+python scripts/dev/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
+python scripts/dev/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
 
 The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from _checkout import ROOT
 from _page import box_of, chromium_page, page
+from _root import ROOT
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from _checkout import ROOT
 from _chromium import launch_options
+from _root import ROOT
 
 from camloss.errors import CamlossError
 

@@ -1,4 +1,4 @@
-"""Measure the speed of training and of the page: python scripts/benchmark.py [--only NAME ...]
+"""Measure the speed of training and of the page: python scripts/dev/benchmark.py [--only NAME ...]
 
 Each measurement is a function that returns rows of the table; ratios are taken within one run.
 """

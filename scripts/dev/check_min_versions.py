@@ -1,6 +1,7 @@
-"""Run the fast tests with the lowest versions that are declared: python3.11 scripts/check_min_versions.py [TEST ...]
+"""Run the fast tests with the minimum versions that are declared.
 
-    python3.13 scripts/check_min_versions.py --newest    with the newest, to try another Python than those were made for
+    python3.11 scripts/dev/check_min_versions.py [TEST ...]
+    python3.13 scripts/dev/check_min_versions.py --newest    with the newest, to try another Python
 
 Takes the Python that it is run by, in a temporary virtual environment.
 """
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _checkout import ROOT
+from _root import ROOT
 
 SLOW = ("test_app.py", "test_browser.py", "test_scripts.py", "test_deploy_space.py")
 FAST = ["tests", "-m", "not browser", *(f"--ignore=tests/{name}" for name in SLOW)]

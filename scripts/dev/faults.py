@@ -1,6 +1,6 @@
 """Print what the user of a broken Hub reads, and after how many seconds: the fault table of docs/robustness.md.
 
-    python scripts/faults.py > docs/records/faults.md
+    python scripts/dev/faults.py > docs/records/faults.md
 
 The real client loads and pushes, at its own pace, with Hubs on the loopback interface that have one fault each, several
 at a time: nearly all of it is waiting.
@@ -14,7 +14,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from _checkout import ROOT
+from _root import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))  # the Hub, and what may be wrong with it
 import hub_xet  # noqa: F401, adds routes

@@ -1,6 +1,6 @@
 """Send garbage with a structure to everything that reads what strangers write:
 
-    python scripts/fuzz.py --cases 10000 --seed 1 > docs/records/fuzz.md
+    python scripts/dev/fuzz.py --cases 10000 --seed 1 > docs/records/fuzz.md
 
 Pictures, strokes, questions and raw requests go to the page, links to its script in Chromium, weight files and
 pair.json to what loads a pair. The same seed makes the same cases. What comes back must be an answer, or one line that
@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _checkout import ROOT
 from _meter import Cost, Meter, hardware
 from _page import chromium_page, served
+from _root import ROOT
 from fuzz_files import JSON, Picture, Weights, changed_json, pictures, weights
 from fuzz_page import READ_LINKS, Answer, Caller, links, questions, requests, strokes
 from hypothesis import HealthCheck, Phase, given, seed, settings

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from _checkout import ROOT
 from _page import box_of, chromium_page, served
 from _quota import confined
+from _root import ROOT
 from benchmark_page import STROKES, WATCH, Timed, clear, draw_stroke, frame_rate, milliseconds, timed_stroke
 from benchmark_training import Row
 

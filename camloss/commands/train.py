@@ -1,0 +1,165 @@
+"""Train the twins on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
+
+    camloss train                      both twins, to runs/light_cnn-seed-0/ce and .../cam
+    camloss train --recipe original    the recipe of the article that this project goes back to
+    camloss train --resume             continue after Ctrl-C or a crash
+
+The pair appears in its folder in one step, when both twins are done; until then the previous one stays. A single twin
+(--variants) is for experiments; it is no pair and cannot be published.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from camloss import CamlossError, cli, explain
+from camloss.checkpoint import save_checkpoint
+from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.ood_fitting import as_the_page_reads, fit_ood_score
+from camloss.epoch_snapshots import save_snapshots
+from camloss.errors import require
+from camloss.hub.card_figures import card_pictures
+from camloss.hub.messages import check_repo_id
+from camloss.hub.model_card import CARD, PICTURES, write_card
+from camloss.hub.push import push_pair
+from camloss.metrics import evaluate
+from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
+from camloss.study.evaluation import peaks
+from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.hardware import pick_device, pick_precision
+from camloss.training.loop import train
+from camloss.training.state import TrainingState, run_id
+
+FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself does without
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = cli.Parser(__doc__, "train")
+    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish USER/NAME-ce and USER/NAME-cam")
+    add_train_flags(parser)
+    flags = vars(parser.parse_args(argv))
+    push_to = flags.pop("push_to_hub")
+    config = chosen_config(flags)
+    if push_to is not None:  # now, not after an hour of training
+        require("huggingface_hub")
+        check_repo_id(push_to)
+        if not is_pair(config):
+            raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
+
+    measured = train_and_save(config, load_mnist(config.data_dir))
+    metrics = next(iter(measured.values()))
+    print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
+    if push_to is not None and not config.dry_run:
+        push_pair(push_to, config.output_dir)
+    elif is_pair(config) and not config.dry_run:
+        print_next_commands(config.output_dir)
+
+
+def is_pair(config: TrainConfig) -> bool:
+    return set(config.variants) == set(VARIANTS)
+
+
+def print_next_commands(folder: Path) -> None:
+    quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
+    print(f"\nSee this pair:   camloss demo --pair {quoted}")
+    print(f"Publish it:      camloss push USER/camloss-mnist --checkpoints {quoted}")
+
+
+def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+    """Train the config's twins and write their checkpoints; returns what each measures on the test set.
+
+    Raises:
+        CamlossError: as `train`; also if another training is at work in the folder, if the twins could not differ, or
+            if a single twin would take the place of one of a pair.
+    """
+    refuse_equal_variants(config)
+    pick_precision(config.precision, pick_device(config.device))
+    if config.dry_run:
+        short = dataclasses.replace(
+            config, epochs=1, alpha_start_epoch=0
+        )  # with alpha at once, to try its gradient too
+        return {name: evaluate(train(short, name, data).model, data.test.batches(1_000)) for name in config.variants}
+    with alone_in(config.output_dir):
+        return _train_and_save(config, data)
+
+
+def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+    if not is_pair(config) and all(file.is_file() for file in pair_files(config.output_dir).values()):
+        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single twin")
+    states = [TrainingState(config, variant) for variant in config.variants]
+    if not config.resume:
+        for state in states:
+            state.discard()  # of an older training, which --resume would take up in the middle of this one
+    run = run_id(config)
+    staged = config.output_dir / ".staged"
+    shutil.rmtree(staged, ignore_errors=True)
+    folder = staged if is_pair(config) else config.output_dir
+    read = as_the_page_reads(data.validation)
+    without_cards = lacking(*FOR_CARDS)
+    measured: dict[str, dict[str, float]] = {}
+    for variant in config.variants:
+        trained = train(config, variant, data, run)
+        fit_ood_score(trained.model, data.validation, read)
+        measured[variant] = evaluate(trained.model, data.test.batches(1_000))
+        record = {
+            "variant": variant,
+            "run": run,
+            "config": config.record(),
+            "history": trained.history,
+            "test": measured[variant],
+            "peaks": peaks(trained.model, data.test),
+            "environment": trained.environment,
+        }
+        directory = save_checkpoint(trained.model, folder / variant, record)
+        save_snapshots(trained.snapshots, directory, run)
+        if not without_cards:
+            images, _ = next(data.test.batches(10))
+            shown = explain(trained.model, images)
+            pictures = card_pictures(images, shown.cam, shown.caam, trained.history)
+            write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
+    if is_pair(config):
+        put_pair(staged, config.output_dir)
+    if without_cards:
+        print(f"no model cards without {' and '.join(without_cards)}: pip install 'camloss[demo]'")
+        for file in (config.output_dir / variant / name for variant in measured for name in (CARD, *PICTURES)):
+            file.unlink(missing_ok=True)  # of older weights
+    for state in states:
+        state.discard()  # only now: until both are done, --resume needs the first one too
+    return measured
+
+
+def lacking(*packages: str) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
+
+
+def refuse_equal_variants(config: TrainConfig) -> None:
+    if is_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
+        raise CamlossError(
+            f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
+            "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
+        )
+
+
+def add_train_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="default",
+        help="where the other flags' defaults are from; first: with today's handwriting",
+    )
+    cli.add_flags(parser, TrainConfig())
+
+
+def chosen_config(flags: dict[str, Any]) -> TrainConfig:
+    """The recipe with the flags that were given; a folder of its own for each arch and seed."""
+    recipe = RECIPES[flags.pop("recipe")]
+    config = dataclasses.replace(recipe, **flags)
+    if "output_dir" in flags:
+        return config
+    return dataclasses.replace(config, output_dir=Path("runs") / f"{config.arch}-seed-{config.seed}")
