@@ -24,6 +24,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "dearest": benchmark_load.dearest,
     "attack": benchmark_load.attack,
     "crowd": benchmark_load.crowd,
+    "memory": benchmark_load.memory,
     "browser": benchmark_page.browser,
     "anywhere": benchmark_browser.anywhere,
     "truth": benchmark_browser.truth,

@@ -20,6 +20,8 @@ from camloss.demo.request_guard import MAX_VALUES
 from camloss.demo.safe_images import MAX_TEXT
 
 ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
+EACH = 8.0  # seconds of an attack with one kind of question
+MIXED = 10_000  # requests, for the memory that they leave behind
 TOLD = 0.7  # seconds after which the page's script says that the page is busy
 DEAR = (
     "4 megapixels",
@@ -27,6 +29,8 @@ DEAR = (
     "60 scans",
     "16,384 Huffman",
     f"{MAX_POINTS:,} points",
+    *hostile.DEAR_DRAWINGS,
+    *hostile.BODIES,
 )  # what those who attack send
 REST = 5.0  # seconds until memory must have been given back
 POST = ("POST", "/gradio_api/component_server/")
@@ -39,6 +43,8 @@ def questions() -> Iterator[tuple[str, dict[str, Any]]]:
         text = hostile.text_of(make())
         if len(text) <= MAX_TEXT:
             yield name, {"picture": text}
+    for name, make_question in hostile.DEAR_DRAWINGS.items():
+        yield name, make_question()
     yield f"{MAX_TEXT:,} characters that are no picture", {"picture": "A" * MAX_TEXT}
     yield (
         f"{MAX_POINTS:,} points",
@@ -46,6 +52,14 @@ def questions() -> Iterator[tuple[str, dict[str, Any]]]:
     )
     yield f"{MAX_VALUES // 2 - 50:,} strokes", {"strokes": [{}] * (MAX_VALUES // 2 - 50)}
     yield f"{MAX_VALUES - 50:,} lists", {"class_idx": [[]] * (MAX_VALUES // 2 - 50)}
+
+
+def bodies(component: int) -> Iterator[tuple[str, bytes]]:
+    """The same as bodies of requests, and those that are dear before anything is asked."""
+    for name, question in questions():
+        yield name, body_of(question, component)
+    for name, make in hostile.BODIES.items():
+        yield name, make(component)
 
 
 def dearest() -> list[Row]:
@@ -57,8 +71,7 @@ def dearest() -> list[Row]:
         meter = Meter(pid)
         idle = meter.megabytes()
         seconds, megabytes = {}, {}
-        for name, question in questions():
-            body = person.body_of(question)
+        for name, body in bodies(person.component):
             cost = meter.measure(lambda sent=body: person.send(sent))  # type: ignore[misc]
             seconds[name], megabytes[name] = cost.seconds, meter.megabytes("VmHWM") - idle
         time.sleep(REST)
@@ -75,15 +88,48 @@ def attack() -> list[Row]:
     """Somebody draws, alone and then among callers who send the dearest pictures, each as fast as it is answered."""
     with page() as url, ProcessPoolExecutor(1) as elsewhere:  # a process of its own: they must not slow down the clock
         alone = honest_drawer(url)
-        attackers = elsewhere.submit(attackers_at, url)
-        time.sleep(2.0)
-        among = honest_drawer(url)
-        answered, busy = attackers.result()
+        among, answered, busy = drawer_among(elsewhere, url, DEAR)
+        each = {name: at(0.95, drawer_among(elsewhere, url, (name,), EACH)[0]) for name in DEAR}
+    worst = max(each, key=lambda name: each[name])
     return [
         ("somebody who draws, 95th percentile, alone", f"{1000 * at(0.95, alone):.0f} ms", ""),
         (f"the same among {ATTACKERS} hostile callers", f"{1000 * at(0.95, among):.0f} ms", "300 ms"),
-        (f"pictures of theirs read, refused as busy, in {SECONDS:.0f} s", f"{answered:,}, {busy:,}", ""),
+        (f"the worst of {len(each)} kinds of them alone ({worst})", f"{1000 * each[worst]:.0f} ms", "300 ms"),
+        (f"questions of theirs answered, turned away as busy, in {SECONDS:.0f} s", f"{answered:,}, {busy:,}", ""),
     ]
+
+
+def memory() -> list[Row]:
+    """What the page keeps of requests of all kinds, most of them bad, each unlike the others."""
+    with served() as (url, pid):
+        person, meter = Person(url), Meter(pid)
+        send_mixed(person, range(MIXED // 10))
+        before = meter.megabytes()
+        send_mixed(person, range(MIXED // 10, MIXED))
+        time.sleep(REST)
+        kept = meter.megabytes() - before
+    return [(f"kept of {MIXED:,} mixed requests, above the first tenth of them", f"{kept:.0f} MB", "20 MB")]
+
+
+def send_mixed(person: "Person", numbers: range) -> None:
+    """One request for each number."""
+    drawing = json.loads(person.body_of({"strokes": FOUR}))
+    for number in numbers:
+        session = f"s{number}"
+        kinds: tuple[tuple[str, Any], ...] = (
+            ("component_server/", {**drawing, "session_hash": session}),
+            ("component_server/", {**drawing, "fn_name": session * 1_000}),
+            ("component_server/", {**drawing, "data": {"picture": session * 1_000}}),
+            ("component_server/", {**drawing, "data": {"strokes": [hostile.FETCH]}}),
+            ("queue/join", {"data": [session * 1_000, number], "fn_index": 0, "session_hash": session}),
+            ("queue/join", {"data": [hostile.FETCH], "fn_index": 0, "session_hash": session}),
+            ("call/explain", {"data": [None, None, None, None, FOUR]}),
+            ("call/explain", {"data": [session * 1_000]}),
+            ("call/v2/explain", {session * 1_000: number}),
+            ("call/v2/explain", {"strokes": FOUR, "class_idx": number % 10}),
+        )
+        path, question = kinds[number % len(kinds)]
+        person.send(json.dumps(question).encode(), ("POST", f"/gradio_api/{path}"))
 
 
 def crowd() -> list[Row]:
@@ -101,7 +147,17 @@ def crowd() -> list[Row]:
     ]
 
 
-def honest_drawer(url: str) -> list[float]:
+def drawer_among(
+    elsewhere: ProcessPoolExecutor, url: str, names: tuple[str, ...], seconds: float = SECONDS
+) -> tuple[list[float], int, int]:
+    """What `honest_drawer` gives while others attack with what has these names, and what `attackers_at` does."""
+    attackers = elsewhere.submit(attackers_at, url, names, seconds + 4.0)
+    time.sleep(2.0)
+    among = honest_drawer(url, seconds)
+    return among, *attackers.result()
+
+
+def honest_drawer(url: str, seconds: float = SECONDS) -> list[float]:
     """Seconds until each answer, for one who sends ten drawings a second.
 
     Raises:
@@ -109,7 +165,7 @@ def honest_drawer(url: str) -> list[float]:
     """
     person, times = Person(url), []
     body = person.body_of({"picture": drawing_png()})
-    end = time.perf_counter() + SECONDS
+    end = time.perf_counter() + seconds
     while (start := time.perf_counter()) < end:
         answer = person.send(body)
         if answer.get("blank") is not False:
@@ -119,17 +175,16 @@ def honest_drawer(url: str) -> list[float]:
     return sorted(times)
 
 
-def attackers_at(url: str) -> tuple[int, int]:
-    """How many of their pictures were read, and how many refused because the page was busy."""
-    dear = [question for name, question in questions() if name.startswith(DEAR)]
+def attackers_at(url: str, names: tuple[str, ...], seconds: float) -> tuple[int, int]:
+    """How many of their questions were answered or refused, and how many turned away because the page was busy."""
+    dear = [body for name, body in bodies(find_component(url, "answer")) if name.startswith(names)]
 
     def one(number: int) -> list[bool]:
         person = Person(url)
         busy: list[bool] = []
-        bodies = [person.body_of(question) for question in dear]
-        end = time.perf_counter() + SECONDS + 4.0
+        end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            busy.append("busy" in person.send(bodies[(number + len(busy)) % len(bodies)]))
+            busy.append("busy" in person.send(dear[(number + len(busy)) % len(dear)]))
         return busy
 
     told = [busy for caller in at_once(one, ATTACKERS) for busy in caller]
@@ -157,6 +212,12 @@ def people_at(url: str) -> tuple[list[float], int, int]:
     return sorted(seconds), sum(errors), sum(told)
 
 
+def body_of(question: dict[str, Any], component: int) -> bytes:
+    """A question as the page's script sends it."""
+    named = {"data": question, "component_id": component, "fn_name": "answer", "session_hash": "benchmark"}
+    return json.dumps(named).encode()
+
+
 def at_once(work: Callable[[int], list[Any]], count: int) -> list[list[Any]]:
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, range(count)))
@@ -171,17 +232,16 @@ class Person:
     """One caller with a connection of its own, as the page's script calls."""
 
     def __init__(self, url: str) -> None:
-        self._component = find_component(url, "answer")
+        self.component = find_component(url, "answer")
         self._line = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=60)
 
     def body_of(self, question: dict[str, Any]) -> bytes:
-        named = {"data": question, "component_id": self._component, "fn_name": "answer", "session_hash": "benchmark"}
-        return json.dumps(named).encode()
+        return body_of(question, self.component)
 
-    def send(self, body: bytes) -> dict[str, Any]:
+    def send(self, body: bytes, where: tuple[str, str] = POST) -> dict[str, Any]:
         """The answer; {"error": ...} where the connection broke, and the next call makes another."""
         try:
-            self._line.request(*POST, body, {"Content-Type": "application/json"})
+            self._line.request(*where, body, {"Content-Type": "application/json"})
             return dict(json.loads(self._line.getresponse().read()))
         except (http.client.HTTPException, OSError) as error:
             self._line.close()

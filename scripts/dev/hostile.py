@@ -5,6 +5,7 @@ The tests send them; each must be refused or cheap.
 
 import base64
 import io
+import json
 import math
 import struct
 import zlib
@@ -257,4 +258,27 @@ DEAR_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "a spiral of 1,990 points": lambda: {"strokes": spiral(1_990)},
     "2,000 strokes of one point": lambda: {"strokes": dotted(2_000)},
     "a maze of 256x256 pixels": lambda: {"picture": text_of(maze(256))},
+}
+
+
+def question(component: int, values: str = "{}", function: str = "answer") -> bytes:
+    """The body of a question to the page, whose values are given as text."""
+    return f'{{"component_id":{component},"fn_name":"{function}","session_hash":"a","data":{values}}}'.encode()
+
+
+def numbers(digits: int, count: int) -> str:
+    """Strokes whose points are that many long numbers."""
+    return f'{{"strokes":[{{"width":1,"points":[{",".join(["9" * digits] * count)}]}}]}}'
+
+
+FETCH = {"path": "http://127.0.0.1:9/big", "meta": {"_type": "gradio.FileData"}}
+
+# Bodies that ask for much before anything is made of them; each takes the number of the component that is asked.
+BODIES: dict[str, Callable[[int], bytes]] = {
+    "900 numbers of 4,300 digits": lambda component: question(component, numbers(4_300, 900)),
+    "38,000 numbers of 100 digits": lambda component: question(component, numbers(100, 38_000)),
+    "39,000 numbers of 40 digits": lambda component: question(component, numbers(40, 39_000)),
+    "a name of 3,990,000 characters": lambda component: question(component, function="z" * 3_990_000),
+    "50 addresses to fetch": lambda component: question(component, json.dumps({"picture": [FETCH] * 50})),
+    "2 million escapes": lambda component: question(component, '{"picture":"' + "\\/" * 1_990_000 + '"}'),
 }

@@ -505,7 +505,7 @@ def test_memory_is_flat_over_mixed_requests(tidy_server: TidyServer) -> None:
 
     def mixed(rounds: int) -> None:
         for number in range(rounds):
-            post(tidy_server, ASK, named({"strokes": STROKES, "picture": "A" * 5_000}, number, f"{number}" * 1000))
+            post(tidy_server, ASK, named({"strokes": STROKES, "picture": "A" * 5_000}, 1, f"{number}" * 20_000))
             post(tidy_server, CALL, {"data": ["A" * 5_000, number]})
             post(tidy_server, JOIN, {**joined([FETCH]), "session_hash": f"s{number}"})
             post(tidy_server, BY_NAME, {f"{number}" * 1000: 1})

@@ -359,7 +359,7 @@ async def echo(_scope: Any, _receive: Any, send: Any) -> None:
 async def photo_among(app: Guard, *others: list[Any]) -> tuple[int, Any]:
     """The answer to a photo while bodies of 4 MB have been announced, of which so much has come."""
     path = "/gradio_api/component_server/"
-    silent = [asyncio.create_task(answer_of(app, messages, path, request_guard.MAX_BODY)) for messages in others]
+    silent = [asyncio.create_task(answer_of(app, messages, path, 4_000_000)) for messages in others]
     await asyncio.sleep(0.05)
     body = question(1_000_000)
     answer = await answer_of(app, [{"type": "http.request", "body": body}], path, len(body))
