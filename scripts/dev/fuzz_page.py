@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from fuzz_files import JSON, Draw, changed_json, pictures
 from hypothesis import strategies as st
 
+from camloss.demo.request_guard import TAKES
+
 PATIENCE = 0.25  # seconds in which an answer to a request that may not be whole must begin
 SPOKEN = 60.0  # the same for one that is whole
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # which comes before the answer to who expects it
@@ -148,7 +150,8 @@ def questions(draw: Draw) -> Question:
     }
     if function == "explain":
         return Question(function, draw(st.one_of(st.just(list(data.values())), JSON)))
-    named = {**data, "variant": draw(st.one_of(st.sampled_from(("ce", "cam")), JSON))}
+    known = {**data, "variant": draw(st.one_of(st.sampled_from(("ce", "cam")), JSON))}
+    named = {name: known[name] for name in TAKES[function]}
     return Question(function, draw(st.one_of(st.just(named), changed_json({**named, "picture": None}), JSON)))
 
 
