@@ -28,7 +28,7 @@ def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
         images: (N, 1, H0, W0), pixels in [0, 1], white ink on black.
 
     Returns:
-        (N,) float32, in [0, 1]; 0 for a map without energy.
+        (N,), in [0, 1], float32 (float64 where the maps are); 0 for a map without energy.
 
     Raises:
         CamlossError: the images have more than one channel, so that nothing says what is ink.
@@ -214,7 +214,7 @@ def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
     confidence, predicted = probs.max(1)
     gap = confidence - (predicted == targets).float()
     bin_idx = (confidence * bins).long().clamp(max=bins - 1)
-    return float(torch.zeros(bins, dtype=gap.dtype).index_add(0, bin_idx, gap).abs().sum() / len(gap))
+    return float(gap.new_zeros(bins).index_add(0, bin_idx, gap).abs().sum() / len(gap))
 
 
 @torch.no_grad()
@@ -301,4 +301,5 @@ def _ink(images: Tensor) -> Tensor:
 
 def _over_image(maps: Tensor, images: Tensor) -> Tensor:
     """(N, H, W) -> (N, H0, W0)."""
-    return F.interpolate(maps[:, None].float(), images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    wide = maps[:, None].to(full_precision(maps))
+    return F.interpolate(wide, images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]

@@ -1,8 +1,12 @@
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 import torch
+from tiny_mnist import digits
 from torch import Tensor, nn
 
-from camloss import CamlossError, build_model, explain
+from camloss import CamlossError, build_model, explain, load_checkpoint
 from camloss.models import MapClassifier
 
 
@@ -96,6 +100,30 @@ def test_half_precision_is_explained_in_float32(dtype: torch.dtype) -> None:
     tensors = (answer.probs, answer.cam, answer.caam, answer.distance, answer.contrast)
     assert {tensor.dtype for tensor in tensors if tensor is not None} == {torch.float32}
     torch.testing.assert_close(answer.probs.sum(1), torch.ones(2), rtol=0, atol=1e-6)
+
+
+SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float32, 1e-3), (torch.float64, 1e-4), (torch.float16, 0.02), (torch.bfloat16, 0.1)],
+)
+@pytest.mark.parametrize("variant", ["ce", "cam"])
+def test_shipped_networks_explain_on_any_device_in_any_dtype(
+    variant: str, device: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    x = digits(20, seed=0)[0][:, None].float() / 255
+    expected = explain(load_checkpoint(SHIPPED / variant), x, class_idx=3, other_idx=5)
+    answer = explain(load_checkpoint(SHIPPED / variant).to(device, dtype), x.to(device, dtype), 3, other_idx=5)
+    for field in fields(answer):
+        tensor, reference = getattr(answer, field.name), getattr(expected, field.name)
+        assert tensor.device.type == device
+        if reference.is_floating_point():
+            assert tensor.dtype == torch.promote_types(dtype, torch.float32), field.name
+        torch.testing.assert_close(tensor.cpu().to(reference.dtype), reference, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("class_idx", [-1, 3])

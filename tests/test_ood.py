@@ -1,5 +1,6 @@
 """OODScore with numbers that can be worked out by hand."""
 
+import copy
 import math
 
 import pytest
@@ -36,7 +37,7 @@ def test_energy_is_the_negative_log_sum_of_exponentials(ood_score: OODScore) -> 
     torch.testing.assert_close(energy, torch.tensor([-math.log(2), -3.0]))
 
 
-def test_both_signs_count_in_their_own_spread(ood_score: OODScore) -> None:
+def test_energy_and_distance_are_standardised(ood_score: OODScore) -> None:
     ood_score = OODScore(2, 2)
     ood_score.spread.copy_(torch.tensor([[-1.0, 2.0], [3.0, 4.0]]))
     ood_score.means.copy_(torch.tensor([[0.0, 0.0], [100.0, 0.0]]))
@@ -44,7 +45,7 @@ def test_both_signs_count_in_their_own_spread(ood_score: OODScore) -> None:
     torch.testing.assert_close(score, torch.tensor([(-5 + 1) / 2 + DISTANCE_SHARE * (11 - 3) / 4]))
 
 
-def test_the_threshold_doubts_the_share_that_was_asked_for(ood_score: OODScore) -> None:
+def test_the_threshold_flags_the_share_that_was_asked_for(ood_score: OODScore) -> None:
     logits, features, _ = samples()
     ood_scores = ood_score(logits, features[:, :, None, None].expand(-1, -1, 3, 2))
     assert float((ood_scores >= 0.5).float().mean()) == pytest.approx(0.02, abs=0.001)
@@ -52,7 +53,7 @@ def test_the_threshold_doubts_the_share_that_was_asked_for(ood_score: OODScore) 
     assert 0 <= float(ood_scores.min()) <= float(ood_scores.max()) <= 1
 
 
-def test_only_the_known_set_the_threshold() -> None:
+def test_only_the_in_distribution_images_set_the_threshold() -> None:
     logits, features, targets = samples()
     known = targets == 0
     features[1::2, 1] *= 5  # the others are stranger
@@ -61,7 +62,7 @@ def test_only_the_known_set_the_threshold() -> None:
     assert float((ood_scores[~known] >= 0.5).float().mean()) > 0.03
 
 
-def test_what_lies_far_off_or_speaks_for_nothing_is_doubted(ood_score: OODScore) -> None:
+def test_far_features_and_high_energies_are_flagged(ood_score: OODScore) -> None:
     features = torch.tensor([[10.0, 0.0], [10.0, 40.0], [10.0, 0.0]])[:, :, None, None]
     logits = torch.tensor([[0.0, 10.0], [0.0, 10.0], [-90.0, -90.0]])
     assert [round(float(value)) for value in ood_score(logits, features)] == [0, 1, 1]
@@ -81,3 +82,13 @@ def test_every_class_needs_an_image() -> None:
     logits, features, targets = samples()
     with pytest.raises(CamlossError, match="images of every class; of 2 some have none"):
         OODScore.fit(logits, features, torch.zeros_like(targets), targets == 0, threshold=0.02)
+
+
+def test_autocast_and_half_precision_leave_the_score_in_float32(ood_score: OODScore) -> None:
+    logits, features, _ = (values[:50] for values in samples())
+    maps = features[:, :, None, None]
+    expected = ood_score(logits, maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(ood_score(logits, maps), expected)
+    assert torch.equal(copy.deepcopy(ood_score).half()(logits, maps), expected)
+    torch.testing.assert_close(copy.deepcopy(ood_score).double()(logits, maps).float(), expected)
