@@ -30,6 +30,7 @@ DEAR = (
     "16,384 Huffman",
     f"{MAX_POINTS:,} points",
     *hostile.DEAR_DRAWINGS,
+    *hostile.LARGEST_DRAWINGS,
     *hostile.BODIES,
 )  # what those who attack send
 REST = 5.0  # seconds until memory must have been given back
@@ -43,7 +44,7 @@ def questions() -> Iterator[tuple[str, dict[str, Any]]]:
         text = hostile.text_of(make())
         if len(text) <= MAX_TEXT:
             yield name, {"picture": text}
-    for name, make_question in hostile.DEAR_DRAWINGS.items():
+    for name, make_question in {**hostile.DEAR_DRAWINGS, **hostile.LARGEST_DRAWINGS}.items():
         yield name, make_question()
     yield f"{MAX_TEXT:,} characters that are no picture", {"picture": "A" * MAX_TEXT}
     yield (

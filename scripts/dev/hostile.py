@@ -260,6 +260,13 @@ DEAR_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "a maze of 256x256 pixels": lambda: {"picture": text_of(maze(256))},
 }
 
+# The dearest that are still served as drawings.
+LARGEST_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
+    "a spiral of 999 points": lambda: {"strokes": spiral(999)},
+    "500 strokes of one point": lambda: {"strokes": dotted(500)},
+    "a maze of 128x128 pixels": lambda: {"picture": text_of(maze(128))},
+}
+
 
 def question(component: int, values: str = "{}", function: str = "answer") -> bytes:
     """The body of a question to the page, whose values are given as text."""

@@ -40,6 +40,12 @@ def test_what_is_several_times_as_dear_as_a_drawing_waits_where_nobody_draws(nam
     assert lane_for(question.get("picture"), question.get("strokes")) is PHOTOS
 
 
+@pytest.mark.parametrize("name", hostile.LARGEST_DRAWINGS)
+def test_what_is_little_dearer_than_a_drawing_waits_with_drawings(name: str) -> None:
+    question = hostile.LARGEST_DRAWINGS[name]()
+    assert lane_for(question.get("picture"), question.get("strokes")) is DRAWINGS
+
+
 def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
     assert (REST._pool._max_workers, REST._room) == (1, 4)
     if not hasattr(os, "setpriority"):
