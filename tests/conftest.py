@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "CAMLOSS_DATA_DIR" not in os.environ:
+        for item in items:
+            if "real_data" in item.keywords:
+                item.add_marker(pytest.mark.skip("needs the data that CAMLOSS_DATA_DIR names"))
+
+
 @pytest.fixture(scope="session")
 def untrained_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with checkpoints `ce` and `cam` of two networks that have learnt nothing."""

@@ -120,7 +120,7 @@ def test_lone_dot_can_be_placed() -> None:
 PENDIGITS = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
 
 
-@pytest.mark.skipif(not PENDIGITS.is_file(), reason="needs the pendigits of $CAMLOSS_DATA_DIR")
+@pytest.mark.real_data
 def test_real_file() -> None:
     digits = read_unipen(PENDIGITS)
     assert len(digits) == 7494

@@ -96,7 +96,7 @@ def test_a_writer_belongs_to_the_design_or_to_the_report_never_to_both(pen_file:
     assert draw_pen_digits(pen_file, HANDS["report"]).labels.tolist() == [1]
 
 
-@pytest.mark.skipif(not (default_data_dir() / PEN_FILE).is_file(), reason="needs the pendigits of $CAMLOSS_DATA_DIR")
+@pytest.mark.real_data
 def test_the_hands_share_the_real_file_out_between_them() -> None:
     digits = read_unipen(default_data_dir() / PEN_FILE)
     counts = {name: sum(digit.writer in writers for digit in digits) for name, writers in HANDS.items()}
