@@ -62,13 +62,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         CAMLoss(self.alpha)
-        for name, choices in (("arch", tuple(ARCHS)), ("optimizer", OPTIMIZERS)):
-            if getattr(self, name) not in choices:
-                raise CamlossError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(choices)}")
-        if not self.variants or not set(self.variants) <= set(VARIANTS):
-            raise CamlossError(
-                f"variants are {' '.join(self.variants) or 'none'}; expected {' or '.join(VARIANTS)}, or both"
-            )
+        if not self.variants:
+            raise CamlossError(f"there are no variants to train; expected some of {', '.join(VARIANTS)}")
+        for one in dataclasses.fields(self):
+            values, choices = getattr(self, one.name), one.metadata["choices"]
+            for value in values if isinstance(values, tuple) else (values,):
+                if choices and value not in choices:
+                    raise CamlossError(
+                        f"unknown {one.name.removesuffix('s')} {value!r}; expected one of {', '.join(choices)}"
+                    )
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):

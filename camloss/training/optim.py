@@ -45,20 +45,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         for group in self.param_groups:
             for parameter in group["params"]:
+                if parameter.grad is None:  # frozen, or no part of what the loss came from
+                    continue
                 direction = self._orthogonal if parameter.dim() == 4 else self._adam
                 step = direction(parameter.grad, self.state[parameter])
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
 
     def _orthogonal(self, grad: Tensor, state: dict[str, Any]) -> Tensor:
-        mean: Tensor = state.setdefault("mean", torch.zeros_like(grad)).lerp_(grad, 1 - self.momentum)
+        if not state:
+            state["mean"] = torch.zeros_like(grad)
+        mean: Tensor = state["mean"].lerp_(grad, 1 - self.momentum)
         matrix = grad.lerp(mean, self.momentum).flatten(1)  # Nesterov's look ahead, (output channels, inputs * 9)
         entries = self.size * max(matrix.shape) ** 0.5
         return orthogonalize(matrix).view_as(grad).mul(entries)
 
     def _adam(self, grad: Tensor, state: dict[str, Any]) -> Tensor:
-        step: Tensor = state.setdefault("step", torch.zeros(())).add_(1)
-        mean: Tensor = state.setdefault("mean", torch.zeros_like(grad)).lerp_(grad, 1 - self.betas[0])
-        square: Tensor = state.setdefault("square", torch.zeros_like(grad)).lerp_(grad.square(), 1 - self.betas[1])
+        if not state:
+            state |= {"step": torch.zeros(()), "mean": torch.zeros_like(grad), "square": torch.zeros_like(grad)}
+        step: Tensor = state["step"].add_(1)
+        mean: Tensor = state["mean"].lerp_(grad, 1 - self.betas[0])
+        square: Tensor = state["square"].lerp_(grad.square(), 1 - self.betas[1])
         bias, square_bias = (1 - beta ** step.item() for beta in self.betas)
         return (mean / bias).div_((square / square_bias).sqrt_().add_(self.epsilon))
 

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -44,3 +46,27 @@ def test_everything_else_steps_as_adamw_does() -> None:
             layer(x).square().sum().backward()
             optimizer.step()
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_frozen_parameters_stay_as_they_are() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    before = copy.deepcopy(network.state_dict())
+    optimizer = Muon(network.parameters(), lr=0.1, weight_decay=0.1)
+    network(torch.rand(4, 1, 3, 3)).square().sum().backward()
+    optimizer.step()
+    after = network.state_dict()
+    assert torch.equal(after["0.weight"], before["0.weight"])
+    assert torch.equal(after["0.bias"], before["0.bias"])
+    assert not torch.equal(after["2.weight"], before["2.weight"])
+
+
+def test_its_state_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = nn.Conv2d(1, 2, 3)
+    optimizer = Muon(layer.parameters(), lr=0.1, weight_decay=0.0)
+    for parameter in layer.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    for name in ("zeros", "zeros_like"):
+        monkeypatch.setattr(torch, name, lambda *_, **__: pytest.fail("allocated in a later step"))
+    optimizer.step()
