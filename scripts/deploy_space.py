@@ -4,7 +4,7 @@
     python scripts/deploy_space.py USER/camloss --dry-run         what would be sent
     python scripts/deploy_space.py USER/camloss --weights USER/camloss-mnist --hardware zero-a10g
 
-README.md becomes the Space's card: the settings in scripts/space.yaml go on its top.
+README.md becomes the Space's card: the settings in scripts/space.yaml go on its top, scripts/space.md at its end.
 With --weights the page asks the Hub for those twins when it starts; without, or when the Hub fails, it shows the ones
 that lie in checkpoints/.
 """
@@ -41,6 +41,7 @@ ALLOWED = (
 OF_A_TWIN = ("model.safetensors", "config.json", "epochs.safetensors")
 README = "README.md"
 SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK and Python
+NOTES = "scripts/space.md"  # what whoever copies the Space has to know
 REQUIREMENTS = "requirements.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 VARIABLE = "CAMLOSS_HUB_REPO"  # what app.py reads
@@ -110,9 +111,9 @@ def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, 
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
     """
     weights_of_pair = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
-    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, *weights_of_pair)
-    settings, text = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README))
-    readme = f"---\n{settings}---\n\n{text}"
+    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, NOTES, *weights_of_pair)
+    settings, text, notes = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README, NOTES))
+    readme = f"---\n{settings}---\n\n{text}{notes}"
     named = [*named_in(readme), *results_of(root)]
     require(root, *named)
     Pair.load(root / "checkpoints")

@@ -45,6 +45,9 @@ README = """# CAM-loss
 ![The page](docs/page.png) <img alt="A digit" src="docs/digit.png"> ![Elsewhere](https://example.org/a.png)
 More [on the page](docs/more.md#draw), [elsewhere](https://example.org/b.md) and in the [code](scripts/train.py).
 """
+NOTES = """
+## A public server
+"""
 BAIT = (
     ".env",
     ".git/config",
@@ -91,6 +94,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     (root / "docs" / "figure.svg").write_text("<svg/>", encoding="utf-8")
     (root / "README.md").write_text(README, encoding="utf-8")
     (root / "scripts" / "space.yaml").write_text(SETTINGS, encoding="utf-8")
+    (root / "scripts" / "space.md").write_text(NOTES, encoding="utf-8")
     return root
 
 
@@ -170,7 +174,7 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
     assert {line.split()[0] for line in dry.out.splitlines()[1:]} == set(files) - {".gitattributes"}
     card = files["README.md"].decode()
     check_space_card(card)
-    assert card.endswith(f"---\n\n{README}")
+    assert card.endswith(f"---\n\n{README}{NOTES}")
     assert files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
     assert metadata(card)["thumbnail"] == f"{hub.endpoint}/spaces/{SPACE}/resolve/main/docs/page.png"
     assert hub.space(SPACE).variables == {}
@@ -273,7 +277,15 @@ def test_a_space_without_a_gpu_gets_torch_from_pytorchs_cpu_index(hub: Hub, depl
 
 @pytest.mark.parametrize(
     "missing",
-    ["app.py", "README.md", "scripts/space.yaml", "docs/page.png", "docs/more.md", "checkpoints/cam/model.safetensors"],
+    [
+        "app.py",
+        "README.md",
+        "scripts/space.yaml",
+        "scripts/space.md",
+        "docs/page.png",
+        "docs/more.md",
+        "checkpoints/cam/model.safetensors",
+    ],
 )
 def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy: Deploy, missing: str) -> None:
     (checkout / missing).unlink()
