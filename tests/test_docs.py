@@ -27,7 +27,7 @@ from camloss.pair import VARIANTS, Pair
 pytest_plugins = ["hub_client"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 DRY = {"push_to_hub.py", "deploy_space.py"}  # tried to the end, with --dry-run
 
