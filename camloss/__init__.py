@@ -12,10 +12,12 @@ from camloss.diagnose import Diagnosis, diagnose
 from camloss.digits.preprocess import preprocess_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
+from camloss.localisation import box_accuracy, box_masks, boxes_from
 from camloss.losses import CAAMDistillation, CAMLoss, LossTerms, cam_distance
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
 from camloss.models import MapClassifier, build_model
 from camloss.objective import Objective
+from camloss.overlay import overlay
 from camloss.wrap import wrap
 
 __version__ = "0.1.0"
@@ -27,6 +29,9 @@ __all__ = [
     "Explanation",
     "LossTerms",
     "Objective",
+    "box_accuracy",
+    "box_masks",
+    "boxes_from",
     "build_model",
     "caam",
     "cam",
@@ -36,6 +41,7 @@ __all__ = [
     "explain",
     "load_checkpoint",
     "min_max_normalize",
+    "overlay",
     "preprocess_sketch",
     "save_checkpoint",
     "wrap",

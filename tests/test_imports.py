@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (  # nothing imports from a layer above its own, nor from another place in its layer
     ("errors", "maps", "ood", "split"),
     ("cli", "losses", "wrap", "digits"),
-    ("models", "metrics", "objective"),
+    ("models", "metrics", "objective", "localisation", "overlay"),
     ("checkpoint", "explain", "diagnose"),
     ("pair", "epoch_snapshots"),
     ("data",),
