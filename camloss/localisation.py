@@ -49,8 +49,8 @@ def boxes_from(maps: Tensor, threshold: float, size: tuple[int, int] | None = No
         size: (H0, W0) of the images; the maps are upsampled to it bilinearly. By default boxes are in cells of the map.
 
     Returns:
-        An image: (M, 4) int64, the box of the region with the most pixels first, both ends included. Pixels that touch by a corner are of one region. A constant map has one box, of everything,
-        at threshold 0 and none above.
+        An image: (M, 4) int64, the box of the region with the most pixels first, both ends included. Pixels that touch
+        by a corner are of one region. A constant map has one box, of everything, at threshold 0 and none above.
 
     Raises:
         CamlossError: the threshold is outside [0, 1], or the maps are 1x1.

@@ -66,7 +66,8 @@ def _pixels(image: Any) -> Tensor:
     if not isinstance(image, Tensor):
         import numpy as np
 
-        return torch.from_numpy(np.array(image.convert("RGB"))).float()
+        rgb: Tensor = torch.from_numpy(np.array(image.convert("RGB")))
+        return rgb.float()
     image = image.detach().cpu()
     image = image[None] if image.dim() == 2 else image
     if image.dim() != 3 or image.shape[0] not in (1, 3):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from PIL import Image
@@ -53,7 +55,7 @@ def test_a_batch_gives_a_list() -> None:
     ],
 )
 def test_what_does_not_fit_is_one_line(
-    image: torch.Tensor, map: torch.Tensor, options: dict[str, float], message: str
+    image: torch.Tensor, map: torch.Tensor, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CamlossError, match=message):
         overlay(image, map, **options)
