@@ -25,7 +25,7 @@ from camloss.study.statistics import (
     SEEDS,
     Claim,
     Difference,
-    Records,
+    Results,
     alpha_sweep,
     chosen_alpha,
     claims,
@@ -34,34 +34,34 @@ from camloss.study.statistics import (
 )
 
 FIGURES = "docs/results"
-FIGURES_SAY = {"clutter": "Accuracy among clutter", "alpha_sweep": "Accuracy by alpha"}
+FIGURES_SAY = {"clutter": "Accuracy among clutter", "alpha": "Accuracy by alpha"}
 MEASURES = {  # of the table of all methods
     "accuracy": "accuracy on plain digits",
     "clutter_8": "among eight clutter",
-    "blank_56": "on a blank 56x56 field",
+    "canvas_56": "on a blank 56x56 field",
     "top_precision_10": "hottest 10 % on the ink",
     "apart_own": "hottest 10 % on the own one of two digits",
 }
 AROUND = {
-    "blank_28": "nothing: plain digits",
-    "blank_40": "blank, 40x40",
-    "blank_56": "blank, 56x56",
-    "blank_84": "blank, 84x84",
+    "canvas_28": "nothing: plain digits",
+    "canvas_40": "blank, 40x40",
+    "canvas_56": "blank, 56x56",
+    "canvas_84": "blank, 84x84",
     "shift": "blank, 56x56, the digit anywhere",
     "clutter_2": "2 clutter",
     "clutter_4": "4 clutter",
     "clutter_8": "8 clutter",
     "clutter_16": "16 clutter",
-    "stripe": "a stripe",
-    "specks": "10 specks, 28x28",
-    "noise": "noise, 28x28",
+    "line": "a line",
+    "salt_noise": "salt noise, 28x28",
+    "gaussian_noise": "Gaussian noise, 28x28",
 }
 ON_THE_PAGE = {  # its corruptions: the measure of each, and how much of it that was
     "clutter": ("clutter_8", "8 clutter"),
-    "field": ("blank_56", "a field of 56x56"),
-    "stripe": ("stripe", "a stripe"),
-    "specks": ("specks", "10 specks"),
-    "noise": ("noise", "noise"),
+    "field": ("canvas_56", "a field of 56x56"),
+    "stripe": ("line", "a line"),
+    "specks": ("salt_noise", "salt noise"),
+    "noise": ("gaussian_noise", "Gaussian noise"),
 }
 PLACES = {
     "top_precision_1": "hottest 1 % on the ink",
@@ -72,7 +72,7 @@ PLACES = {
     "pointing_game_of_another": "... of another image's map",
     "ink_energy": "share of the map on the ink",
     "ink_energy_of_baseline": "... of cross-entropy's map, at this map's area",
-    "clutter_8_hottest": "eight clutter: hottest 10 % in the digit's box",
+    "clutter_8_top_precision": "eight clutter: hottest 10 % in the digit's box",
     "apart_own": "two digits apart: hottest 10 % on the own one",
     "apart_contrast": "... of the contrastive CAM",
     "apart_peak": "... peak in its box",
@@ -92,7 +92,7 @@ SHORTCUTS = {
 ORDERS = {
     "": "its own CAM",
     "_of_baseline": "cross-entropy's CAM",
-    "_blob": "a centre_prior amid the ink",
+    "_centre_prior": "a centre prior amid the ink",
     "_blurred": "blurred ink",
     "_random": "at random",
 }
@@ -162,7 +162,7 @@ def pages(folder: Path) -> dict[str, str]:
     Raises:
         CamlossError: there is no run of cross-entropy, or none of CAM-loss.
     """
-    lengths = {length: Records(folder / length) for length in ("short", "long")}
+    lengths = {length: Results(folder / f"{length}.jsonl") for length in ("short", "full")}
     chosen = chosen_alpha(lengths["short"]) or MATCHED_TO
     controls = {measure: strongest_control(lengths["short"], measure) for measure in CLAIMS.values()}
     parts = [
@@ -176,10 +176,10 @@ def pages(folder: Path) -> dict[str, str]:
     places = [
         Part(name, records, place.method or chosen, controls)
         for name, place in ELSEWHERE.items()
-        if (records := Records(folder / name)).runs[BASELINE] and records.runs[place.method or chosen]
+        if (records := Results(folder / f"{name}.jsonl")).runs[BASELINE] and records.runs[place.method or chosen]
     ]
     figures = {name: figure for part in parts for name, figure in part.figures().items()}
-    shown = ((held or last).figure("clutter"), parts[0].figure("alpha_sweep"))
+    shown = ((held or last).figure("clutter"), parts[0].figure("alpha"))
     sections = [
         "# Does CAM-loss work?",
         last.headline(),
@@ -227,7 +227,7 @@ def tried_elsewhere(places: Sequence["Part"]) -> list[str]:
     return [words] if any(by_lead.values()) else []
 
 
-def choice_of_alpha(short: Records) -> str:
+def choice_of_alpha(short: Results) -> str:
     """What the protocol's rule looks at, and what it picks."""
     chosen = chosen_alpha(short)
     rows = [
@@ -280,7 +280,7 @@ class Part:
     """The runs of one length, the alpha that the protocol's rule chose, and the strongest controls by measure."""
 
     length: str
-    records: Records
+    records: Results
     chosen: str
     controls: Mapping[str, str | None]
 
@@ -417,7 +417,7 @@ class Part:
         yield self.claimed()
         yield f"### {self.length.capitalize()} runs: every method to train"
         yield self.every_way()
-        yield from filter(None, [self.figure("alpha_sweep")])
+        yield from filter(None, [self.figure("alpha")])
         yield f"### {self.length.capitalize()} runs: surroundings"
         yield self.surroundings()
         yield f"### {self.length.capitalize()} runs: where the maps lie"
@@ -476,7 +476,7 @@ class Part:
         )
 
     def surroundings(self) -> str:
-        methods = self._columns("clutter_8", "blank_56", "ce-among-clutter")
+        methods = self._columns("clutter_8", "canvas_56", "ce-among-clutter")
         accuracy = [
             [
                 words,
@@ -491,11 +491,11 @@ class Part:
                 *(cell for method in (BASELINE, self.chosen) for cell in self._three_ways(method, measure)),
             ]
             for measure in AROUND
-            if measure not in ("blank_28", "specks", "noise")
+            if measure not in ("canvas_28", "salt_noise", "gaussian_noise")
         ]
         calibration = [
             [AROUND[measure], *(percent(self.records, method, f"{measure}_calibration") for method in methods)]
-            for measure in ("blank_28", "blank_56", "clutter_8", "noise")
+            for measure in ("canvas_28", "canvas_56", "clutter_8", "gaussian_noise")
         ]
         titles = [METHODS[method].title for method in methods]
         three = [
@@ -518,7 +518,7 @@ class Part:
         )
 
     def _three_ways(self, method: str, measure: str) -> list[str]:
-        return [percent(self.records, method, f"{measure}{how}") for how in ("", "_sum", "_cleared")]
+        return [percent(self.records, method, f"{measure}{how}") for how in ("", "_sum", "_background_subtracted")]
 
     def places(self) -> str:
         methods = self._columns("top_precision_10", "apart_own")
@@ -618,7 +618,7 @@ class Part:
 
     def _figures(self) -> dict[str, str]:
         methods = self._columns("clutter_8", "ce-among-clutter")
-        clutter = {"0": "blank_56", **{str(count): f"scraps_{count}" for count in (2, 4, 8, 16)}}
+        clutter = {"0": "canvas_56", **{str(count): f"clutter_{count}" for count in (2, 4, 8, 16)}}
         lines = {
             METHODS[method].title: [point(self.records, method, measure) for measure in clutter.values()]
             for method in methods
@@ -633,13 +633,13 @@ class Part:
             alpha_sweep = [BASELINE, *sorted(alpha_sweep, key=lambda method: METHODS[method].alpha)]
             ticks = [f"{METHODS[method].alpha:g}" for method in alpha_sweep]
             shown = {MEASURES[name]: [point(self.records, method, name) for method in alpha_sweep] for name in MEASURES}
-            found["alpha_sweep"] = line_chart(
+            found["alpha"] = line_chart(
                 f"Cross-entropy (0) and CAM-loss by alpha, {self.length} runs", "alpha", ticks, shown
             )
         return found
 
 
-def on_the_page(lengths: Mapping[str, Records], part: Part) -> dict[str, str]:
+def on_the_page(lengths: Mapping[str, Results], part: Part) -> dict[str, str]:
     """What the page says beside each of its corruptions, and of all of them under ""."""
     apart: list[str] = []
     unsure: list[str] = []
@@ -659,7 +659,7 @@ def on_the_page(lengths: Mapping[str, Records], part: Part) -> dict[str, str]:
     return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in lists if kinds), **told}
 
 
-def shares(records: Records, methods: Sequence[str], measure: str) -> str:
+def shares(records: Results, methods: Sequence[str], measure: str) -> str:
     """The means of several methods, over the seeds that all of them have."""
     values = {method: records.values(method, measure) for method in methods}
     common = set.intersection(*(set(by_seed) for by_seed in values.values()))
@@ -681,7 +681,7 @@ class Compared:
     difference: Difference
 
 
-def compared(records: Records, one: str, other: str, measure: str) -> Compared | None:
+def compared(records: Results, one: str, other: str, measure: str) -> Compared | None:
     """None where the two share no seed."""
     difference = records.difference(one, other, measure)
     if difference is None:
@@ -702,7 +702,7 @@ def lower(words: str) -> str:
     return words[0].lower() + words[1:]
 
 
-def runs(lengths: Mapping[str, Records]) -> str:
+def runs(lengths: Mapping[str, Results]) -> str:
     """Which there are, which there are not, and where they ran."""
     there = [name for name in METHODS if any(records.runs[name] for records in lengths.values())]
     rows = [
@@ -728,15 +728,15 @@ def runs(lengths: Mapping[str, Records]) -> str:
     )
 
 
-def strength(lengths: Mapping[str, Records], name: str) -> str:
+def strength(lengths: Mapping[str, Results], name: str) -> str:
     """Alpha, or what the search found for a matched control."""
     if METHODS[name].matched is None:
         return f"{METHODS[name].alpha:g}" if METHODS[name].alpha else ""
-    found = [f"{records.strengths[name]['strength']:g}" for records in lengths.values() if name in records.strengths]
+    found = [f"{records.strengths[name]:g}" for records in lengths.values() if name in records.strengths]
     return " / ".join(found)
 
 
-def left_open(lengths: Mapping[str, Records], parts: Sequence[Part], places: Sequence[Part]) -> str:
+def left_open(lengths: Mapping[str, Results], parts: Sequence[Part], places: Sequence[Part]) -> str:
     lines = []
     for part in parts:
         for claim in part.claims:
@@ -754,7 +754,7 @@ def left_open(lengths: Mapping[str, Records], parts: Sequence[Part], places: Seq
         if there < sum(asked.values()):
             lines.append(f"- Elsewhere, {place.where}: {there} of {sum(asked.values())} runs are in.")
     if parts[-1].length == "short":
-        lines.append("- Whether any of it holds for the recipe at full length: there are no long runs to compare.")
+        lines.append("- Whether any of it holds for the recipe at full length: there are no full runs to compare.")
     return "\n".join(lines) or "- None of the claims."
 
 
@@ -776,17 +776,17 @@ def in_words(count: int) -> str:
     return f"{count} seed{'s' * (count != 1)}"
 
 
-def seeds_in(records: Records, method: str) -> str:
+def seeds_in(records: Results, method: str) -> str:
     return str(len(records.runs[method]) or "")
 
 
-def percent(records: Records, method: str, measure: str) -> str:
+def percent(records: Results, method: str, measure: str) -> str:
     """The mean over the seeds, "" without any."""
     values = records.values(method, measure).values()
     return f"{statistics.mean(values):.{2 if measure == 'accuracy' else 1}%}" if values else ""
 
 
-def number(records: Records, method: str, measure: str) -> str:
+def number(records: Results, method: str, measure: str) -> str:
     values = records.values(method, measure).values()
     return f"{statistics.mean(values):.3f}" if values else ""
 
@@ -799,7 +799,7 @@ def points(difference: Difference | None, digits: int = 1) -> str:
     return mean if difference.seeds < 2 else f"{mean} [{low}, {high}]"
 
 
-def point(records: Records, method: str, measure: str) -> Point | None:
+def point(records: Results, method: str, measure: str) -> Point | None:
     """For a figure: mean and 95 % interval of a method by itself, which is paired with nothing."""
     values = records.values(method, measure)
     alone = paired(values, dict.fromkeys(values, 0.0))

@@ -2,11 +2,11 @@
 
     python scripts/study.py                       all short runs, the most valuable first; stop and start it at any time
     python scripts/study.py --only train          train now; measure later with --only measure
-    python scripts/study.py --long --methods ce alpha-3 --seeds 0 1 2 3 4     the whole recipe
+    python scripts/study.py --full --methods ce alpha-3 --seeds 0 1 2 3 4     the whole recipe
     python scripts/study.py --storage postgresql+psycopg://USER@HOST/study    several machines, one list of runs
 
 Short runs are three epochs of the recipe without drawn digits, and leave out 10,000 validation images. Every run leaves
-its weights below OUTPUT_DIR and a record in RECORDS; a run whose record is there is not made again.
+its weights below OUTPUT_DIR and a line in RECORDS, a JSON Lines file; a run whose record is there is not made again.
 
 Workers that are started on one storage share one list, which Optuna keeps; none takes a run that another has. A worker
 that was killed is noticed by its missing heartbeat, and its run goes on where it stopped.
@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,24 +34,24 @@ from camloss.commands.train import chosen_config
 from camloss.data.mnist import MNISTData, load_mnist
 from camloss.pair import BusyError, alone_in
 from camloss.study.methods import METHODS
-from camloss.study.runs import Study, read_record
+from camloss.study.runs import Records, Study
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError
 
 SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
-VALIDATION = {"short": 10_000, "long": 5_000}  # images; as the shipped pair, the long runs learn from 55,000
+VALIDATION = {"short": 10_000, "full": 5_000}  # images; as the shipped pair, the full runs learn from 55,000
 OF_THE_STUDY = ("alpha", "seed", "variants", "resume", "dry_run")  # flags of train.py that no user sets here
-PATIENCE = 5  # heartbeats that may fail to come before a worker is taken for dead
+MISSED_HEARTBEATS = 5  # before a worker is taken for dead
 RETRIES = 3  # of a run whose worker died
 UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 
 
-def main() -> None:
-    flags = vars(parse_flags())
-    length = "long" if flags.pop("long") else "short"
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = vars(parse_flags(argv))
+    length = "full" if flags.pop("full") else "short"
     methods, seeds, only = flags.pop("methods"), flags.pop("seeds"), flags.pop("only")
     validation_size = flags.pop("validation_size") or VALIDATION[length]
-    records = flags.pop("records") or ROOT / "docs" / "records" / "study" / length
+    records = Records(flags.pop("records") or ROOT / "docs" / "records" / "study" / f"{length}.jsonl")
     storage, heartbeat = flags.pop("storage"), flags.pop("heartbeat")
     flags.setdefault("output_dir", Path("runs") / "study" / length)
     study = Study(chosen_config({**SHORT, **flags} if length == "short" else flags), validation_size, records)
@@ -143,7 +143,7 @@ class Queue:
     def _release_the_dead(self) -> None:
         """Let the runs of workers that died be taken again."""
         optuna.storages.fail_stale_trials(self.study)
-        long_ago = datetime.now() - timedelta(seconds=PATIENCE * self.heartbeat)
+        long_ago = datetime.now() - timedelta(seconds=MISSED_HEARTBEATS * self.heartbeat)
         for trial in self._trials(TrialState.RUNNING):  # Optuna waits forever for those that died before a heartbeat
             if trial.user_attrs.get("attempt") != trial.number and (trial.datetime_start or long_ago) <= long_ago:
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -176,7 +176,7 @@ def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBSt
         return optuna.storages.RDBStorage(
             url,
             heartbeat_interval=heartbeat,
-            grace_period=PATIENCE * heartbeat,
+            grace_period=MISSED_HEARTBEATS * heartbeat,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
         )
     except (SQLAlchemyError, ImportError, ValueError) as error:
@@ -198,8 +198,9 @@ def measure_rest(study: Study, runs: list[str], data: MNISTData, wait: bool) -> 
 def print_table(study: Study, runs: list[str]) -> None:
     """Everything that was measured on the test set: a row a number, a column a method."""
     measured: dict[str, list[dict[str, float]]] = {}
+    records = study.records.read()
     for run in runs:
-        record = read_record(study.record_path(run))
+        record = records[run]
         seconds = sum(epoch["seconds"] for epoch in record["history"])
         measured.setdefault(record["method"], []).append({**record["test"], "training_seconds": seconds})
     if not measured:
@@ -224,7 +225,7 @@ def mean_and_deviation(values: list[float]) -> str:
     return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
 
 
-def parse_flags() -> argparse.Namespace:
+def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.Parser(__doc__)
     parser.add_argument(
         "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods to train (default: all)"
@@ -232,15 +233,17 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="N", help="of each method (default: as many as it is to have)"
     )
-    parser.add_argument("--long", action="store_true", help="the whole recipe")
+    parser.add_argument("--full", action="store_true", help="the whole recipe")
     parser.add_argument("--only", choices=("train", "measure"), help="do one of the two (default: both)")
     parser.add_argument("--storage", metavar="URL", help="database of the list of runs (default: a file in OUTPUT_DIR)")
     parser.add_argument("--heartbeat", type=int, default=30, metavar="SECONDS", help="between two signs of life (30)")
-    parser.add_argument("--records", type=Path, metavar="DIR", help="default: docs/records/study/short, or .../long")
-    parser.add_argument("--validation-size", type=int, metavar="N", help="images (default: 10,000; 5,000 with --long)")
+    parser.add_argument(
+        "--records", type=Path, metavar="FILE", help="default: docs/records/study/short.jsonl, or full.jsonl"
+    )
+    parser.add_argument("--validation-size", type=int, metavar="N", help="images (default: 10,000; 5,000 with --full)")
     parser.add_argument("--recipe", choices=RECIPES, default="default", help="where the other flags' defaults are from")
     cli.add_flags(parser, TrainConfig(), without=OF_THE_STUDY)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from report import pages
 
 from camloss import CamlossError
 from camloss.study.methods import METHODS
+from camloss.study.runs import Records
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "docs" / "records" / "study"
+TEMPLATE = Records(STUDY / "full.jsonl").read()["ce-seed-0"]
 
 
 def report(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
@@ -60,8 +62,8 @@ def answer(results: str) -> list[str]:
 
 def made_up(folder: Path, methods: dict[str, int], length: str = "short", **better: float) -> Path:
     """Records of that many seeds of each method, alike but for a little noise; CAM-loss is better by what is said."""
-    template = json.loads(next((STUDY / "long").glob("ce-seed-*.json")).read_text(encoding="utf-8"))
-    template |= {"history": []}
+    template = TEMPLATE | {"history": []}
+    lines = []
     for method, seeds in methods.items():
         for seed in range(seeds):
             noise = random.Random(f"{method} {seed}")
@@ -70,9 +72,8 @@ def made_up(folder: Path, methods: dict[str, int], length: str = "short", **bett
                 numbers |= {name: numbers[name] + gain for name, gain in better.items()}
             numbers["accuracy"] = 0.99
             record = template | {"method": method, "seed": seed, "validation": numbers, "test": numbers}
-            path = folder / length / f"{method}-seed-{seed}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(record), encoding="utf-8")
+            lines.append(json.dumps(record))
+    (folder / f"{length}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return folder
 
 
@@ -81,7 +82,7 @@ ALL |= dict.fromkeys(("random-weight", "other-image", "small-features"), 5)  # w
 
 
 def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
-    made = pages(made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2))
+    made = pages(made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2))
     results = made["docs/results.md"]
     said = answer(results)
     headline = made["docs/records/study.md"].split("\n\n")[0]
@@ -99,10 +100,10 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     assert "the short runs show that it reads digits among clutter better, refute that it reads digits on a" in said[3]
     assert "leave open that its maps lie on the ink better and that its maps tell two digits apart better." in said[3]
     assert results.count("an interval includes zero, or the corrected p-value is too high") == 2
-    assert "there are no long runs to compare" in results
+    assert "there are no full runs to compare" in results
     assert len(re.findall(r"^\| CAM-loss at .* chosen \|$", results, re.MULTILINE)) == 1
     assert "None is chosen yet" not in results
-    assert "![Accuracy by alpha, short runs](results/alpha_sweep-short.svg)" in results
+    assert "![Accuracy by alpha, short runs](results/alpha-short.svg)" in results
     for name, text in made.items():
         assert "nan" not in text, name
         if name.endswith(".svg"):
@@ -110,9 +111,9 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
 
 
 def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
-    made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2)
+    made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2)
     alone = pages(tmp_path)
-    made_up(tmp_path, ALL, "gpu", clutter_8=0.3, blank_56=0.2)
+    made_up(tmp_path, ALL, "gpu", clutter_8=0.3, canvas_56=0.2)
     made_up(tmp_path, dict.fromkeys(ALL, 1), "resnet18")
     made_up(tmp_path, {"ce": 4, "alpha-3": 4}, "original", clutter_8=-0.1)
     made = pages(tmp_path)
@@ -153,7 +154,7 @@ def test_without_a_control_nothing_is_ahead_of_both(tmp_path: Path) -> None:
 
 
 def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> None:
-    folder = made_up(tmp_path, ALL, clutter_8=0.3, blank_56=-0.2)
+    folder = made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2)
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
     assert (
         told[""] == "What the study finds to tell the two apart: clutter, field. Not for sure: stripe, specks, noise."
@@ -168,14 +169,14 @@ def test_the_page_quotes_each_disturbance_beside_its_control(tmp_path: Path) -> 
 
 def test_where_long_runs_have_no_control_the_page_quotes_short_ones(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 2, "alpha-3": 2, "max-pooling": 1})
-    shutil.copytree(tmp_path / "short", tmp_path / "long", ignore=shutil.ignore_patterns("max-pooling*"))
+    made_up(tmp_path, {"ce": 2, "alpha-3": 2}, "full")
     told = json.loads(pages(tmp_path)["camloss/demo/web/study.json"])
     long, short = told["noise"].split(" In short runs ")
-    assert long.startswith("Digits read in the study with noise (2 seeds): cross-entropy ")
+    assert long.startswith("Digits read in the study with Gaussian noise (2 seeds): cross-entropy ")
     assert "pooling" not in long
     assert short.startswith("(1 seed): cross-entropy ")
     assert "cross-entropy, maximum pooling " in short
-    alone = json.loads((tmp_path / "short" / "ce-seed-0.json").read_text(encoding="utf-8"))["test"]["noise"]
+    alone = Records(tmp_path / "short.jsonl").read()["ce-seed-0"]["test"]["gaussian_noise"]
     assert f"cross-entropy {alone:.1%};" in short  # of the seed that all have
 
 
@@ -203,7 +204,9 @@ def test_one_seed_of_two_ways_makes_a_page(tmp_path: Path) -> None:
 
 def test_two_ways_without_a_common_seed_are_not_compared(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 1, "alpha-3": 2})
-    (tmp_path / "short" / "alpha-3-seed-0.json").unlink()
+    path = tmp_path / "short.jsonl"
+    ce, _, alpha = path.read_text(encoding="utf-8").splitlines()
+    path.write_text(f"{ce}\n{alpha}", encoding="utf-8")
     said = answer(pages(tmp_path)["docs/results.md"])
     assert said[1].endswith("The short runs of CAM-loss at alpha 3 and cross-entropy share no seed yet.")
 
@@ -230,10 +233,8 @@ def test_the_answer_says_how_the_strongest_control_does(tmp_path: Path, seeds: i
 
 def test_the_mean_of_a_way_is_that_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 1, "alpha-3": 2}, clutter_8=0.2)
-    records = [
-        json.loads((tmp_path / "short" / f"{run}-seed-0.json").read_text(encoding="utf-8")) for run in ("alpha-3", "ce")
-    ]
-    one, other = (record["test"]["clutter_8"] for record in records)
+    records = Records(tmp_path / "short.jsonl").read()
+    one, other = (records[f"{method}-seed-0"]["test"]["clutter_8"] for method in ("alpha-3", "ce"))
     found = answer(pages(tmp_path)["docs/results.md"])[1]
     assert (
         f"reads {one:.1%} of the digits among clutter and cross-entropy {other:.1%}: {100 * (one - other):+.1f} "
@@ -243,13 +244,13 @@ def test_the_mean_of_a_way_is_that_of_the_seeds_that_are_compared(tmp_path: Path
 
 def test_long_runs_speak_first_and_a_control_where_there_is_one(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 1, "alpha-3": 1, "max-pooling": 1})
-    results = pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "long", clutter_8=0.2))["docs/results.md"]
+    results = pages(made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "full", clutter_8=0.2))["docs/results.md"]
     said = answer(results)
-    assert "In the long runs (5 seeds)" in said[1]
+    assert "In the full runs (5 seeds)" in said[1]
     assert "In the short runs (1 seed) the strongest control" in said[2]
-    assert "the long runs show nothing" in said[3]
+    assert "the full runs show nothing" in said[3]
     assert results.index("(results/clutter-short.svg)") < results.index("## Everything")  # with the control's line
-    assert "(results/clutter-long.svg)" in results
+    assert "(results/clutter-full.svg)" in results
 
 
 def test_no_way_without_a_run_is_named_twice(tmp_path: Path) -> None:
@@ -262,18 +263,17 @@ def test_no_way_without_a_run_is_named_twice(tmp_path: Path) -> None:
 
 def test_devices_are_named_with_their_torch(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 2, "alpha-3": 1})
-    path = tmp_path / "short" / "ce-seed-1.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    record["environment"] = record["environment"] | {"device": "a GPU", "torch": "2.9.0"}
-    path.write_text(json.dumps(record), encoding="utf-8")
+    records = Records(tmp_path / "short.jsonl")
+    record = records.read()["ce-seed-1"]
+    records.write(record | {"environment": record["environment"] | {"device": "a GPU", "torch": "2.9.0"}})
     line = next(line for line in pages(tmp_path)["docs/results.md"].splitlines() if line.startswith("Trained on"))
     assert re.fullmatch(r"Trained on .+, torch 2\.\S+; a GPU, torch 2\.9\.0\.", line)
 
 
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
-    first = pages(made_up(tmp_path / "a", ALL))
+    first = pages(made_up(tmp_path, ALL))
     backwards = dict(reversed(ALL.items()))
-    assert pages(made_up(tmp_path / "b", backwards)) == first
+    assert pages(made_up(tmp_path, backwards)) == first
 
 
 def test_without_records_there_is_one_line(tmp_path: Path) -> None:
@@ -282,8 +282,7 @@ def test_without_records_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_every_committed_record_is_of_the_study() -> None:
-    for path in STUDY.glob("*/*.json"):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        assert path.stem == f"{record['method']}-seed-{record['seed']}"
-        assert record["method"] in METHODS
-        assert record["config"]["seed"] == record["seed"]
+    for path in STUDY.glob("*.jsonl"):
+        for record in Records(path).read().values():
+            assert record["method"] in METHODS
+            assert record["config"].get("seed") == record.get("seed")

@@ -1,46 +1,54 @@
-"""A small study as a user runs it: killed and started again, and shared by two workers."""
+"""A small study as a user runs it: finished, taken up, killed and started again, and shared by two workers."""
 
+import contextlib
+import io
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+import study
 from study import Queue
-from test_scripts import ROOT, assert_one_line, command, environment, quick, run
 from tiny_mnist import write_tiny_mnist
 
-from camloss.study.runs import Study
+from camloss.errors import CamlossError
+from camloss.study.runs import Records, Study
 from camloss.training.config import TrainConfig
 
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_mnist(tmp_path_factory.mktemp("data"))
+ROOT = Path(__file__).resolve().parent.parent
+MATCHED = ("--methods", "ce", "alpha-3", "small-cam", "--seeds", "0")
 
 
-def flags(data_dir: Path, folder: Path, *more: str) -> list[str | Path]:
-    shared: list[str | Path] = [
-        "--validation-size",
-        "100",
-        "--heartbeat",
-        "1",
-        "--records",
-        folder / "records",
-        "--epochs",
-        "2",
+def flags(data_dir: Path, folder: Path, *more: str) -> list[str]:
+    return [
+        *("--data-dir", str(data_dir), "--output-dir", str(folder / "runs"), "--records", str(folder / "short.jsonl")),
+        *("--validation-size", "100", "--heartbeat", "1", "--epochs", "2", "--batch-size", "50", *more),
     ]
-    return [*quick(data_dir, folder / "runs"), *shared, *more]
 
 
-def start(*words: str | Path) -> "subprocess.Popen[str]":
-    env = {**environment(), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        command("study.py", *words), cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def run(*words: str) -> str:
+    """What the command prints, in this process."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        study.main(words)
+    return printed.getvalue()
+
+
+def start(words: list[str]) -> "subprocess.Popen[str]":
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "scripts" / "study.py"), *words]
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def records_in(folder: Path) -> dict[str, dict[str, Any]]:
+    return Records(folder / "short.jsonl").read()
 
 
 def table(printed: str) -> list[str]:
@@ -53,74 +61,66 @@ def trained(printed: str) -> Counter[str]:
     return Counter(re.findall(r"^(\S+): \S+ epoch  2/2", printed, re.MULTILINE))
 
 
-MATCHED = ["--methods", "ce", "alpha-3", "small-cam", "--seeds", "0"]
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_mnist(tmp_path_factory.mktemp("data"), train=300, test=20)
 
 
 @pytest.fixture(scope="module")
-def whole(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def finished(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a study that nothing interrupted, and what it printed."""
-    folder = tmp_path_factory.mktemp("whole")
-    done = run("study.py", *flags(data_dir, folder, *MATCHED))
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, run(*flags(data_dir, folder, *MATCHED))
 
 
-def test_a_study_prints_mean_and_deviation_and_leaves_records(whole: tuple[Path, str]) -> None:
-    folder, printed = whole
+def test_a_study_prints_mean_and_deviation_and_leaves_records(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
     assert "| mean ± std " in printed
     assert "ce, 1 seed |" in printed
     assert "of 3 runs 3 are trained here and 3 have a record" in printed
-    record = json.loads((folder / "records" / "alpha-3-seed-0.json").read_text(encoding="utf-8"))
+    assert set(records_in(folder)) == {"ce-seed-0", "alpha-3-seed-0", "small-cam-seed-0", "small-cam-search"}
+    record = records_in(folder)["alpha-3-seed-0"]
     assert (record["method"], record["seed"], record["config"]["alpha"]) == ("alpha-3", 0, 3.0)
+    assert "deletion_of_baseline" in record["test"]
     assert str(folder) not in json.dumps(record)
 
 
-def test_the_strength_of_a_matched_control_is_found_and_recorded(whole: tuple[Path, str]) -> None:
-    records = whole[0] / "records"
-    found = json.loads((records / "strength" / "small-cam.json").read_text(encoding="utf-8"))
+def test_the_strength_of_a_matched_control_is_found_and_recorded(finished: tuple[Path, str]) -> None:
+    found = records_in(finished[0])["small-cam-search"]
     areas = {attempt["strength"]: attempt["area"] for attempt in found["tries"]}
     assert next(iter(areas)) == 1.0
     assert abs(areas[found["strength"]] / found["target"] - 1) == min(
         abs(a / found["target"] - 1) for a in areas.values()
     )
-    config = json.loads((records / "small-cam-seed-0.json").read_text(encoding="utf-8"))["config"]
-    assert config["alpha"] == found["strength"]
-    assert trained(whole[1])["small-cam-seed-0"] == 0  # the try that found it is the run
+    assert records_in(finished[0])["small-cam-seed-0"]["config"]["alpha"] == found["strength"]
+    assert trained(finished[1])["small-cam-seed-0"] == 0  # the try that found it is the run
 
 
-def test_what_has_a_record_is_not_made_again(whole: tuple[Path, str], data_dir: Path, tmp_path: Path) -> None:
-    folder, printed = whole
-    words = [*flags(data_dir, folder, *MATCHED), "--output-dir", tmp_path]  # with no weights and no list
-    again = run("study.py", *words).stdout
+def test_what_has_a_record_is_not_made_again(finished: tuple[Path, str], data_dir: Path, tmp_path: Path) -> None:
+    folder, printed = finished
+    words = [*flags(data_dir, folder, *MATCHED), "--output-dir", str(tmp_path)]  # with no weights and no list
+    again = run(*words)
     assert "epoch" not in again
     assert table(again) == table(printed)
-    changed = run("study.py", *words, "--batch-size", "60", "--methods", "ce", "--only", "train").stdout
+    changed = run(*words, "--batch-size", "60", "--methods", "ce", "--only", "train")
     assert trained(changed) == {"ce-seed-0": 1}
 
 
-def test_a_run_is_held_against_a_baseline_of_which_only_the_record_is_there(
-    whole: tuple[Path, str], data_dir: Path, tmp_path: Path
+def test_a_run_is_compared_with_a_baseline_of_which_only_the_record_is_there(
+    finished: tuple[Path, str], data_dir: Path, tmp_path: Path
 ) -> None:
-    records = tmp_path / "records"
-    records.mkdir()
-    (records / "ce-seed-0.json").write_bytes((whole[0] / "records" / "ce-seed-0.json").read_bytes())
-    done = run("study.py", *flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "--seeds", "0"))
-    assert done.returncode == 0, done.stderr
-    measured, uninterrupted = (
-        json.loads((folder / "alpha-3-seed-0.json").read_text(encoding="utf-8"))["test"]
-        for folder in (records, whole[0] / "records")
-    )
-    assert "deletion_of_baseline" in measured
-    assert measured == uninterrupted
+    Records(tmp_path / "short.jsonl").write(records_in(finished[0])["ce-seed-0"])
+    run(*flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "--seeds", "0"))
+    assert records_in(tmp_path)["alpha-3-seed-0"]["test"] == records_in(finished[0])["alpha-3-seed-0"]["test"]
 
 
 def test_killed_and_started_again_it_ends_with_the_same_table(
-    whole: tuple[Path, str], data_dir: Path, tmp_path: Path
+    finished: tuple[Path, str], data_dir: Path, tmp_path: Path
 ) -> None:
     words = flags(data_dir, tmp_path, *MATCHED)
     marks = ("ce-seed-0: ce epoch  1/2", "small-cam-search/1: small-cam epoch  1/2")
     for mark in marks:
-        with start(*words) as process:
+        with start(words) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 if mark in line:
@@ -128,42 +128,39 @@ def test_killed_and_started_again_it_ends_with_the_same_table(
                     break
             else:
                 pytest.fail(f"{mark!r} was never printed")
-    done = run("study.py", *words)
-    assert done.returncode == 0, done.stderr
-    assert table(done.stdout) == table(whole[1])
+    printed = run(*words)
+    assert table(printed) == table(finished[1])
     for mark in marks:
-        assert mark not in done.stdout  # it went on after that epoch
+        assert mark not in printed  # it went on after that epoch
 
 
-def test_training_and_measuring_can_be_parted(whole: tuple[Path, str], data_dir: Path, tmp_path: Path) -> None:
+def test_training_and_measuring_can_be_parted(finished: tuple[Path, str], data_dir: Path, tmp_path: Path) -> None:
     words = flags(data_dir, tmp_path, *MATCHED)
-    only_trained = run("study.py", *words, "--only", "train").stdout
+    only_trained = run(*words, "--only", "train")
     assert "of 3 runs 3 are trained here and 0 have a record" in only_trained
-    measured = run("study.py", *words, "--only", "measure").stdout
+    measured = run(*words, "--only", "measure")
     assert "epoch" not in measured
-    assert table(measured) == table(whole[1])
+    assert table(measured) == table(finished[1])
 
 
 def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path: Path) -> None:
-    words = flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "softmax", "max-pooling", "--seeds", "0", "1")
-    first, second = start(*words), start(*words)
+    words = flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "max-pooling", "--seeds", "0", "1")
+    first, second = start(words), start(words)
     printed = [worker.communicate(timeout=300)[0] for worker in (first, second)]
     assert first.returncode == second.returncode == 0
     per_worker = [trained(text) for text in printed]
     assert all(per_worker), "one worker did everything"
-    together = sum(per_worker, Counter())
-    assert together == {
-        f"{method}-seed-{seed}": 1 for method in ("ce", "alpha-3", "softmax", "max-pooling") for seed in (0, 1)
-    }
-    assert "ink_energy_of_baseline" in printed[0]  # of all, whichever worker has trained the baseline
-    for path in (tmp_path / "records").glob("*.json"):
-        assert "deletion_of_baseline" in json.loads(path.read_text(encoding="utf-8"))["test"], path.name
+    runs = {f"{method}-seed-{seed}" for method in ("ce", "alpha-3", "max-pooling") for seed in (0, 1)}
+    assert sum(per_worker, Counter()) == dict.fromkeys(runs, 1)
+    assert set(records_in(tmp_path)) == runs
+    for name, record in records_in(tmp_path).items():  # whichever worker has trained the baseline
+        assert "deletion_of_baseline" in record["test"], name
     assert table(printed[0]) == table(printed[1])
 
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Queue:
-    return Queue(None, Study(TrainConfig(output_dir=tmp_path), 1, tmp_path), heartbeat=1)
+    return Queue(None, Study(TrainConfig(output_dir=tmp_path), 1, Records(tmp_path / "short.jsonl")), heartbeat=1)
 
 
 def test_a_list_that_was_filled_twice_at_once_gives_each_run_once(queue: Queue) -> None:
@@ -201,4 +198,5 @@ def test_a_run_that_failed_is_tried_at_the_next_start(queue: Queue) -> None:
 
 def test_a_storage_that_cannot_be_used_is_one_line(data_dir: Path, tmp_path: Path) -> None:
     words = flags(data_dir, tmp_path, "--storage", "sqlite:////nowhere/at/all.db")
-    assert_one_line(run("study.py", *words), 2, "cannot use the storage", "name another --storage")
+    with pytest.raises(CamlossError, match=r"cannot use the storage .*; name another --storage"):
+        study.main(words)

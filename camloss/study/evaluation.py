@@ -186,7 +186,7 @@ def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) 
     numbers |= locate(maps, test)
     numbers["ink_energy_small"] = ink_energy(sharpened(maps, SMALL), pixels(test)).mean().item()
     images, labels = next(test.batches(CAUSAL_IMAGES))
-    for suffix, order in (("", maps[: len(images)]), ("_blob", centre_prior(images))):
+    for suffix, order in (("", maps[: len(images)]), ("_centre_prior", centre_prior(images))):
         deletion, insertion = deletion_insertion(model, images, order, labels)
         numbers |= {f"deletion{suffix}": deletion.mean().item(), f"insertion{suffix}": insertion.mean().item()}
     for name, split in pen_digits.items():

@@ -52,20 +52,20 @@ RANDOM_ORDER = 100  # purpose of the words that order pixels at random
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 CORRUPTIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
-    "blank_28": lambda digits, _numbers, _pool: digits,
-    "blank_40": lambda digits, _numbers, _pool: on_field(digits, 40),
-    "blank_56": lambda digits, _numbers, _pool: on_field(digits, FIELD),
-    "blank_84": lambda digits, _numbers, _pool: on_field(digits, 84),
+    "canvas_28": lambda digits, _numbers, _pool: digits,
+    "canvas_40": lambda digits, _numbers, _pool: on_field(digits, 40),
+    "canvas_56": lambda digits, _numbers, _pool: on_field(digits, FIELD),
+    "canvas_84": lambda digits, _numbers, _pool: on_field(digits, 84),
     "clutter_2": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 2),
     "clutter_4": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 4),
     "clutter_8": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 8),
     "clutter_16": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 16),
-    "specks": lambda digits, numbers, _pool: specks(digits, numbers),
-    "stripe": lambda digits, numbers, _pool: stripe(digits, numbers),
-    "noise": lambda digits, numbers, _pool: noise(digits, numbers),
+    "salt_noise": lambda digits, numbers, _pool: specks(digits, numbers),
+    "line": lambda digits, numbers, _pool: stripe(digits, numbers),
+    "gaussian_noise": lambda digits, numbers, _pool: noise(digits, numbers),
     "shift": lambda digits, numbers, _pool: anywhere(digits, numbers),
 }
-PRIMARY = ("blank_56", "clutter_8")  # whose accuracy is claimed
+PRIMARY = ("canvas_56", "clutter_8")  # whose accuracy is claimed
 
 
 @torch.no_grad()
@@ -155,7 +155,7 @@ def where_maps_lie(model: MapClassifier, split: Split, baseline: MapClassifier |
         "pointing_game_of_another": peak_inside(maps.roll(1, 0), ink).mean(),
     }
     for percent in (1, 3, 10):
-        numbers[f"hottest_{percent}"] = top_precision(maps, ink, percent / 100).mean()
+        numbers[f"top_precision_{percent}"] = top_precision(maps, ink, percent / 100).mean()
     if baseline is not None:
         control = sharpened(true_cams(baseline, split), area.item())
         numbers["ink_energy_of_baseline"] = ink_energy(control, images).mean()
@@ -166,10 +166,10 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
     """NAME, the accuracy with what surrounds the digits changed, and
 
     NAME_calibration, its calibration error; NAME_sum, the accuracy with features summed over the field and divided by
-    the cells of a plain digit; NAME_cleared, the same of what the features are above those of a blank field;
-    NAME_hottest, the share of the CAM's hottest 10 % in the box of the digit's ink, where the digit is in the middle.
+    the cells of a plain digit; NAME_background_subtracted, the same of what the features are above those of a blank field;
+    NAME_top_precision, the precision of the top 10 % of the CAM's positions in the box of the digit's ink, where the digit is in the middle.
     """
-    found: dict[str, list[Tensor]] = {"": [], "_sum": [], "_cleared": [], "_top_positions": []}
+    found: dict[str, list[Tensor]] = {"": [], "_sum": [], "_background_subtracted": [], "_top_precision": []}
     probs = []
     blanks: dict[int, Tensor] = {}
     for digits, numbers, labels in numbered(split):
@@ -184,11 +184,11 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
             cells = blanks[DIGIT][0, 0].numel()
             summed = features.sum((-2, -1)) / cells
             cleared = (features - blanks[side]).sum((-2, -1)) / cells + blanks[DIGIT].mean((-2, -1))
-            for how, pooled in (("_sum", summed), ("_cleared", cleared)):
+            for how, pooled in (("_sum", summed), ("_background_subtracted", cleared)):
                 found[how].append(model.head(pooled).argmax(1) == labels)
         if name != "shift":
             places = inside(ink_boxes(on_field(digits, side)), side, side)
-            found["_top_positions"].append(top_precision(cam(features, model.head.weight, labels), places, HOT))
+            found["_top_precision"].append(top_precision(cam(features, model.head.weight, labels), places, HOT))
     result = {f"{name}{how}": torch.cat(values).float().mean().item() for how, values in found.items() if values}
     return result | {f"{name}_calibration": calibration_error(torch.cat(probs), split.labels)}
 
@@ -222,7 +222,7 @@ def faithfulness(model: MapClassifier, look: Look, split: Split, baseline: MapCl
     orders = {
         "": true_cams(model, split),
         "_random": words(0, torch.arange(len(images)), RANDOM_ORDER, DIGIT * DIGIT).view(-1, DIGIT, DIGIT).float(),
-        "_blob": centre_prior(images),
+        "_centre_prior": centre_prior(images),
         "_blurred": F.avg_pool2d(images, 5, 1, 2)[:, 0],
     }
     if baseline is not None:

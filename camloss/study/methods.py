@@ -75,17 +75,17 @@ def other_image(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return _apart(true_cam(features, weight, targets).roll(1, 0), caam(features))
 
 
-def cam_side_stopped(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def stop_grad_cam(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """CAM-loss in which the CAAM follows and the CAM stands still."""
     return _apart(true_cam(features.detach(), weight, targets), caam(features))
 
 
-def caam_side_stopped(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def stop_grad_caam(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """CAM-loss in which the CAM follows and the CAAM stands still."""
     return _apart(true_cam(features, weight, targets), caam(features.detach()))
 
 
-def head_attached(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def no_head_detach(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """CAM-loss from which the head learns too."""
     return cam_distance(features, weight, targets).mean()
 
@@ -185,12 +185,12 @@ METHODS: dict[str, Method] = {  # in the order of their worth
     "ce-among-clutter": Method(
         cross_entropy, "cross-entropy, trained among clutter", "reference", alpha=0.0, vary=put_among_clutter
     ),
-    "cam-side-stopped": of_term(cam_side_stopped, "no gradient through the CAM", "variant"),
-    "caam-side-stopped": of_term(caam_side_stopped, "no gradient through the CAAM", "variant"),
+    "stop-grad-cam": of_term(stop_grad_cam, "no gradient through the CAM", "variant"),
+    "stop-grad-caam": of_term(stop_grad_caam, "no gradient through the CAAM", "variant"),
     "random-weight": of_term(random_weight, "random weights for the class's"),
     "other-image": of_term(other_image, "CAM of another image"),
     "small-features": of_term(feature_size, "small features"),
-    "head-attached": of_term(head_attached, "the head learns too", "variant"),
+    "no-head-detach": of_term(no_head_detach, "the head learns too", "variant"),
     "correlation": of_term(correlation, "agreement by correlation", "variant"),
     "softmax": of_term(softmax, "agreement by softmax", "variant"),
 }

@@ -1,10 +1,10 @@
 """The study of `docs/protocol.md`: its runs, how one is trained and measured, and where both are kept.
 
     OUTPUT_DIR/KEY/RUN/model.safetensors  weights, with the config and the history in their header
-    RECORDS/RUN.json                      what was measured of them
-    RECORDS/strength/WAY.json             how the strength of a matched control was found
+    RECORDS.jsonl                         a line a run: what was measured of it; and a line for the search for the
+                                          strength of each matched control
 
-where RUN is WAY-seed-N, and KEY changes with the config. What is there is not made again, if its config is the same.
+RUN is METHOD-seed-N, and KEY changes with the config. What is there is not made again if its config is the same.
 """
 
 import dataclasses
@@ -25,7 +25,6 @@ from camloss.checkpoint import (
     load_weights,
     read_header,
     save_checkpoint,
-    to_json,
     write_atomically,
 )
 from camloss.data.mnist import MNISTData
@@ -47,13 +46,45 @@ TRIES, TOLERANCE = 6, 0.15  # of the search for a strength: how many, and how fa
 
 
 @dataclass(frozen=True)
+class Records:
+    """A JSON Lines file with one record a run, which several workers may write; sorted by name."""
+
+    path: Path
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """All records by the name of their run, or METHOD-search; empty where there is no file.
+
+        Raises:
+            CamlossError: a line of the file is no record.
+        """
+        if not self.path.is_file():
+            return {}
+        try:
+            records = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+            return {name_of(record): record for record in records}
+        except (ValueError, KeyError, TypeError) as error:
+            raise CamlossError(f"{self.path} holds a line that is no record; restore the file, or remove it") from error
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Add a record, or replace the one of the same name; other workers wait until it is done."""
+        with alone_in(self.path.parent, wait=True):
+            records = self.read() | {name_of(record): record}
+            lines = [json.dumps(records[name], separators=(",", ":")) + "\n" for name in sorted(records)]
+            write_atomically(self.path, "".join(lines).encode())
+
+
+def name_of(record: dict[str, Any]) -> str:
+    return f"{record['method']}-seed-{record['seed']}" if "seed" in record else f"{record['method']}-search"
+
+
+@dataclass(frozen=True)
 class Study:
     """The runs that share one config."""
 
     config: TrainConfig
     """All but alpha and seed, which each run has of its own; `output_dir` is the folder of all weights."""
     validation_size: int
-    records: Path
+    records: Records
 
     @property
     def key(self) -> str:
@@ -85,10 +116,7 @@ class Study:
         return (self.folder(run) / WEIGHTS).is_file()
 
     def is_measured(self, run: str) -> bool:
-        return self._is_ours(self.record_path(run))
-
-    def record_path(self, run: str) -> Path:
-        return self.records / f"{run}.json"
+        return self._record(run) is not None
 
     def train(self, run: str, data: MNISTData) -> None:
         """Train a run, or what is left of it, unless it is trained; another worker that trains it is waited for."""
@@ -132,7 +160,7 @@ class Study:
                     )
                 ),
             }
-            write_atomically(self.record_path(run), to_json(record))
+            self.records.write(record)
 
     def model(self, run: str) -> MapClassifier:
         """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
@@ -146,11 +174,12 @@ class Study:
         map_of = METHODS[method].matched
         if map_of is None:
             return METHODS[method].alpha
-        path = self.records / "strength" / f"{method}.json"
         with alone_in(self.folder(f"{method}-search"), wait=True):
-            if not self._is_ours(path):
-                write_atomically(path, to_json(self._search(method, map_of, data)))
-        return float(read_record(path)["strength"])
+            record = self._record(f"{method}-search")
+            if record is None:
+                record = self._search(method, map_of, data)
+                self.records.write(record)
+        return float(record["strength"])
 
     def _search(self, method: str, map_of: MapOf, data: MNISTData) -> dict[str, Any]:
         goal = f"{MATCHED_TO}-seed-0"
@@ -165,6 +194,7 @@ class Study:
             tries[strength] = mean_area(self.model(attempt), map_of, data.validation)
         strength = min(tries, key=lambda strength: abs(math.log(tries[strength] / target)))
         return {
+            "method": method,
             "config": self._common(),
             "validation_size": self.validation_size,
             "goal": goal,
@@ -195,13 +225,14 @@ class Study:
         record = as_json(self.config.record())
         return {key: value for key, value in record.items() if key not in OWN}
 
-    def _is_ours(self, path: Path) -> bool:
-        """Whether a record is there and of this config."""
-        if not path.is_file():
-            return False
-        record = read_record(path)
+    def _record(self, name: str) -> dict[str, Any] | None:
+        """The record of a run or a search; None where there is none of this config."""
+        record = self.records.read().get(name)
+        if record is None:
+            return None
         config = {key: value for key, value in record["config"].items() if key not in OWN}
-        return config == self._common() and record["validation_size"] == self.validation_size
+        is_ours = config == self._common() and record["validation_size"] == self.validation_size
+        return record if is_ours else None
 
 
 def as_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -214,16 +245,12 @@ def rounded(numbers: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in numbers.items()}
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
 def method_of(run: str) -> str:
     """ "alpha-3-seed-0" -> "alpha-3"."""
     for mark in ("-seed-", "-search/"):
         if mark in run:
             return run.rpartition(mark)[0]
-    raise CamlossError(f"{run} is no run of the study; expected WAY-seed-N")
+    raise CamlossError(f"{run} is no run of the study; expected METHOD-seed-N")
 
 
 @torch.no_grad()

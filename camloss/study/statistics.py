@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camloss.study.methods import BASELINE, METHODS
-from camloss.study.runs import read_record
+from camloss.study.runs import Records
 
 LEVEL = 0.05
 SEEDS = 5  # at least, for a claim
 COST = 0.001  # of validation accuracy, that a chosen alpha may lose
 CLAIMS = {  # what is claimed of the chosen alpha, and the measure that it is claimed of
     "It reads digits among clutter": "clutter_8",
-    "It reads digits on a larger field": "blank_56",
+    "It reads digits on a larger field": "canvas_56",
     "Its maps lie on the ink": "top_precision_10",
     "Its maps tell two digits apart": "apart_own",
 }
@@ -27,16 +27,17 @@ Values = Mapping[int, float]
 """One number a seed."""
 
 
-class Records:
-    """The records of one length of runs: numbers by method and seed."""
+class Results:
+    """The records of one set of runs: numbers by method and seed."""
 
-    def __init__(self, folder: Path) -> None:
-        records = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    def __init__(self, path: Path) -> None:
         self.runs: dict[str, dict[int, dict[str, Any]]] = {method: {} for method in METHODS}
-        for record in records:
-            if record["method"] in METHODS:
+        self.strengths: dict[str, float] = {}
+        for record in Records(path).read().values():
+            if "seed" not in record:
+                self.strengths[record["method"]] = record["strength"]
+            elif record["method"] in METHODS:
                 self.runs[record["method"]][record["seed"]] = record
-        self.strengths = {path.stem: read_record(path) for path in sorted((folder / "strength").glob("*.json"))}
 
     @property
     def methods(self) -> list[str]:
@@ -114,7 +115,7 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p}
 
 
-def chosen_alpha(records: Records) -> str | None:
+def chosen_alpha(records: Results) -> str | None:
     """The method with the alpha that the protocol's rule picks on the validation images.
 
     None where no alpha is good enough, or as long as one, or the baseline, lacks seeds.
@@ -145,7 +146,7 @@ class AlphaSweep:
         return self.cost <= COST
 
 
-def alpha_sweep(records: Records) -> dict[str, AlphaSweep]:
+def alpha_sweep(records: Results) -> dict[str, AlphaSweep]:
     """Of every alpha that has a run, the smallest first; empty without a run of cross-entropy."""
     plain = records.values(BASELINE, "accuracy", "validation")
     found = {}
@@ -157,7 +158,7 @@ def alpha_sweep(records: Records) -> dict[str, AlphaSweep]:
     return found
 
 
-def strongest_control(records: Records, measure: str) -> str | None:
+def strongest_control(records: Results, measure: str) -> str | None:
     """The control with the best mean of a measure on the validation images."""
     means = {
         method: statistics.mean(values.values())
@@ -195,7 +196,7 @@ class Claim:
         return "shown" if shown else "open"
 
 
-def claims(records: Records, method: str, controls: Mapping[str, str | None]) -> list[Claim]:
+def claims(records: Results, method: str, controls: Mapping[str, str | None]) -> list[Claim]:
     """The primary claims of a method.
 
     Args:

@@ -44,35 +44,35 @@ def by_brightness(background: float) -> MapClassifier:
 def test_sums_undo_what_a_larger_field_does_to_an_average(split: Split) -> None:
     model = by_brightness(background=0.0)
     bright = Split(split.images, (split.images.float().mean((1, 2, 3)) / 255 > 0.16).long())
-    numbers = surroundings(model, looker(model, "float32"), bright, bright, "blank_56")
+    numbers = surroundings(model, looker(model, "float32"), bright, bright, "canvas_56")
     assert bright.labels.unique().tolist() == [0, 1]
-    assert numbers["blank_56"] == pytest.approx(1 - bright.labels.float().mean().item())  # a quarter of the mean ink
-    assert numbers["blank_56_sum"] == numbers["blank_56_cleared"] == 1
+    assert numbers["canvas_56"] == pytest.approx(1 - bright.labels.float().mean().item())  # a quarter of the mean ink
+    assert numbers["canvas_56_sum"] == numbers["canvas_56_background_subtracted"] == 1
 
 
-def test_only_clearing_undoes_what_blank_cells_say(split: Split) -> None:
+def test_only_clearing_undoes_what_canvas_cells_say(split: Split) -> None:
     model = by_brightness(background=0.5)
     bright = Split(split.images, (split.images.float().mean((1, 2, 3)) / 255 > 0.16).long())
-    numbers = surroundings(model, looker(model, "float32"), bright, bright, "blank_56")
-    assert numbers["blank_56_sum"] == pytest.approx(bright.labels.float().mean().item())  # all of class 1
-    assert numbers["blank_56_cleared"] == 1
+    numbers = surroundings(model, looker(model, "float32"), bright, bright, "canvas_56")
+    assert numbers["canvas_56_sum"] == pytest.approx(bright.labels.float().mean().item())  # all of class 1
+    assert numbers["canvas_56_background_subtracted"] == 1
 
 
 def test_the_hottest_cells_of_a_map_of_the_ink_lie_in_the_box(split: Split) -> None:
     model = by_brightness(0.0)
     ones = Split(split.images, torch.ones(40, dtype=torch.int64))
-    numbers = surroundings(model, looker(model, "float32"), ones, ones, "blank_28")
-    assert numbers["blank_28_hottest"] > 0.95
-    assert "shift_hottest" not in surroundings(model, looker(model, "float32"), ones, ones, "shift")
+    numbers = surroundings(model, looker(model, "float32"), ones, ones, "canvas_28")
+    assert numbers["canvas_28_top_precision"] > 0.95
+    assert "shift_top_precision" not in surroundings(model, looker(model, "float32"), ones, ones, "shift")
 
 
 def test_plain_digits_are_read_alike_in_all_three_ways(split: Split) -> None:
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
-    numbers = surroundings(model, looker(model, "float32"), split, split, "blank_28")
-    assert numbers["blank_28"] == numbers["blank_28_sum"] == numbers["blank_28_cleared"]
+    numbers = surroundings(model, looker(model, "float32"), split, split, "canvas_28")
+    assert numbers["canvas_28"] == numbers["canvas_28_sum"] == numbers["canvas_28_background_subtracted"]
     right = model(split.images.float() / 255)[0].argmax(1) == split.labels
-    assert numbers["blank_28"] == pytest.approx(right.float().mean().item())
+    assert numbers["canvas_28"] == pytest.approx(right.float().mean().item())
 
 
 class Colours(nn.Module):
@@ -110,17 +110,17 @@ def test_everything_is_measured_and_without_a_baseline_all_but_its_maps(split: S
     plain = ink_energy(true_cams(model, split), pixels(split)).mean().item()
     assert itself == pytest.approx(plain, abs=5e-3)
     chosen = choices(model, split, "float32")
-    assert {"accuracy", "top_precision_10", "blank_56", "clutter_8", "apart_own"} <= chosen.keys()
+    assert {"accuracy", "top_precision_10", "canvas_56", "clutter_8", "apart_own"} <= chosen.keys()
 
 
 def test_maximum_pooling_has_no_sum(split: Split) -> None:
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
     model.pooling = "max"
-    numbers = surroundings(model, looker(model, "float32"), split, split, "blank_40")
-    assert "blank_40_sum" not in numbers
+    numbers = surroundings(model, looker(model, "float32"), split, split, "canvas_40")
+    assert "canvas_40_sum" not in numbers
     right = model(on_field(split.images, 40).float() / 255)[0].argmax(1) == split.labels
-    assert numbers["blank_40"] == pytest.approx(right.float().mean().item())
+    assert numbers["canvas_40"] == pytest.approx(right.float().mean().item())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

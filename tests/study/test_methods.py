@@ -32,9 +32,9 @@ def softmax_by_hand() -> float:
         (methods.area_of(methods.any_caam), 1.5 / 4),
         (methods.area_of(methods.true_cam), 1 / 4),
         (methods.wrong_class, 0.5 / 4),  # of two classes, the other one
-        (methods.cam_side_stopped, 1.5 / 4),
-        (methods.caam_side_stopped, 1.5 / 4),
-        (methods.head_attached, 1.5 / 4),
+        (methods.stop_grad_cam, 1.5 / 4),
+        (methods.stop_grad_caam, 1.5 / 4),
+        (methods.no_head_detach, 1.5 / 4),
         (methods.correlation, 1 - 0.25 / math.sqrt(2.75 * 0.75)),
         (methods.softmax, softmax_by_hand()),
         (methods.feature_size, 3 / 8),
@@ -94,8 +94,8 @@ def cam_loss(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 def test_each_side_gives_its_part_of_cam_loss_s_gradient() -> None:
     targets = torch.tensor([0, 1, 2, 9])
     whole, _ = gradient(cam_loss, targets)
-    through_caam, _ = gradient(methods.cam_side_stopped, targets)
-    through_cam, _ = gradient(methods.caam_side_stopped, targets)
+    through_caam, _ = gradient(methods.stop_grad_cam, targets)
+    through_cam, _ = gradient(methods.stop_grad_caam, targets)
     assert torch.allclose(through_caam + through_cam, whole)
     assert not torch.allclose(through_caam, torch.zeros_like(whole))
     assert not torch.allclose(through_cam, torch.zeros_like(whole))
@@ -106,12 +106,12 @@ def test_only_one_way_teaches_the_head() -> None:
     for name, method in METHODS.items():
         criterion = method.loss(1.0)
         term = criterion.term if isinstance(criterion, TermLoss) else cam_loss
-        assert bool(gradient(term, targets)[1].any()) == (name == "head-attached"), name
+        assert bool(gradient(term, targets)[1].any()) == (name == "no-head-detach"), name
 
 
 def test_the_attached_head_moves_the_maps_as_the_detached_one() -> None:
     targets = torch.tensor([0, 1, 2, 9])
-    assert torch.equal(gradient(methods.head_attached, targets)[0], gradient(cam_loss, targets)[0])
+    assert torch.equal(gradient(methods.no_head_detach, targets)[0], gradient(cam_loss, targets)[0])
 
 
 @pytest.mark.parametrize("name", METHODS)

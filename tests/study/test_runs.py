@@ -1,20 +1,22 @@
-"""Which runs there are, and how a matched control's strength is found; tests/test_sweep.py runs a small study."""
+"""Which runs there are, where their records lie, and how a matched control's strength is found."""
 
 import dataclasses
+import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from camloss.errors import CamlossError
 from camloss.study.methods import MATCHED_TO, METHODS
-from camloss.study.runs import TOLERANCE, TRIES, Study, is_near, method_of, next_strength
+from camloss.study.runs import TOLERANCE, TRIES, Records, Study, is_near, method_of, next_strength
 from camloss.training.config import TrainConfig
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return Study(TrainConfig(output_dir=tmp_path), 10_000, tmp_path / "records")
+    return Study(TrainConfig(output_dir=tmp_path), 10_000, Records(tmp_path / "records.jsonl"))
 
 
 def test_one_seed_of_every_way_comes_first_and_what_is_claimed_of_next(study: Study) -> None:
@@ -47,8 +49,40 @@ def test_the_key_follows_what_all_runs_share(study: Study) -> None:
 
 def test_way_of() -> None:
     assert [method_of(name) for name in ("alpha-3-seed-0", "small-cam-search/0.5")] == ["alpha-3", "small-cam"]
-    with pytest.raises(CamlossError, match="expected WAY-seed-N"):
+    with pytest.raises(CamlossError, match="expected METHOD-seed-N"):
         method_of("ce")
+
+
+def test_records_are_sorted_lines_and_a_record_replaces_that_of_its_name(tmp_path: Path) -> None:
+    records = Records(tmp_path / "study" / "short.jsonl")
+    assert records.read() == {}
+    for method, seed, value in (("ce", 1, 0.5), ("alpha-3", 0, 0.1), ("ce", 1, 0.25)):
+        records.write({"method": method, "seed": seed, "value": value})
+    records.write({"method": "small-cam", "strength": 2.0})
+    lines = records.path.read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ['{"method":"alpha-3","seed":0,"value":0.1}', '{"method":"ce","seed":1,"value":0.25}']
+    assert list(records.read()) == ["alpha-3-seed-0", "ce-seed-1", "small-cam-search"]
+    assert records.read() == {name: json.loads(line) for name, line in zip(records.read(), lines, strict=True)}
+
+
+def test_workers_that_write_at_once_lose_no_record(tmp_path: Path) -> None:
+    records = Records(tmp_path / "short.jsonl")
+
+    def write(worker: int) -> None:
+        for seed in range(10):
+            records.write({"method": f"worker-{worker}", "seed": seed})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(records.read()) == 40
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", "1"])
+def test_a_line_that_is_no_record_is_one_clear_error(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "short.jsonl"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(CamlossError, match="holds a line that is no record; restore the file"):
+        Records(path).read()
 
 
 def test_the_first_strengths() -> None:

@@ -1,14 +1,14 @@
 """The protocol's rules on records made by hand."""
 
-import json
 import math
 from pathlib import Path
 
 import pytest
 
+from camloss.study.runs import Records
 from camloss.study.statistics import (
     CLAIMS,
-    Records,
+    Results,
     alpha_sweep,
     chosen_alpha,
     claims,
@@ -59,14 +59,15 @@ def test_holm_by_hand() -> None:
     assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
 
 
+FILE = "short.jsonl"
+
+
 def write(folder: Path, method: str, seeds: int, step: float = 0.001, **numbers: float) -> None:
     """Records in which every measure is 0.5 but for the numbers given, a step higher with every seed."""
-    folder.mkdir(exist_ok=True)
     measured = {"accuracy": 0.99, **dict.fromkeys(CLAIMS.values(), 0.5), **numbers}
     for seed in range(seeds):
         shifted = {name: value + step * seed * (name != "accuracy") for name, value in measured.items()}
-        record = {"method": method, "seed": seed, "validation": shifted, "test": shifted}
-        (folder / f"{method}-seed-{seed}.json").write_text(json.dumps(record), encoding="utf-8")
+        Records(folder / FILE).write({"method": method, "seed": seed, "validation": shifted, "test": shifted})
 
 
 def test_the_chosen_alpha_costs_little_and_is_the_smallest_of_the_best(tmp_path: Path) -> None:
@@ -75,58 +76,59 @@ def test_the_chosen_alpha_costs_little_and_is_the_smallest_of_the_best(tmp_path:
     write(tmp_path, "alpha-3", 5, clutter_8=0.8)
     write(tmp_path, "alpha-10", 5, clutter_8=0.8005)  # within a standard error, 0.0007
     write(tmp_path, "alpha-30", 4, clutter_8=0.95, accuracy=0.9889)
-    assert chosen_alpha(Records(tmp_path)) is None  # a seed is missing
+    assert chosen_alpha(Results(tmp_path / FILE)) is None  # a seed is missing
     write(tmp_path, "alpha-30", 5, clutter_8=0.95, accuracy=0.9889)  # costs more than 0.1 points
-    assert chosen_alpha(Records(tmp_path)) == "alpha-3"
+    assert chosen_alpha(Results(tmp_path / FILE)) == "alpha-3"
     write(tmp_path, "alpha-10", 5, clutter_8=0.81)
-    assert chosen_alpha(Records(tmp_path)) == "alpha-10"
+    assert chosen_alpha(Results(tmp_path / FILE)) == "alpha-10"
     write(tmp_path, "alpha-30", 5, clutter_8=0.95, accuracy=0.9891)
-    assert chosen_alpha(Records(tmp_path)) == "alpha-30"
-    swept = alpha_sweep(Records(tmp_path))["alpha-30"]
+    assert chosen_alpha(Results(tmp_path / FILE)) == "alpha-30"
+    swept = alpha_sweep(Results(tmp_path / FILE))["alpha-30"]
     assert swept.cost == pytest.approx(0.0009)
     assert swept.among_clutter == pytest.approx(0.952)
     assert swept.error == pytest.approx(0.001 * (2.5 / 5) ** 0.5)
 
 
 def test_the_strongest_control_is_neither_a_variant_nor_a_reference(tmp_path: Path) -> None:
-    write(tmp_path, "correlation", 1, blank_56=0.9)
-    write(tmp_path, "ce-among-clutter", 1, blank_56=0.95)
-    assert strongest_control(Records(tmp_path), "blank_56") is None
-    write(tmp_path, "wrong-class", 1, blank_56=0.6)
-    write(tmp_path, "max-pooling", 1, blank_56=0.7)
-    assert strongest_control(Records(tmp_path), "blank_56") == "max-pooling"
+    write(tmp_path, "correlation", 1, canvas_56=0.9)
+    write(tmp_path, "ce-among-clutter", 1, canvas_56=0.95)
+    assert strongest_control(Results(tmp_path / FILE), "canvas_56") is None
+    write(tmp_path, "wrong-class", 1, canvas_56=0.6)
+    write(tmp_path, "max-pooling", 1, canvas_56=0.7)
+    assert strongest_control(Results(tmp_path / FILE), "canvas_56") == "max-pooling"
 
 
 CONTROLS = dict.fromkeys(CLAIMS.values(), "small-cam")
 
 
 def verdicts(folder: Path) -> dict[str, str]:
-    return {claim.measure: claim.verdict for claim in claims(Records(folder), "alpha-3", CONTROLS)}
+    return {claim.measure: claim.verdict for claim in claims(Results(folder / FILE), "alpha-3", CONTROLS)}
 
 
 def test_a_claim_has_to_beat_the_baseline_and_the_control_over_five_seeds(tmp_path: Path) -> None:
     for method, seeds in (("ce", 5), ("small-cam", 5)):
         write(tmp_path, method, seeds)
-    write(tmp_path, "alpha-3", 5, step=0.002, clutter_8=0.9, blank_56=0.4)
+    write(tmp_path, "alpha-3", 5, step=0.002, clutter_8=0.9, canvas_56=0.4)
     assert verdicts(tmp_path) == {
         "clutter_8": "shown",
-        "blank_56": "refuted",
+        "canvas_56": "refuted",
         "top_precision_10": "open",  # 0 to 0.004 above, 0.002 on average: p is 0.047, and 0.14 corrected
         "apart_own": "open",
     }
     write(tmp_path, "small-cam", 5, clutter_8=0.95)
     assert verdicts(tmp_path)["clutter_8"] == "refuted"  # by its control
-    (tmp_path / "small-cam-seed-4.json").unlink()
+    lines = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+    (tmp_path / FILE).write_text("\n".join(lines[:-1]), encoding="utf-8")  # the last is small-cam's fifth seed
     assert verdicts(tmp_path)["clutter_8"] == "open"  # four seeds
 
 
 def test_without_a_control_nothing_is_shown(tmp_path: Path) -> None:
     write(tmp_path, "ce", 5)
-    write(tmp_path, "alpha-3", 5, clutter_8=0.9, blank_56=0.4)
-    found = claims(Records(tmp_path), "alpha-3", dict.fromkeys(CLAIMS.values()))
+    write(tmp_path, "alpha-3", 5, clutter_8=0.9, canvas_56=0.4)
+    found = claims(Results(tmp_path / FILE), "alpha-3", dict.fromkeys(CLAIMS.values()))
     assert {claim.measure: claim.verdict for claim in found} == {
         "clutter_8": "open",
-        "blank_56": "refuted",
+        "canvas_56": "refuted",
         "top_precision_10": "open",
         "apart_own": "open",
     }
