@@ -165,9 +165,10 @@ def where_maps_lie(model: MapClassifier, split: Split, baseline: MapClassifier |
 def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, name: str) -> dict[str, float]:
     """NAME, the accuracy with what surrounds the digits changed, and
 
-    NAME_calibration, its calibration error; NAME_sum, the accuracy with features summed over the field and divided by
-    the cells of a plain digit; NAME_background_subtracted, the same of what the features are above those of a blank field;
-    NAME_top_precision, the precision of the top 10 % of the CAM's positions in the box of the digit's ink, where the digit is in the middle.
+    NAME_calibration, its calibration error; NAME_sum, the accuracy with features summed over the canvas and divided by
+    the cells of a clean image; NAME_background_subtracted, the same with those of a blank canvas subtracted first;
+    NAME_top_precision, the precision of the top 10 % of the CAM's positions in the box of the digit's strokes, where
+    the digit is in the middle.
     """
     found: dict[str, list[Tensor]] = {"": [], "_sum": [], "_background_subtracted": [], "_top_precision": []}
     probs = []
