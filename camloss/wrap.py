@@ -10,7 +10,7 @@ A class activation map is exact where the logits are the head times the average 
 so, and `wrap` looks before it answers.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -33,7 +33,10 @@ class Network(Protocol):
 
 
 class Wrapped(nn.Module):
-    """A foreign model, its own weights and modules, whose call gives (logits, features); made by `wrap`."""
+    """A model of timm or torchvision whose call gives (logits, features); made by `wrap`.
+
+    `model` is the model that was wrapped, not a copy: a head that replaces its own later is the head from then on.
+    """
 
     def __init__(self, model: nn.Module, head_name: str) -> None:
         super().__init__()
@@ -42,10 +45,21 @@ class Wrapped(nn.Module):
 
     @property
     def head(self) -> nn.Linear:
-        """The model's own linear head: what the optimizer trains and `.to()` moves."""
+        """The model's own linear head: what the optimizer trains and `.to()` moves; assign another to replace it.
+
+        Raises:
+            CamlossError: it was replaced by something else than one linear layer.
+        """
         head = self.model.get_submodule(self._head_name)
-        assert isinstance(head, nn.Linear)
+        if not isinstance(head, nn.Linear):
+            raise _refusal(self.model, f"its head {self._head_name} is {type(head).__name__}, not one linear layer")
         return head
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "head":  # nn.Module would put it beside the model, where nothing calls it
+            self.model.set_submodule(self._head_name, value)
+        else:
+            super().__setattr__(name, value)
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
@@ -110,9 +124,37 @@ class _Timm(Wrapped):
 
 
 class _Traced(Wrapped):
+    def __init__(self, model: nn.Module, nodes: Mapping[str, str], head_name: str) -> None:
+        super().__init__(model, head_name)
+        self._nodes = dict(nodes)
+        self._forwards = _traced_forwards(model, self._nodes)
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.model(images)
+        found = self._forwards[self.model.training](self.model, images)
         return found["logits"], found["features"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_forwards": None}  # generated code can be neither pickled nor copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._forwards = _traced_forwards(self.model, self._nodes)
+
+
+def _traced_forwards(model: nn.Module, nodes: Mapping[str, str]) -> dict[bool, Callable[..., dict[str, Tensor]]]:
+    """By training mode, the model's forward up to these nodes: a function of the model and its input.
+
+    The extractor that torchvision makes holds on to the layers that the model has now; its code, called with the model,
+    finds those that the model has then.
+    """
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    modes = {module: module.training for module in model.modules()}
+    extractor = create_feature_extractor(model, dict(nodes), suppress_diff_warning=True)
+    forwards = {mode: type(extractor.train(mode)).forward for mode in (True, False)}
+    for module, training in modes.items():
+        module.training = training
+    return forwards
 
 
 def _checked(model: nn.Module, example: Tensor) -> Wrapped:
@@ -144,7 +186,7 @@ def _by_tracing(model: nn.Module, example: Tensor) -> Wrapped:
     ).eval()
     with_places = [name for name, output in everything(example).items() if _has_places(output)]
     nodes = {with_places[-1]: "features", linear[-1]: "logits"}
-    return _Traced(create_feature_extractor(model, nodes, suppress_diff_warning=True), linear[-1])
+    return _Traced(model, nodes, linear[-1])
 
 
 def _why_inexact(model: nn.Module, wrapped: Wrapped, example: Tensor) -> str | None:

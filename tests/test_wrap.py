@@ -1,6 +1,7 @@
 """Networks of timm and torchvision as a user has them: real, untrained, in colour."""
 
 import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -96,11 +97,39 @@ def test_the_head_is_the_models_own(make: Callable[[str], nn.Module]) -> None:
     model.to(torch.float64)
     assert theirs.fc.weight.dtype == model.head.weight.dtype == torch.float64
 
-    twin = copy.deepcopy(model)
-    with torch.no_grad():
-        twin.head.bias.add_(1)
     x = torch.rand(1, 3, 64, 64, dtype=torch.float64)
-    torch.testing.assert_close(twin.eval()(x)[0], model.eval()(x)[0] + 1)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with torch.no_grad():
+            other.head.bias.add_(1)
+        torch.testing.assert_close(other.eval()(x)[0], model.eval()(x)[0] + 1)
+        assert other.head is not model.head
+
+
+@pytest.mark.parametrize("make", [timm_model, torchvision_model])
+@pytest.mark.parametrize("how", ["model.fc", "wrapped.model.fc", "wrapped.head"])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_head_replaced_afterwards_is_the_head(make: Callable[[str], nn.Module], how: str, training: bool) -> None:
+    theirs = make("resnet18")
+    model = wrap(theirs)
+    new = nn.Linear(512, 7)
+    if how == "wrapped.head":
+        model.head = new  # type: ignore[misc]
+    else:
+        (theirs if how == "model.fc" else model.model).fc = new
+    assert model.head is new is theirs.fc
+    logits, features = model.train(training)(torch.rand(2, 3, 64, 64))
+    torch.testing.assert_close(logits, new(features.mean((-2, -1))))
+    assert {name for name in model.state_dict() if "head" in name or "fc" in name} == {
+        "model.fc.weight",
+        "model.fc.bias",
+    }
+
+
+def test_a_head_that_is_not_linear_is_refused() -> None:
+    model = wrap(torchvision_model("resnet18"))
+    model.model.fc = nn.Identity()
+    with pytest.raises(CamlossError, match="its head fc is Identity, not one linear layer"):
+        _ = model.head
 
 
 @pytest.mark.parametrize("make", [timm_model, torchvision_model])
