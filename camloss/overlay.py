@@ -66,13 +66,12 @@ def _pixels(image: Any) -> Tensor:
     if not isinstance(image, Tensor):
         import numpy as np
 
-        rgb: Tensor = torch.from_numpy(np.array(image.convert("RGB")))
-        return rgb.float()
+        return torch.as_tensor(np.array(image.convert("RGB"))).float()
     image = image.detach().cpu()
     image = image[None] if image.dim() == 2 else image
     if image.dim() != 3 or image.shape[0] not in (1, 3):
         raise CamlossError(f"the image is {tuple(image.shape)}; expected (3, H, W), (1, H, W) or (H, W)")
-    pixels = image.float() if image.dtype == torch.uint8 else image.float() * 255
+    pixels: Tensor = image.float() if image.dtype == torch.uint8 else image.float() * 255
     if not bool(((pixels >= 0) & (pixels <= 255)).all()):
         raise CamlossError("the image has values outside [0, 1]; undo its standardisation: x * std + mean")
     return pixels.expand(3, -1, -1).permute(1, 2, 0)
