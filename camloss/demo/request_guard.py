@@ -38,7 +38,7 @@ SESSION = r"[A-Za-z0-9-]{1,40}"  # gradio's page makes 10 or 11 letters and digi
 
 
 @dataclass(frozen=True)
-class Door:
+class AllowedRoute:
     """Requests that are let in."""
 
     methods: tuple[str, ...]
@@ -59,40 +59,40 @@ TAKES = {  # the values of each function that can be called, in the order of its
     "sketch": ("picture",),
 }
 CALLED = "explain"  # the one that the API has
-CALL = Door(("POST",), "/gradio_api/call/explain", fields=frozenset({"data", "session_hash"}))
+CALL = AllowedRoute(("POST",), "/gradio_api/call/explain", fields=frozenset({"data", "session_hash"}))
 # As gradio's own documentation shows it: the values by name.
-CALL_BY_NAME = Door(("POST",), "/gradio_api/call/v2/explain", fields=frozenset(TAKES[CALLED]))
-JOIN = Door(
+CALL_BY_NAME = AllowedRoute(("POST",), "/gradio_api/call/v2/explain", fields=frozenset(TAKES[CALLED]))
+JOIN = AllowedRoute(
     ("POST",),
     "/gradio_api/queue/join",
     fields=frozenset({"data", "fn_index", "session_hash", "event_data", "trigger_id"}),
 )
-ASK = Door(
+ASK = AllowedRoute(
     ("POST",),
     "/gradio_api/component_server/",
     page_asks=True,
     fields=frozenset({"data", "component_id", "fn_name", "session_hash"}),
 )
-LISTEN = Door(("GET",), "/gradio_api/queue/data", query=f"session_hash={SESSION}")
-DOORS = (
-    Door(("GET", "HEAD"), "/"),
-    Door(("GET",), "/config"),
-    Door(("GET",), r"/theme\.css"),
-    Door(("GET",), r"/favicon\.ico"),
-    Door(("GET",), rf"/assets/{NAME}"),
-    Door(("GET",), rf"/static/(?:fonts/{NAME}|js)/{NAME}"),
-    Door(("GET",), "/web/weights", query=r"networks=[\w%.+-]{1,200}"),
-    Door(("GET",), r"/web/weights/[0-9a-f]{64}\.safetensors"),
-    Door(("GET", "HEAD"), rf"/web/{NAME}\.{NAME}"),
-    Door(("GET",), "/gradio_api/startup-events"),  # asked by launch, once
+LISTEN = AllowedRoute(("GET",), "/gradio_api/queue/data", query=f"session_hash={SESSION}")
+ALLOWED_ROUTES = (
+    AllowedRoute(("GET", "HEAD"), "/"),
+    AllowedRoute(("GET",), "/config"),
+    AllowedRoute(("GET",), r"/theme\.css"),
+    AllowedRoute(("GET",), r"/favicon\.ico"),
+    AllowedRoute(("GET",), rf"/assets/{NAME}"),
+    AllowedRoute(("GET",), rf"/static/(?:fonts/{NAME}|js)/{NAME}"),
+    AllowedRoute(("GET",), "/web/weights", query=r"networks=[\w%.+-]{1,200}"),
+    AllowedRoute(("GET",), r"/web/weights/[0-9a-f]{64}\.safetensors"),
+    AllowedRoute(("GET", "HEAD"), rf"/web/{NAME}\.{NAME}"),
+    AllowedRoute(("GET",), "/gradio_api/startup-events"),  # asked by launch, once
     ASK,
     # The API: its documentation, gradio's Python client, and two plain requests.
-    Door(("GET",), "/gradio_api/info", query="serialize=False"),
+    AllowedRoute(("GET",), "/gradio_api/info", query="serialize=False"),
     JOIN,
     LISTEN,
     CALL,
     CALL_BY_NAME,
-    Door(("GET",), "/gradio_api/call/explain/[0-9a-f]{32}"),
+    AllowedRoute(("GET",), "/gradio_api/call/explain/[0-9a-f]{32}"),
 )
 
 MAX_BODY = MAX_TEXT + 10_000  # bytes
@@ -194,7 +194,7 @@ class Guard:
                 await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
-        door = door_of(scope["method"], scope["path"])
+        route = route_of(scope["method"], scope["path"])
         begun = replaced = False
         ours = (*HEADERS, *(FRESH if scope["path"] == "/" else ()))
 
@@ -220,23 +220,23 @@ class Guard:
         send_on = dressed
         body: Body | None = None
         try:
-            if door is None:
+            if route is None:
                 raise Refusal(404, "there is nothing here")
-            scope = {**scope, "query_string": known_query(door, scope["query_string"]), "scheme": known_scheme(scope)}
+            scope = {**scope, "query_string": known_query(route, scope["query_string"]), "scheme": known_scheme(scope)}
             headers = known_headers(scope["headers"], self.hosts)
-            if "POST" in door.methods:
+            if "POST" in route.methods:
                 body = Body(asyncio.get_running_loop().time())
                 self.bodies.add(body)
-                question, told = await self._checked(door, await self._read(body, scope["headers"], receive))
+                question, told = await self._checked(route, await self._read(body, scope["headers"], receive))
                 content = json.dumps(told).encode()
                 headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
                 scope[QUESTION], scope[CALLER] = question, caller_of(scope, told["session_hash"])
                 receive = replay(content, receive)
-                if door is CALL_BY_NAME:
+                if route is CALL_BY_NAME:
                     scope |= {"path": CALL.path, "raw_path": CALL.path.encode()}
             await self.app({**scope, "headers": headers}, receive, worded)
         except Refusal as refusal:
-            await refuse(dressed, refusal, as_answer=door is not None and door.page_asks and refusal.busy)
+            await refuse(dressed, refusal, as_answer=route is not None and route.page_asks and refusal.busy)
         except LocalProtocolError:
             raise
         except Exception as error:  # our own functions catch theirs: what comes here, gradio stumbled over
@@ -307,33 +307,33 @@ class Guard:
 
     # ---- questions
 
-    async def _checked(self, door: Door, body: bytes) -> tuple[Question, dict[str, Any]]:
+    async def _checked(self, route: AllowedRoute, body: bytes) -> tuple[Question, dict[str, Any]]:
         """As `check`; small bodies never wait for larger ones to be read.
 
         Raises:
             Refusal: as `check`, or answers to earlier calls are still to be fetched.
         """
         if len(body) <= SMALL:
-            question, told = self.check(door, body)
+            question, told = self.check(route, body)
         else:
-            question, told = await asyncio.get_running_loop().run_in_executor(self.reader, self.check, door, body)
-        if door is not ASK:
+            question, told = await asyncio.get_running_loop().run_in_executor(self.reader, self.check, route, body)
+        if route is not ASK:
             self.find_place(told["session_hash"])
         return question, told
 
-    def check(self, door: Door, body: bytes) -> tuple[Question, dict[str, Any]]:
+    def check(self, route: AllowedRoute, body: bytes) -> tuple[Question, dict[str, Any]]:
         """What a body asks, and what gradio is told of it.
 
         Raises:
             Refusal: the body is no question that this route takes.
         """
-        fields = parse(body, door.fields)
+        fields = parse(body, route.fields)
         session = fields.get("session_hash")
-        if not (session is None and door in (CALL, CALL_BY_NAME)) and not (
+        if not (session is None and route in (CALL, CALL_BY_NAME)) and not (
             isinstance(session, str) and re.fullmatch(SESSION, session)
         ):
             raise Refusal(400, "session_hash must be 1 to 40 letters and digits")
-        if door is ASK:
+        if route is ASK:
             component, function = fields.get("component_id"), fields.get("fn_name")
             if not (_is_whole(component) and isinstance(function, str)):
                 raise Refusal(400, "component_id must be a number and fn_name a name")
@@ -341,8 +341,8 @@ class Guard:
                 raise Refusal(404, "no component has a function of that name")
             question = Question(named_values(function, fields.get("data")), len(body))
             return question, {"data": None, "component_id": component, "fn_name": function, "session_hash": session}
-        index = self._index_of(fields) if door is JOIN else None
-        values = named_values(CALLED, fields) if door is CALL_BY_NAME else listed_values(CALLED, fields.get("data"))
+        index = self._index_of(fields) if route is JOIN else None
+        values = named_values(CALLED, fields) if route is CALL_BY_NAME else listed_values(CALLED, fields.get("data"))
         told = {"data": [None] * len(TAKES[CALLED]), "session_hash": session}
         return Question(values, len(body)), told if index is None else {**told, "fn_index": index}
 
@@ -391,9 +391,9 @@ class Guard:
             raise Refusal(503, "many answers wait to be fetched at this moment; try again in a moment", busy=True)
 
 
-def door_of(method: str, path: str) -> Door | None:
-    """The door by which a request comes in; None where there is none."""
-    return next((d for d in DOORS if method in d.methods and re.fullmatch(d.path, path, re.ASCII)), None)
+def route_of(method: str, path: str) -> AllowedRoute | None:
+    """The allowed route that a request takes; None where there is none."""
+    return next((r for r in ALLOWED_ROUTES if method in r.methods and re.fullmatch(r.path, path, re.ASCII)), None)
 
 
 @contextlib.asynccontextmanager
@@ -467,15 +467,15 @@ def known_scheme(scope: Any) -> str:
     return "https" if scope.get("scheme") in ("https", "wss") else "http"
 
 
-def known_query(door: Door, query: bytes) -> bytes:
+def known_query(route: AllowedRoute, query: bytes) -> bytes:
     """The query where it is one that the route knows, else none.
 
     Raises:
         Refusal: the route does not go without.
     """
-    if re.fullmatch(door.query, query.decode("latin-1")):
+    if re.fullmatch(route.query, query.decode("latin-1")):
         return query
-    if door is LISTEN:
+    if route is LISTEN:
         raise Refusal(400, "session_hash must be 1 to 40 letters and digits")
     return b""
 

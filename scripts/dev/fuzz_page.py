@@ -95,7 +95,7 @@ class Caller:
         return self.send(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
 
     def ask(self, question: "Question") -> Answer:
-        """A question by the door that it is meant for; of a call, the answer is fetched, too."""
+        """A question by the route that it is meant for; of a call, the answer is fetched, too."""
         if question.function in self.components:
             return self.post(
                 "/gradio_api/component_server/",

@@ -22,7 +22,7 @@ from page_server import PageServer
 from playwright.sync_api import Browser
 
 from camloss.demo import request_guard
-from camloss.demo.request_guard import DOORS, Body, Guard, Refusal, door_of
+from camloss.demo.request_guard import ALLOWED_ROUTES, Body, Guard, Refusal, route_of
 from camloss.demo.safe_images import MAX_TEXT
 
 LONGEST = MAX_TEXT - 3
@@ -36,9 +36,9 @@ RECORDER = """
 import json, sys, threading
 import app
 from starlette.middleware import Middleware
-from camloss.demo.request_guard import door_of
+from camloss.demo.request_guard import route_of
 
-doors = set()
+asked = set()
 
 class Recorder:
     def __init__(self, app):
@@ -46,15 +46,15 @@ class Recorder:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
-            door = door_of(scope["method"], scope["path"])
-            doors.update([(scope["method"], door.path)] if door else [])
+            route = route_of(scope["method"], scope["path"])
+            asked.update([(scope["method"], route.path)] if route else [])
         await self.app(scope, receive, send)
 
 app.LAUNCH["app_kwargs"]["middleware"].insert(0, Middleware(Recorder))
 app.demo.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True)
 print(app.demo.local_url, flush=True)
 sys.stdin.readline()
-print(json.dumps(sorted(doors)), flush=True)
+print(json.dumps(sorted(asked)), flush=True)
 
 def paths(routes):
     for route in routes:
@@ -71,13 +71,13 @@ sys.stdin.readline()
 
 @pytest.fixture(scope="module")
 def recorded() -> Iterator[subprocess.Popen[str]]:
-    """The page in a process that notes by which doors it is entered."""
+    """The page in a process that notes which allowed routes are asked."""
     with running(RECORDER) as process:
         yield process
 
 
 @pytest.mark.browser
-def test_every_door_is_needed_and_every_other_route_is_closed(
+def test_every_allowed_route_is_needed_and_every_other_one_is_closed(
     recorded: subprocess.Popen[str], browser: Browser
 ) -> None:
     from gradio_client import Client
@@ -107,14 +107,14 @@ def test_every_door_is_needed_and_every_other_route_is_closed(
     recorded.stdin.write("\n")
     recorded.stdin.flush()
     used = {tuple(entry) for entry in json.loads(recorded.stdout.readline())}
-    assert used == {(method, door.path) for door in DOORS for method in door.methods}
+    assert used == {(method, route.path) for route in ALLOWED_ROUTES for method in route.methods}
 
     routes = [tuple(entry) for entry in json.loads(recorded.stdout.readline())]
     assert len(routes) > 60
     host = url.removeprefix("http://").rstrip("/")
     for method, path in routes:
         filled = re.sub(r"\{[^}]*\}", "x", path)
-        if door_of(method, filled) is None:
+        if route_of(method, filled) is None:
             connection = http.client.HTTPConnection(host, timeout=60)
             connection.request(method, filled, b"{}" if method == "POST" else None, JSON)
             assert connection.getresponse().status == 404, (method, filled)
