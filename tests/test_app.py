@@ -244,7 +244,12 @@ def test_first_drawing_needs_no_heavy_package() -> None:
         "        gradio.HTML(''); gradio.Markdown('')\n"
         "    gradio.events.api(lambda: 0, api_name='b')\n"
     )
-    ours = loaded(f"import app, asyncio\nassert asyncio.run(app.answer({{'picture': {SEVEN!r}}}))['blank'] is False")
+    ours = loaded(
+        "import app, asyncio\n"
+        "from camloss.demo import CHECKPOINTS, endpoints, pairs\n"
+        "answer = endpoints.endpoints_of(lambda _: pairs.load_for_page(CHECKPOINTS)).answer\n"
+        f"assert asyncio.run(answer({{'picture': {SEVEN!r}}}))['blank'] is False"
+    )
     assert "camloss.demo.inference" in ours
     assert "camloss.hub.card_figures" not in ours
     assert not {name for name in HEAVY if name in ours - gradio_alone}

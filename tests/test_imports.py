@@ -19,9 +19,9 @@ LAYERS = (  # nothing imports from a layer above its own, nor from another place
     ("app", "scripts", "__main__"),
 )
 ALLOWED = {  # who may know the packages that are large, or that not everybody has
-    "gradio": ("demo", "app"),
-    "spaces": ("app",),
-    "starlette": ("demo", "app"),
+    "gradio": ("demo",),
+    "spaces": ("demo/page",),
+    "starlette": ("demo",),
     "huggingface_hub": ("hub", "scripts/deploy_space"),
     "httpx2": ("hub",),
     "matplotlib": ("hub/card_figures", "scripts/dev", "digits/ood_drawings"),

@@ -185,16 +185,13 @@ def test_other_fields_and_shapes_are_refused_in_one_line(path: str, question: An
 
 
 def test_the_guard_knows_the_parameters_of_each_function() -> None:
-    import app
+    from camloss.demo import demo
 
-    assert (
-        tuple(signature(app.explain_digit).parameters)
-        == request_guard.TAKES["explain"]
-        == request_guard.TAKES["answer"]
-    )
-    own = Guard(None, app.demo)
+    (explain,) = demo.fns.values()
+    assert tuple(signature(explain.fn).parameters) == request_guard.TAKES["explain"] == request_guard.TAKES["answer"]
+    own = Guard(None, demo)
     assert {name for _, name in own.functions} == set(request_guard.TAKES) - {request_guard.CALLED}
-    assert [function.api_name for function in app.demo.fns.values()] == [request_guard.CALLED]
+    assert explain.api_name == request_guard.CALLED
 
 
 # ---- functions

@@ -1,0 +1,127 @@
+"""What callers may ask of the page's server: `explain` of its API, and the server functions of its components."""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from camloss.demo import inference, request_guard
+from camloss.demo.worker_pools import Busy, lane_for
+from camloss.errors import CamlossError
+from camloss.pair import Pair
+
+Answer = dict[str, Any]
+FAILED = "The server failed on this drawing, and its log says why; try another one."
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    explain_digit: Callable[..., Awaitable[Answer]]
+    answer: Callable[[Any], Awaitable[Answer]]
+    build_up: Callable[[Any], Awaitable[Answer]]
+    sketch: Callable[[Any], Awaitable[Answer]]
+
+
+def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
+    """The endpoints for the pairs that `pair_named` gives by name; None stands for the page's first."""
+
+    async def explain_digit(
+        picture: str | None = None,
+        class_idx: int | None = None,
+        other_idx: int | None = None,
+        networks: str | None = None,
+        strokes: list[dict[str, Any]] | None = None,
+    ) -> Answer:
+        """Classify a handwritten digit with two models, and say where in the picture each of them finds its evidence.
+
+        One was trained with cross-entropy ("ce"), the other with CAM-loss ("cam").
+
+        Args:
+            picture: a PNG, JPEG or WebP image as base64 text, at most 4 megapixels: a drawing or photo of one digit.
+            class_idx: the digit 0 to 9 whose evidence to show; by default the one that each model predicts.
+            other_idx: show what speaks for class_idx rather than for this digit, too.
+            networks: which pair; by default the page's first.
+            strokes: in place of a picture, where the pen went: a list of {"width": w, "points": [x, y, ...]}, y down.
+
+        Returns:
+            blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the models were given and where
+            its pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx,
+            the maps cam and caam in [0, 1], contrast in [-1, 1] or null, agreement of CAM and CAAM, and ink_energy,
+            the share of the CAM, or of what in the contrast speaks for class_idx, that lies on the strokes.
+        """
+        question = request_guard.question_for(
+            {
+                "picture": picture,
+                "class_idx": class_idx,
+                "other_idx": other_idx,
+                "networks": networks,
+                "strokes": strokes,
+            }
+        )
+        try:
+            lane = lane_for(question["picture"], question["strokes"])
+            return await lane.run(
+                lambda: inference.answer(pair_named(question.pop("networks")), **question), request_guard.caller()
+            )
+        except CamlossError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            logging.exception("the server failed on a call")
+            raise gr.Error(FAILED, print_exception=False) from error
+
+    @_for_page
+    def answer(question: dict[str, Any]) -> Answer:
+        return inference.answer(
+            pair_named(question.get("networks")),
+            question.get("picture"),
+            question.get("class_idx"),
+            question.get("other_idx"),
+            encode=inference.as_bytes,
+            strokes=question.get("strokes"),
+        )
+
+    @_for_page
+    def build_up(question: dict[str, Any]) -> Answer:
+        return inference.build_up(
+            pair_named(question.get("networks")),
+            question.get("picture"),
+            question.get("variant"),
+            question.get("class_idx"),
+            encode=inference.as_bytes,
+            strokes=question.get("strokes"),
+        )
+
+    @_for_page
+    def sketch(question: dict[str, Any]) -> Answer:
+        return inference.sketch(question.get("picture"))
+
+    return Endpoints(explain_digit, answer, build_up, sketch)
+
+
+def _for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Awaitable[Answer]]:
+    """A server function of the page: takes what anyone may send, and says what is wrong with it in one line.
+
+    The answer to what it cannot answer is {"error": one line}, and {"busy": true, "error": one line} where nothing is
+    wrong and the same question may be asked again in a moment.
+    """
+
+    @functools.wraps(function)
+    async def checked(question: Any) -> Answer:
+        try:
+            question = request_guard.question_for(question)
+            if not isinstance(question, dict):
+                raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
+            lane = lane_for(question.get("picture"), question.get("strokes"))
+            return await lane.run(functools.partial(function, question), request_guard.caller())
+        except Busy as error:
+            return {"busy": True, "error": str(error)}
+        except CamlossError as error:
+            return {"error": str(error)}
+        except Exception:
+            logging.exception("the server failed on a question of the page")
+            return {"error": FAILED}
+
+    return checked
