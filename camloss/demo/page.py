@@ -115,7 +115,8 @@ def build(checkpoints: Path, repo: str | None = None, revision: str | None = Non
 def _layout(endpoints: Endpoints, networks: list[str], results: Results | None) -> gr.Blocks:
     _, parameters, returned = get_function_description(endpoints.explain_digit)
     colours, examples = json.loads(_web("colours.json")), json.loads(_web("examples.json"))
-    with gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False) as blocks:
+    blocks = gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False)
+    with blocks:
         _component("header", script="api.js", returned=" ".join(returned))
         with gr.Tab("Draw", elem_id="draw"):
             _component(
