@@ -1,6 +1,8 @@
 """CAM-loss (Wang et al., ICCV 2021, arXiv 2109.01359)."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -207,3 +209,25 @@ class CAAMDistillation(CAMLoss):
             class_map = min_max_normalize(class_map).squeeze(1)
         agnostic_map = min_max_normalize(caam(features.detach() if self.alpha == 0 else features))
         return self._terms(logits, targets, (agnostic_map - class_map).abs().mean((-2, -1)))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one variant of a pair learns from."""
+
+    title: str
+    learnt: str
+    """What the variant is trained with, in words: "Trained with ..."."""
+    make: Callable[[float], CAMLoss]
+    """From the alpha of an epoch to the criterion in it."""
+
+
+LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are trained, published and shown
+    "ce": Loss("Cross-entropy", "plain cross-entropy: the baseline", lambda _: CAMLoss(0.0)),
+    "cam": Loss(
+        "CAM-loss",
+        "cross-entropy plus CAM-loss: the class activation map of the true class and the map of everything that the "
+        "network reacts to are pulled towards each other",
+        CAMLoss,
+    ),
+}

@@ -20,7 +20,7 @@ import torch
 
 from camloss import cli
 from camloss.checkpoint import load_training, save_checkpoint
-from camloss.data.mnist import MNISTData, default_data_dir, load_mnist
+from camloss.data.mnist import MNIST, default_data_dir, load_mnist
 from camloss.data.ood_fitting import (
     PAGE,
     PER_FAMILY,
@@ -110,7 +110,7 @@ def named(row: str) -> str:
     return f"{row} (chosen on)" if row in CHOOSING else f"{row} (reported)" if row in REPORTED else row
 
 
-def fit(folder: Path, data: MNISTData) -> None:
+def fit(folder: Path, data: MNIST) -> None:
     read = as_the_page_reads(data.validation)
     with alone_in(folder):
         staged = folder / ".staged"

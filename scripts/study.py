@@ -31,7 +31,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from camloss import CamlossError, cli
 from camloss.commands.train import chosen_config
-from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.dataset import Dataset
+from camloss.data.mnist import load_mnist
 from camloss.pair import BusyError, alone_in
 from camloss.study.methods import METHODS
 from camloss.study.runs import Records, Study
@@ -187,7 +188,7 @@ def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBSt
         raise CamlossError(f"cannot use the storage {url} ({reason}); name another --storage") from error
 
 
-def measure_rest(study: Study, runs: list[str], data: MNISTData, wait: bool) -> None:
+def measure_rest(study: Study, runs: list[str], data: Dataset, wait: bool) -> None:
     """Measure the runs that are trained here and have no record; without `wait`, but for those another worker is at."""
     for run in runs:
         if study.is_trained(run) and not study.is_measured(run):

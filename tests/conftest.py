@@ -11,7 +11,7 @@ from page_server import PageServer
 from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
-from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.mnist import MNIST, load_mnist
 from camloss.errors import CamlossError
 from camloss.pair import Pair
 from camloss.training.config import TrainConfig
@@ -61,7 +61,7 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
+def data(tmp_path_factory: pytest.TempPathFactory) -> MNIST:
     return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
 
 

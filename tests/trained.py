@@ -2,14 +2,14 @@
 
 import torch
 
-from camloss.data.mnist import MNISTData
+from camloss.data.dataset import Dataset
 from camloss.training.config import TrainConfig
 from camloss.training.loop import train
 
 Weights = dict[str, torch.Tensor]
 
 
-def weights(config: TrainConfig, variant: str, data: MNISTData) -> Weights:
+def weights(config: TrainConfig, variant: str, data: Dataset) -> Weights:
     return train(config, variant, data, log=lambda _: None).model.state_dict()
 
 

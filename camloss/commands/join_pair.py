@@ -15,11 +15,11 @@ from pathlib import Path
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, read_header, save_checkpoint
 from camloss.data.mnist import load_mnist
+from camloss.data.peaks import peaks
 from camloss.epoch_snapshots import read_snapshots, save_snapshots
 from camloss.hub.model_card import pictures_in, write_card
 from camloss.pair import VARIANTS, alone_in, compare_variants, put_pair, sha256_of
 from camloss.split import Split
-from camloss.study.evaluation import peaks
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 
 from camloss import CamlossError, cli, explain
 from camloss.checkpoint import save_checkpoint
-from camloss.data.mnist import MNISTData, load_mnist
-from camloss.data.ood_fitting import as_the_page_reads, fit_ood_score
+from camloss.data.dataset import Dataset
+from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
 from camloss.errors import require
 from camloss.hub.card_figures import card_pictures
@@ -30,7 +30,6 @@ from camloss.hub.model_card import CARD, PICTURES, write_card
 from camloss.hub.push import push_pair
 from camloss.metrics import evaluate
 from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
-from camloss.study.evaluation import peaks
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import train
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not is_pair(config):
             raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
 
-    measured = train_and_save(config, load_mnist(config.data_dir))
+    measured = train_and_save(config, DATASETS[config.data](config.data_dir))
     metrics = next(iter(measured.values()))
     print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
     if push_to is not None and not config.dry_run:
@@ -71,7 +70,7 @@ def print_next_commands(folder: Path) -> None:
     print(f"Publish it:      camloss push USER/camloss-mnist --checkpoints {quoted}")
 
 
-def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
     """Train the config's twins and write their checkpoints; returns what each measures on the test set.
 
     Raises:
@@ -89,7 +88,7 @@ def train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, 
         return _train_and_save(config, data)
 
 
-def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str, float]]:
+def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
     if not is_pair(config) and all(file.is_file() for file in pair_files(config.output_dir).values()):
         raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single twin")
     states = [TrainingState(config, variant) for variant in config.variants]
@@ -100,12 +99,11 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
     staged = config.output_dir / ".staged"
     shutil.rmtree(staged, ignore_errors=True)
     folder = staged if is_pair(config) else config.output_dir
-    read = as_the_page_reads(data.validation)
     without_cards = lacking(*FOR_CARDS)
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
         trained = train(config, variant, data, run)
-        fit_ood_score(trained.model, data.validation, read)
+        completed = data.finish(trained.model)
         measured[variant] = evaluate(trained.model, data.test.batches(1_000))
         record = {
             "variant": variant,
@@ -113,7 +111,7 @@ def _train_and_save(config: TrainConfig, data: MNISTData) -> dict[str, dict[str,
             "config": config.record(),
             "history": trained.history,
             "test": measured[variant],
-            "peaks": peaks(trained.model, data.test),
+            **completed,
             "environment": trained.environment,
         }
         directory = save_checkpoint(trained.model, folder / variant, record)

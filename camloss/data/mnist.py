@@ -6,24 +6,43 @@
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from camloss.data.dataset import Dataset
+from camloss.data.ood_fitting import as_the_page_reads, fit_ood_score
+from camloss.data.peaks import peaks
+from camloss.data.synthetic_digits import draw_synthetic_digits
+from camloss.epoch_snapshots import snapshot_epochs
 from camloss.errors import CamlossError
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
 from camloss.split import Split
 
 VALIDATION_SIZE = 5_000
 
 
-@dataclass(frozen=True)
-class MNISTData:
-    """The three splits: learn on `train`, choose on `validation`, report on `test` once."""
+class MNIST(Dataset):
+    """MNIST, which is also shown in the drawing demo: synthetic digits, an OOD score, and snapshots of the training."""
 
-    train: Split
-    validation: Split
-    test: Split
+    def extra_training_images(self, count: int, seed: int) -> Split:
+        """`count` synthetic digits of each writing style."""
+        return draw_synthetic_digits(count, seed)
+
+    def snapshot_epochs(self, epochs: int, alpha_start_epoch: int) -> Collection[int]:
+        return snapshot_epochs(epochs, alpha_start_epoch)
+
+    def finish(self, model: MapClassifier) -> dict[str, Any]:
+        """Fit the OOD score on the validation images; measure where the CAMs of the test images peak."""
+        fit_ood_score(model, self.validation, self._preprocessed_validation)
+        return {"peaks": peaks(model, self.test)}
+
+    @cached_property
+    def _preprocessed_validation(self) -> Split:
+        return as_the_page_reads(self.validation)
 
 
 def default_data_dir() -> Path:
@@ -31,7 +50,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("CAMLOSS_DATA_DIR", "data"))
 
 
-def load_mnist(data_dir: str | Path | None = None, validation_size: int | None = None) -> MNISTData:
+def load_mnist(data_dir: str | Path | None = None, validation_size: int | None = None) -> MNIST:
     """Read MNIST from `data_dir/mnist` in torchvision's layout; download it there when the folder has none.
 
     The validation images are drawn from the 60,000 training images, always the same ones.
@@ -49,7 +68,10 @@ def load_mnist(data_dir: str | Path | None = None, validation_size: int | None =
         validation_size = min(VALIDATION_SIZE, len(train) // 12)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
     held_out, kept = order[:validation_size], order[validation_size:]
-    return MNISTData(
+    return MNIST(
+        class_names=tuple("0123456789"),
+        mean=(MNIST_MEAN,),
+        std=(MNIST_STD,),
         train=Split(train.images[kept], train.labels[kept]),
         validation=Split(train.images[held_out], train.labels[held_out]),
         test=test,
@@ -62,10 +84,10 @@ def _mnist_root(data_dir: Path) -> Path:
 
 
 def _read(root: Path, *, train: bool) -> Split:
-    from torchvision.datasets import MNIST  # takes 1.6 s, and only training and evaluation need it
+    from torchvision import datasets  # takes 1.6 s, and only training and evaluation need it
 
     try:
-        dataset = MNIST(root, train=train, download=not _is_complete(root))
+        dataset = datasets.MNIST(root, train=train, download=not _is_complete(root))
     except (AssertionError, RuntimeError, ValueError, EOFError) as error:
         if not _is_complete(root):
             raise CamlossError(
@@ -84,10 +106,10 @@ def _read(root: Path, *, train: bool) -> Split:
 
 
 def _is_complete(root: Path) -> bool:
-    from torchvision.datasets import MNIST
+    from torchvision import datasets
 
     raw = root / "MNIST" / "raw"
-    return all((raw / Path(name).stem).is_file() for name, _ in MNIST.resources)
+    return all((raw / Path(name).stem).is_file() for name, _ in datasets.MNIST.resources)
 
 
 def _damaged(root: Path, why: str) -> CamlossError:

@@ -4,7 +4,6 @@ Beside each number about a map stands what a map says that no network made (`CON
 """
 
 import functools
-import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,27 +12,23 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from camloss.data.peaks import BLOB, SMALL, centre_prior, locate, pixels, true_cams
 from camloss.digits.corruptions import among_clutter, noise
 from camloss.digits.pendigits import DESIGN_WRITERS, REPORT_WRITERS, PenDigit, random_canvas, read_unipen
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import BOX, FIELD, PEN, PenStroke, Sketch, write_strokes
-from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, within
+from camloss.digits.stroke_topology import STROKE
 from camloss.errors import CamlossError
-from camloss.maps import cam, min_max_normalize
 from camloss.metrics import (
-    area_above_half,
     deletion_insertion,
     evaluate,
     ink_energy,
-    peak_inside,
-    pointing_game,
     sharpened,
 )
 from camloss.models import MapClassifier
 from camloss.split import Split
 
 CAUSAL_IMAGES = 1_000  # deletion and insertion run the model 30 times an image
-SMALL = 0.03  # of the square: the area at which maps of different sizes are compared
 
 PEN_FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 HAIRLINE = 0.015 * BOX  # pixels
@@ -106,18 +101,6 @@ def _split(digits: list[PenDigit], sketches: list[Sketch | None]) -> Split:
     return Split((images * 255).round().to(torch.uint8), torch.tensor([digit.label for digit in digits]))
 
 
-def centre_prior(images: Tensor) -> Tensor:
-    """A round centre_prior on the ink's centre of mass, whose hot part is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
-    ink = images[:, 0]
-    height, width = ink.shape[-2:]
-    mass = ink.sum((1, 2)).clamp_min(torch.finfo(ink.dtype).tiny)
-    y, x = torch.arange(height), torch.arange(width)
-    from_y = y - ((ink.sum(2) @ y.float()) / mass)[:, None]
-    from_x = x - ((ink.sum(1) @ x.float()) / mass)[:, None]
-    squared_radius = SMALL * height * width / math.pi
-    return torch.exp2(-(from_y[:, :, None] ** 2 + from_x[:, None] ** 2) / squared_radius)
-
-
 def ink_pixel(images: Tensor) -> Tensor:
     """One pixel of each image's ink, picked at random, ever the same: (N, 1, H, W) -> (N, H, W)."""
     chance = torch.rand(len(images), images[0].numel(), generator=torch.Generator().manual_seed(0))
@@ -125,43 +108,11 @@ def ink_pixel(images: Tensor) -> Tensor:
     return torch.zeros_like(chance).scatter_(1, picked[:, None], 1).view(len(images), *images.shape[-2:])
 
 
-def pixels(split: Split) -> Tensor:
-    """All images of a split as float in [0, 1]."""
-    return next(split.batches(len(split)))[0]
-
-
 CORRUPTED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and others
     "in_noise": lambda digits, numbers, _others: noise(digits, numbers),
     "among_clutter": among_clutter,
 }
-BLOB = "centre_prior amid the ink"
 CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: centre_prior, "pixel of ink": ink_pixel}
-
-
-def locate(maps: Tensor, split: Split) -> dict[str, float]:
-    """Where maps lie, whoever made them; means over the split.
-
-    Args:
-        maps: (N, H, W), in [0, 1], one for each image.
-
-    Returns:
-        area_above_half, ink_energy, pointing_game, and where there are such digits:
-        peak_near_junction, how often the peak is within `NEAR` of where strokes meet, of all digits whose strokes do;
-        peak_in_hole, how often the peak of a 0 lies in what it encloses, of all that are closed.
-    """
-    images = pixels(split)
-    ink = images[:, 0] >= STROKE
-    meeting = junctions(ink)
-    enclosed = holes(ink) & (split.labels == 0)[:, None, None]
-    numbers = {
-        "area_above_half": area_above_half(maps).mean().item(),
-        "ink_energy": ink_energy(maps, images).mean().item(),
-        "pointing_game": pointing_game(maps, images).mean().item(),
-    }
-    for name, places in (("peak_near_junction", within(meeting, NEAR)), ("peak_in_hole", enclosed)):
-        if (there := places.flatten(1).any(1)).any():
-            numbers[name] = peak_inside(maps, places)[there].mean().item()
-    return numbers
 
 
 @torch.no_grad()
@@ -194,26 +145,8 @@ def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) 
     return numbers
 
 
-def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
-    """Those numbers of `locate` that say where maps are hottest: of the CAMs of a model ("network"), and of a
-    centred Gaussian."""
-    maps = {"network": true_cams(model, test), BLOB: centre_prior(pixels(test))}
-    located = {name: locate(of_one, test) for name, of_one in maps.items()}
-    return {
-        name: {key: value for key, value in numbers.items() if key.startswith("peak_")}
-        for name, numbers in located.items()
-    }
-
-
 @torch.no_grad()
 def digits_read(model: MapClassifier, split: Split) -> tuple[float, float]:
     """The accuracy, and that of the digit that is read worst."""
     right = torch.cat([model(images)[0].argmax(1) == labels for images, labels in split.batches(1_000)]).float()
     return right.mean().item(), min(right[split.labels == label].mean().item() for label in split.labels.unique())
-
-
-@torch.no_grad()
-def true_cams(model: MapClassifier, split: Split) -> Tensor:
-    """The CAM of each image's label: (N, H, W) in [0, 1]."""
-    maps = [cam(model(images)[1], model.head.weight, labels) for images, labels in split.batches(1_000)]
-    return min_max_normalize(torch.cat(maps))

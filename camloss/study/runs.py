@@ -27,7 +27,7 @@ from camloss.checkpoint import (
     save_checkpoint,
     write_atomically,
 )
-from camloss.data.mnist import MNISTData
+from camloss.data.dataset import Dataset
 from camloss.errors import CamlossError
 from camloss.maps import min_max_normalize
 from camloss.metrics import area_above_half
@@ -118,7 +118,7 @@ class Study:
     def is_measured(self, run: str) -> bool:
         return self._record(run) is not None
 
-    def train(self, run: str, data: MNISTData) -> None:
+    def train(self, run: str, data: Dataset) -> None:
         """Train a run, or what is left of it, unless it is trained; another worker that trains it is waited for."""
         method = method_of(run)
         with alone_in(self.folder(run), wait=True):
@@ -131,7 +131,7 @@ class Study:
             else:
                 self._train(config, run, data)
 
-    def measure(self, run: str, data: MNISTData, wait: bool = True) -> None:
+    def measure(self, run: str, data: Dataset, wait: bool = True) -> None:
         """Write the record of a trained run, unless it is there; what compares with its baseline, if that is trained.
 
         Raises:
@@ -169,7 +169,7 @@ class Study:
         model.features = FeaturesOn(pick_device(self.config.device), model.features)
         return model
 
-    def strength(self, method: str, data: MNISTData) -> float:
+    def strength(self, method: str, data: Dataset) -> float:
         """The alpha of a method; that of a matched control is searched for once, on validation images with seed 0."""
         map_of = METHODS[method].matched
         if map_of is None:
@@ -181,7 +181,7 @@ class Study:
                 self.records.write(record)
         return float(record["strength"])
 
-    def _search(self, method: str, map_of: MapOf, data: MNISTData) -> dict[str, Any]:
+    def _search(self, method: str, map_of: MapOf, data: Dataset) -> dict[str, Any]:
         goal = f"{MATCHED_TO}-seed-0"
         self.train(goal, data)
         target = mean_area(self.model(goal), map_of, data.validation)
@@ -203,7 +203,7 @@ class Study:
             "strength": strength,
         }
 
-    def _train(self, config: TrainConfig, name: str, data: MNISTData) -> None:
+    def _train(self, config: TrainConfig, name: str, data: Dataset) -> None:
         method = method_of(name)
         trained = train(
             config, method, data, log=lambda line: tqdm.write(f"{name}: {line}"), **METHODS[method].training

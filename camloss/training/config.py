@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from camloss.data.datasets import DATASETS
 from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
-from camloss.losses import CAMLoss
+from camloss.losses import LOSSES, CAMLoss
 from camloss.models import ARCHS
-from camloss.pair import VARIANTS
 
 OPTIMIZERS = ("muon", "adamw", "adam")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
@@ -38,7 +38,8 @@ class TrainConfig:
     """
 
     arch: str = option("light_cnn", "network to train", tuple(ARCHS))
-    variants: tuple[str, ...] = option(tuple(VARIANTS), "twins to train", tuple(VARIANTS))
+    data: str = option("mnist", "data set to train on", tuple(DATASETS))
+    variants: tuple[str, ...] = option(tuple(LOSSES), "losses to train with, one model each", tuple(LOSSES))
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
     optimizer: str = option("muon", "orthogonalised momentum, AdamW, or Adam as in the article", OPTIMIZERS)
@@ -63,7 +64,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         CAMLoss(self.alpha)
         if not self.variants:
-            raise CamlossError(f"there are no variants to train; expected some of {', '.join(VARIANTS)}")
+            raise CamlossError(f"there are no variants to train; expected some of {', '.join(LOSSES)}")
         for one in dataclasses.fields(self):
             values, choices = getattr(self, one.name), one.metadata["choices"]
             for value in values if isinstance(values, tuple) else (values,):

@@ -1,7 +1,7 @@
-"""One training loop for both pair: cross-entropy alone (`ce`) and CAM-loss (`cam`); they differ in alpha only.
+"""One training loop for every variant of a pair, which differ in the loss only.
 
-Everything random in an epoch comes from generators seeded with (seed, epoch), so that the twins see the same images in
-the same order, and a run that was interrupted continues exactly where its last whole epoch ended.
+Everything random in an epoch comes from generators seeded with (seed, epoch), so that all variants see the same images
+in the same order, and a run that was interrupted continues exactly where its last whole epoch ended.
 """
 
 import math
@@ -13,14 +13,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camloss.data.augment import Augmentation
-from camloss.data.mnist import MNISTData
-from camloss.data.synthetic_digits import draw_synthetic_digits
-from camloss.epoch_snapshots import Snapshot, snapshot_epochs, snapshot_of
+from camloss.data.dataset import Dataset
+from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
-from camloss.losses import CAMLoss
+from camloss.losses import LOSSES, CAMLoss
 from camloss.models import MapClassifier, Pooling, build_model
-from camloss.pair import VARIANTS
 from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
@@ -37,7 +34,7 @@ class DivergedError(CamlossError):
 def train(
     config: TrainConfig,
     variant: str,
-    data: MNISTData,
+    data: Dataset,
     run: str = "",
     *,
     log: Callable[[str], None] = tqdm.write,
@@ -45,18 +42,18 @@ def train(
     pooling: Pooling | None = None,
     vary: Callable[[Tensor, torch.Generator], Tensor] | None = None,
 ) -> "TrainedModel":
-    """Train one twin, or a control of the study.
+    """Train one variant of a pair, or a method of the study.
 
     After each epoch its whole state goes to `output_dir/.resume/VARIANT.safetensors`; with `config.resume`, training
     goes on from there.
 
     Args:
         config: the run.
-        variant: one of `VARIANTS`, or what to call a control.
-        data: MNIST; its test split is not touched.
-        run: the id of this training, which its twins share; see `camloss.training.state.run_id`.
+        variant: one of `LOSSES`, or the name of a method.
+        data: the data set; its test split is not touched.
+        run: the id of this training, which the variants of a pair share; see `camloss.training.state.run_id`.
         log: receives one line an epoch.
-        loss: from the alpha of an epoch to what is learnt in it; by default the variant's.
+        loss: from the alpha of an epoch to the criterion in it; by default the variant's.
         pooling: in place of the network's own.
         vary: changes the images of a batch, when they have been augmented.
 
@@ -64,23 +61,21 @@ def train(
         DivergedError: the loss became NaN or infinite.
         CamlossError: the device or precision is not to be had, or the interrupted run had another config.
     """
-    loss = loss or VARIANTS[variant].loss
+    loss = loss or LOSSES[variant].make
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    train_split = data.train.joined(draw_synthetic_digits(config.synthetic, config.seed)).to(device)
+    train_split = training_images(config, data).to(device)
     validation = data.validation.to(device)
     model = initial_model(config, pooling).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
-    augmentation = Augmentation().scaled(config.augment)
+    augmentation = data.augmentation.scaled(config.augment)
 
     state = TrainingState(config, variant, run)
     history, snapshots = state.load(model, optimizer) if config.resume else ([], {})
     if not history and not config.dry_run:
         # An output folder that cannot be written shows now, not after an epoch.
         state.save(model, optimizer, history, snapshots)
-    steps_per_epoch = math.ceil(len(train_split) / config.batch_size)
-    if config.dry_run:
-        steps_per_epoch = 2
+    steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
     total_steps = steps_per_epoch * config.epochs
 
     for epoch in range(len(history), config.epochs):
@@ -91,7 +86,8 @@ def train(
         started = time.perf_counter()
         model.train()
         batches = train_split.batches(config.batch_size, order[: steps_per_epoch * config.batch_size])
-        bar = tqdm(batches, f"{variant} {epoch + 1}/{config.epochs}", steps_per_epoch, leave=False, dynamic_ncols=True)
+        title = f"{variant} {epoch + 1}/{config.epochs}"
+        bar = tqdm(batches, title, steps_per_epoch, leave=False, dynamic_ncols=True, disable=None)
         for step, (images, targets) in enumerate(bar):  # (B, 1, 28, 28), (B,)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
@@ -122,7 +118,7 @@ def train(
             "seconds": seconds,
         }
         history.append(entry)
-        if epoch + 1 in snapshot_epochs(config.epochs, config.alpha_start_epoch):
+        if epoch + 1 in data.snapshot_epochs(config.epochs, config.alpha_start_epoch):
             snapshots[epoch + 1] = snapshot_of(model)
         if not config.dry_run:
             state.save(model, optimizer, history, snapshots)
@@ -143,6 +139,12 @@ class TrainedModel:
     environment: dict[str, str]
 
 
+def training_images(config: TrainConfig, data: Dataset) -> Split:
+    """The training split, with the images that the data set adds to it."""
+    extra = data.extra_training_images(config.synthetic, config.seed)
+    return data.train if extra is None else data.train.joined(extra)
+
+
 def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapClassifier:
     """The network before its first step: the same for one seed, whatever it is to learn from."""
     with torch.random.fork_rng(devices=[]):
@@ -152,7 +154,7 @@ def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapCla
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """Generators for the order of the images and for their augmentation, the same for both pair."""
+    """Generators for the order of the images and for their augmentation, the same for every variant."""
     order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
     return (
         torch.Generator().manual_seed(int(order_seed)),
@@ -172,6 +174,6 @@ def refuse_divergence(loss: Tensor, variant: str, epoch: int) -> None:
     value = loss.item()
     if not math.isfinite(value):
         raise DivergedError(
-            f"the loss of the {variant} twin became {value} in epoch {epoch + 1}; "
+            f"the loss of {variant} became {value} in epoch {epoch + 1}; "
             "no checkpoint was written; try a lower --learning-rate or --alpha"
         )

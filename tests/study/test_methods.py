@@ -7,7 +7,7 @@ from torch import Tensor
 from trained import same, weights
 
 from camloss import CAMLoss, LossTerms
-from camloss.data.mnist import MNISTData
+from camloss.data.dataset import Dataset
 from camloss.study import methods
 from camloss.study.methods import METHODS, Term, TermLoss
 from camloss.training.config import TrainConfig
@@ -124,20 +124,20 @@ def test_in_the_warm_up_every_way_is_plain_cross_entropy(name: str) -> None:
     assert math.isfinite(terms.cam.item())
 
 
-def test_a_dose_is_the_cam_twin_and_ce_the_other(config: TrainConfig, data: MNISTData) -> None:
+def test_a_dose_is_the_cam_twin_and_ce_the_other(config: TrainConfig, data: Dataset) -> None:
     config = dataclasses.replace(config, alpha=10.0)
     for method, variant in (("alpha-10", "cam"), ("ce", "ce")):
         trained = train(config, method, data, log=lambda _: None, **METHODS[method].training).model.state_dict()
         assert same(trained, weights(config, variant, data))
 
 
-def test_a_control_trains_and_differs_from_the_twins(config: TrainConfig, data: MNISTData) -> None:
+def test_a_control_trains_and_differs_from_the_twins(config: TrainConfig, data: Dataset) -> None:
     small = train(config, "small-cam", data, log=lambda _: None, **METHODS["small-cam"].training)
     assert [epoch["alpha"] for epoch in small.history] == [0, 10]
     assert not same(small.model.state_dict(), weights(config, "cam", data))
 
 
-def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: MNISTData) -> None:
+def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: Dataset) -> None:
     images = data.train.images[:20].float() / 255
     varied, again, other = (
         methods.put_among_clutter(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)

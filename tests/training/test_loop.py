@@ -5,12 +5,12 @@ import pytest
 import torch
 from trained import same, weights
 
-from camloss.data.mnist import MNISTData
+from camloss.data.dataset import Dataset
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, accuracy, epoch_generators, train
 
 
-def test_both_twins_learn(config: TrainConfig, data: MNISTData) -> None:
+def test_both_twins_learn(config: TrainConfig, data: Dataset) -> None:
     lines: list[str] = []
     for variant in ("ce", "cam"):
         trained = train(dataclasses.replace(config, epochs=4, augment=0.0), variant, data, log=lines.append)
@@ -23,20 +23,20 @@ def test_both_twins_learn(config: TrainConfig, data: MNISTData) -> None:
     assert lines[0].startswith("ce epoch  1/4  L_ce ")
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: TrainConfig, data: MNISTData) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: TrainConfig, data: Dataset) -> None:
     first = weights(config, "cam", data)
     assert same(first, weights(config, "cam", data))
     assert not same(first, weights(dataclasses.replace(config, seed=1), "cam", data))
 
 
-def test_the_twins_differ_in_alpha_only(config: TrainConfig, data: MNISTData) -> None:
+def test_the_twins_differ_in_alpha_only(config: TrainConfig, data: Dataset) -> None:
     """Same initial weights, same images in the same order: with no alpha to apply, the twins are one model."""
     warm_up_only = dataclasses.replace(config, alpha_start_epoch=config.epochs)
     assert same(weights(warm_up_only, "ce", data), weights(warm_up_only, "cam", data))
     assert not same(weights(config, "ce", data), weights(config, "cam", data))
 
 
-def test_training_leaves_torchs_global_generator_alone(config: TrainConfig, data: MNISTData) -> None:
+def test_training_leaves_torchs_global_generator_alone(config: TrainConfig, data: Dataset) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -44,18 +44,18 @@ def test_training_leaves_torchs_global_generator_alone(config: TrainConfig, data
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_dry_run_writes_nothing(config: TrainConfig, data: MNISTData) -> None:
+def test_a_dry_run_writes_nothing(config: TrainConfig, data: Dataset) -> None:
     train(dataclasses.replace(config, dry_run=True), "cam", data, log=lambda _: None)
     assert list(config.output_dir.iterdir()) == []
 
 
-def test_a_loss_that_diverges_is_named_with_exit_code_1(config: TrainConfig, data: MNISTData) -> None:
-    with pytest.raises(DivergedError, match=r"the loss of the cam twin became (nan|inf) in epoch \d") as stopped:
+def test_a_loss_that_diverges_is_named_with_exit_code_1(config: TrainConfig, data: Dataset) -> None:
+    with pytest.raises(DivergedError, match=r"the loss of cam became (nan|inf) in epoch \d") as stopped:
         train(dataclasses.replace(config, optimizer="adam", learning_rate=1e30), "cam", data, log=lambda _: None)
     assert stopped.value.exit_code == 1
 
 
-def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) -> None:
+def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: Dataset) -> None:
     config = dataclasses.replace(config, epochs=4, augment=0.0)
     for precision in ("float32", "bfloat16"):
         trained = train(dataclasses.replace(config, precision=precision), "cam", data, log=lambda _: None)
@@ -64,11 +64,11 @@ def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: MNISTData) 
         assert trained.model.head.weight.dtype == torch.float32
 
 
-def test_hands_are_part_of_what_is_learnt(config: TrainConfig, data: MNISTData) -> None:
+def test_hands_are_part_of_what_is_learnt(config: TrainConfig, data: Dataset) -> None:
     assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, synthetic=5), "ce", data))
 
 
-def test_the_original_recipe_runs(config: TrainConfig, data: MNISTData) -> None:
+def test_the_original_recipe_runs(config: TrainConfig, data: Dataset) -> None:
     recipe = dataclasses.replace(RECIPES["original"], output_dir=config.output_dir, dry_run=True, epochs=20)
     assert [recipe.alpha_at(epoch) for epoch in (0, 9, 10, 19)] == [0, 0, 3, 3]
     assert recipe.learning_rate_at(0.0) == recipe.learning_rate_at(0.99) == 1e-4
@@ -83,3 +83,22 @@ def test_generators_depend_on_seed_and_epoch() -> None:
     draws = [draw(seed, epoch) for seed in range(3) for epoch in range(3)]
     assert draws == [draw(seed, epoch) for seed in range(3) for epoch in range(3)]
     assert len({number for pair in draws for number in pair}) == 18
+
+
+def test_a_data_set_without_hooks_trains(config: TrainConfig, data: Dataset) -> None:
+    """What MNIST alone needs is in its hooks: more images, snapshots, the OOD score."""
+    plain = Dataset(**{field.name: getattr(data, field.name) for field in dataclasses.fields(data)})
+    trained = train(dataclasses.replace(config, synthetic=5), "ce", plain, log=lambda _: None)
+    assert same(trained.model.state_dict(), weights(config, "ce", data))
+    assert trained.snapshots == {}
+    assert plain.finish(trained.model) == {}
+    assert (plain.channels, plain.size) == (1, (28, 28))
+
+
+def test_no_progress_bar_without_a_terminal(
+    config: TrainConfig, data: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(dataclasses.replace(config, dry_run=True), "ce", data)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.startswith("ce epoch  1/2  L_ce ")

@@ -7,13 +7,13 @@ import torch
 from trained import same, weights
 
 from camloss import CamlossError
-from camloss.data.mnist import MNISTData
+from camloss.data.dataset import Dataset
 from camloss.training.config import TrainConfig
 from camloss.training.loop import train
 from camloss.training.state import TrainingState
 
 
-def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, data: MNISTData) -> None:
+def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, data: Dataset) -> None:
     config = dataclasses.replace(config, epochs=3)
     uninterrupted = train(config, "cam", data, log=lambda _: None)
     TrainingState(config, "cam").discard()
@@ -38,19 +38,19 @@ def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, d
     assert not torch.equal(uninterrupted.snapshots[2]["head.weight"], last["head.weight"].half())
 
 
-def test_twins_are_one_network_until_the_warmup_ends(config: TrainConfig, data: MNISTData) -> None:
+def test_twins_are_one_network_until_the_warmup_ends(config: TrainConfig, data: Dataset) -> None:
     ce, cam = (train(config, variant, data, log=lambda _: None).snapshots for variant in ("ce", "cam"))
     assert list(ce) == list(cam) == [1, 2]
     assert same(ce[1], cam[1])
     assert not same(ce[2], cam[2])
 
 
-def test_resuming_with_other_flags_is_refused(config: TrainConfig, data: MNISTData) -> None:
+def test_resuming_with_other_flags_is_refused(config: TrainConfig, data: Dataset) -> None:
     train(config, "ce", data, log=lambda _: None)
     changed = dataclasses.replace(config, resume=True, alpha=2.0, learning_rate=1e-4)
     with pytest.raises(CamlossError, match="had other values of learning_rate, alpha; repeat its flags"):
         train(changed, "ce", data, log=lambda _: None)
 
 
-def test_resuming_nothing_starts_at_the_beginning(config: TrainConfig, data: MNISTData) -> None:
+def test_resuming_nothing_starts_at_the_beginning(config: TrainConfig, data: Dataset) -> None:
     assert same(weights(dataclasses.replace(config, resume=True), "ce", data), weights(config, "ce", data))
