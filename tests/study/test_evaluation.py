@@ -10,6 +10,7 @@ from tiny_mnist import digits, write_tiny_mnist
 from camloss import CamlossError, build_model
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import as_the_page_reads
+from camloss.data.peaks import SMALL, centre_prior, locate, peaks, pixels
 from camloss.digits.pendigits import DESIGN_WRITERS, REPORT_WRITERS, read_unipen
 from camloss.digits.rasterize import PEN, REACH
 from camloss.metrics import area_above_half, deletion_insertion
@@ -18,16 +19,11 @@ from camloss.study.evaluation import (
     CONTROLS,
     HANDS,
     PEN_FILE,
-    SMALL,
-    centre_prior,
     digits_read,
     draw_pen_digits,
     ink_pixel,
     load_pen_digits,
-    locate,
     measure,
-    peaks,
-    pixels,
     write_pen_digits,
 )
 
