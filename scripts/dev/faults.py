@@ -1,4 +1,4 @@
-"""Print what the user of a broken Hub reads, and after how many seconds: the fault table of docs/robustness.md.
+"""Print what the user of a broken Hub reads, and after how many seconds: the fault table of docs/security.md.
 
     python scripts/dev/faults.py > docs/records/faults.md
 

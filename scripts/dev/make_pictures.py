@@ -3,7 +3,7 @@
 python scripts/dev/make_pictures.py                 all of these:
 python scripts/dev/make_pictures.py --only page     docs/page.png, the real page in Chromium
 python scripts/dev/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
-python scripts/dev/make_pictures.py --only hands    docs/hands.png, handwriting by rule: forty samples a digit
+python scripts/dev/make_pictures.py --only styles   docs/synthetic_handwriting.png, forty samples a digit
 
 The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
 """
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import math
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,13 @@ SAMPLES = 40  # of each digit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw (default: 4)")
-    parser.add_argument("--only", choices=("page", "card", "hands"), help="make these alone")
+    parser.add_argument("--only", choices=("page", "card", "styles"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
-    if flags.only in (None, "hands"):
-        draw_samples(flags.output_dir / "hands.png")
-        print(flags.output_dir / "hands.png")
+    if flags.only in (None, "styles"):
+        draw_samples(flags.output_dir / "synthetic_handwriting.png")
+        print(flags.output_dir / "synthetic_handwriting.png")
     if flags.only in (None, "page"):
         with page() as url:
             asyncio.run(photograph_page(url, strokes_of(flags.digit), flags.output_dir / "page.png"))
@@ -61,7 +62,7 @@ def strokes_of(digit: int) -> list[Stroke]:
 
 
 def draw_samples(path: Path) -> None:
-    """A row a digit; its families take turns."""
+    """A row a digit; its writing styles take turns."""
     rows = []
     for digit in range(10):
         families = [name for name, (label, _) in FAMILIES.items() if label == digit]
@@ -105,7 +106,7 @@ def sign(path: Path, source: str) -> None:
     Image.open(path).convert("RGB").save(path, optimize=True, pnginfo=note)
 
 
-async def draw(tab: "Page", strokes: list[Stroke]) -> str:
+async def draw(tab: "Page", strokes: list[Stroke], after_point: Callable[[], Awaitable[None]] | None = None) -> str:
     """With the mouse, point by point; wait for the answer, and give its source."""
     await tab.wait_for_selector("[data-ready]", state="attached")
     box = await box_of(tab, ".pad")
@@ -116,6 +117,8 @@ async def draw(tab: "Page", strokes: list[Stroke]) -> str:
         await tab.mouse.down()
         for place in places[1:]:
             await tab.mouse.move(*place)
+            if after_point:
+                await after_point()
         await tab.mouse.up()
     await tab.mouse.move(0, 0)
     await tab.wait_for_selector(".answer[aria-busy=false]")
