@@ -1,7 +1,7 @@
 """Ship a pair: train it, or take a finished one, put it into checkpoints/ and make anew all that is said of it.
 
     python scripts/release.py --alpha 10                     every flag of train.py
-    python scripts/release.py --pair runs/light_cnn-seed-0   a pair that is trained
+    python scripts/release.py --pair runs/light_cnn-alpha-10-seed-0   a pair that is trained
 
 Runs the commands that docs/measure.md lists, in order, and prints each as it could be typed. A record in docs/records
 is replaced when its command is done. What fails can be mended and gone on with by --pair. CAMLOSS_DATA_DIR names the

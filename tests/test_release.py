@@ -43,7 +43,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["release.py", "--alpha", "10", "--seed", "4"])
     release.main()
-    folder = "runs/light_cnn-seed-4"
+    folder = "runs/light_cnn-alpha-10-seed-4"
     assert calls == [
         ["scripts/train.py", "--alpha", "10", "--seed", "4"],
         ["scripts/join_pair.py", f"{folder}/ce", f"{folder}/cam"],

@@ -1,6 +1,6 @@
 """Join two finished checkpoints of equal config into a pair and put it, in one step, into checkpoints/.
 
-    camloss join-pair runs/light_cnn-seed-0/ce runs/light_cnn-seed-0/cam
+    camloss join-pair runs/light_cnn-alpha-10-seed-0/ce runs/light_cnn-alpha-10-seed-0/cam
 
 A pair that one training made keeps the id of that training; two checkpoints that were trained apart get one in common.
 Pair whose arch, number of classes, precision or config differ in anything but the loss are refused.

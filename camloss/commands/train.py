@@ -1,6 +1,6 @@
 """Train the twins on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
 
-    camloss train                      both twins, to runs/light_cnn-seed-0/ce and .../cam
+    camloss train                      both, to runs/light_cnn-alpha-10-seed-0/ce and .../cam
     camloss train --recipe original    the recipe of the article that this project goes back to
     camloss train --resume             continue after Ctrl-C or a crash
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from camloss import CamlossError, cli, explain
-from camloss.checkpoint import save_checkpoint
+from camloss.checkpoint import WEIGHTS, load_training, save_checkpoint
 from camloss.data.dataset import Dataset
 from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
@@ -30,7 +30,7 @@ from camloss.hub.model_card import CARD, PICTURES, write_card
 from camloss.hub.push import push_pair
 from camloss.metrics import evaluate
 from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
-from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.config import RECIPES, TrainConfig, default_output_dir
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import train
 from camloss.training.state import TrainingState, run_id
@@ -51,9 +51,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not is_pair(config):
             raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
 
-    measured = train_and_save(config, DATASETS[config.data](config.data_dir))
-    metrics = next(iter(measured.values()))
-    print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
+    if is_finished(config):
+        print(f"{config.output_dir} is trained already: there is nothing to resume")
+    else:
+        measured = train_and_save(config, DATASETS[config.data](config.data_dir))
+        metrics = next(iter(measured.values()))
+        print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
     if push_to is not None and not config.dry_run:
         push_pair(push_to, config.output_dir)
     elif is_pair(config) and not config.dry_run:
@@ -62,6 +65,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def is_pair(config: TrainConfig) -> bool:
     return set(config.variants) == set(VARIANTS)
+
+
+def is_finished(config: TrainConfig) -> bool:
+    """Whether `--resume` finds nothing interrupted, but all of the training's checkpoints.
+
+    Raises:
+        CamlossError: they were trained with other options.
+    """
+    interrupted = any(TrainingState(config, variant).path.is_file() for variant in config.variants)
+    folders = [config.output_dir / variant for variant in config.variants]
+    if not config.resume or config.dry_run or interrupted or not all((f / WEIGHTS).is_file() for f in folders):
+        return False
+    for folder in folders:
+        config.refuse_other(load_training(folder).get("config", {}), f"the finished training in {config.output_dir}")
+    return True
 
 
 def print_next_commands(folder: Path) -> None:
@@ -151,13 +169,13 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
         default="default",
         help="where the other flags' defaults are from; first: with today's handwriting",
     )
-    cli.add_flags(parser, TrainConfig())
+    cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
 
 
 def chosen_config(flags: dict[str, Any]) -> TrainConfig:
-    """The recipe with the flags that were given; a folder of its own for each arch and seed."""
-    recipe = RECIPES[flags.pop("recipe")]
-    config = dataclasses.replace(recipe, **flags)
-    if "output_dir" in flags:
-        return config
-    return dataclasses.replace(config, output_dir=Path("runs") / f"{config.arch}-seed-{config.seed}")
+    """The recipe with the flags that were given, by default in a folder of its own."""
+    recipe = flags.pop("recipe")
+    config = dataclasses.replace(RECIPES[recipe], **flags)
+    return (
+        config if "output_dir" in flags else dataclasses.replace(config, output_dir=default_output_dir(config, recipe))
+    )

@@ -1,7 +1,9 @@
 """Everything a training run depends on, and the recipes."""
 
 import dataclasses
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ class TrainConfig:
     )
     device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
-    output_dir: Path = option(lambda: Path("runs") / "pair", "folder for the pair")
+    output_dir: Path = option(lambda: Path("runs"), "folder for the pair; by default named by the options that it has")
     resume: bool = option(False, "continue an interrupted run to the same weights as an uninterrupted one")
     dry_run: bool = option(False, "train two steps of each twin, write nothing")
 
@@ -98,6 +100,15 @@ class TrainConfig:
         rise = 0.2
         return self.learning_rate * (progress / rise if progress < rise else (1 - progress) / (1 - rise))
 
+    def refuse_other(self, record: Mapping[str, Any], what: str) -> None:
+        """Raises CamlossError where `what` was trained with another config than this one."""
+        ours = json.loads(json.dumps(self.record()))
+        if changed := [name for name, value in ours.items() if record.get(name) != value]:
+            raise CamlossError(
+                f"{what} had other values of {', '.join(changed)}; "
+                "repeat its flags, or run without --resume to start over"
+            )
+
     def record(self) -> dict[str, Any]:
         """The fields that the weights depend on, as JSON."""
         values = dataclasses.asdict(self)
@@ -124,3 +135,15 @@ RECIPES: dict[str, TrainConfig] = {
         precision="float32",
     ),
 }
+
+
+def default_output_dir(config: TrainConfig, recipe: str = "default") -> Path:
+    """A folder of its own for every config: `runs/light_cnn-alpha-10-seed-0`.
+
+    Its name holds arch, alpha and seed, the recipe unless it is the default, and whatever differs from the recipe.
+    """
+    of_recipe, of_run = RECIPES[recipe].record(), config.record()
+    always = ("alpha", "seed")
+    changed = [name for name in of_run if name not in ("arch", *always) and of_run[name] != of_recipe[name]]
+    named = [f"{name.replace('_', '-')}-{str(of_run[name]).removesuffix('.0')}" for name in (*changed, *always)]
+    return Path("runs") / "-".join([config.arch, *([] if recipe == "default" else [recipe]), *named])

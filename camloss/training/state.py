@@ -1,6 +1,5 @@
 """The state of a training run between two epochs."""
 
-import json
 import secrets
 
 import torch
@@ -8,13 +7,12 @@ from torch import Tensor
 
 from camloss.checkpoint import pack, read_header, unpack, write_atomically
 from camloss.epoch_snapshots import Snapshot, by_epoch, flattened
-from camloss.errors import CamlossError
 from camloss.models import MapClassifier
 from camloss.training.config import TrainConfig
 
 
 def run_id(config: TrainConfig) -> str:
-    """The id that the twins of a training share: a new one, or that of the interrupted training that goes on."""
+    """The id that the variants of a pair share: a new one, or that of the interrupted training that goes on."""
     interrupted = [TrainingState(config, variant).path for variant in config.variants]
     for path in interrupted:
         if config.resume and path.exists():
@@ -28,10 +26,10 @@ def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class TrainingState:
-    """The state of one twin between two epochs, in one file that is replaced in one step."""
+    """The state of one variant between two epochs, in one file that is replaced in one step."""
 
     def __init__(self, config: TrainConfig, variant: str, run: str = "") -> None:
-        self.config, self.run = config.record(), run
+        self.config, self.run = config, run
         self.path = config.output_dir / ".resume" / f"{variant}.safetensors"
 
     def save(
@@ -46,7 +44,7 @@ class TrainingState:
         for idx, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
         write_atomically(
-            self.path, pack(tensors, config=self.config, history={"epochs": history}, run={"id": self.run})
+            self.path, pack(tensors, config=self.config.record(), history={"epochs": history}, run={"id": self.run})
         )
 
     def load(
@@ -60,12 +58,7 @@ class TrainingState:
         if not self.path.exists():
             return [], {}
         tensors, header = unpack(self.path)
-        if header["config"] != json.loads(json.dumps(self.config)):
-            changed = [name for name, value in self.config.items() if header["config"].get(name) != value]
-            raise CamlossError(
-                f"the interrupted run in {self.path.parent} had other values of {', '.join(changed)}; "
-                "repeat its flags, or run without --resume to start over"
-            )
+        self.config.refuse_other(header["config"], f"the interrupted run in {self.path.parent}")
         slots: dict[int, dict[str, Tensor]] = {}
         for idx, parameter in enumerate(model.parameters()):
             for name, tensor in tensors.items():
