@@ -248,7 +248,7 @@ def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_pat
     flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--synthetic", "0"]
     done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    folder = Path("runs", "light_cnn-seed-3")
+    folder = Path("runs", "light_cnn-epochs-2-batch-size-50-synthetic-0-alpha-10-seed-3")
     assert Pair.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
     assert f"camloss demo --pair {folder}" in done.stdout
     assert f"camloss push USER/camloss-mnist --checkpoints {folder}" in done.stdout
