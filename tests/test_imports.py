@@ -26,7 +26,10 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
     "httpx2": ("hub",),
     "matplotlib": ("hub/card_figures", "scripts/dev", "digits/ood_drawings"),
     "torchvision": ("scripts/dev", "data/mnist", "models", "wrap"),
-    "timm": ("scripts/dev", "wrap",),
+    "timm": (
+        "scripts/dev",
+        "wrap",
+    ),
     "playwright": ("scripts/dev",),
     "optuna": ("scripts/study",),
     "sqlalchemy": ("scripts/study",),
@@ -125,3 +128,10 @@ def test_large_packages_are_imported_where_allowed() -> None:
                 continue
             allowed = ALLOWED[package]
             assert any(here == one or here.startswith(f"{one}/") for one in allowed), f"{module} imports {name}"
+
+
+def test_training_imports_the_hub_only_where_it_is_asked_for() -> None:
+    for module in (Path("camloss/commands/train.py"), *(ROOT / "camloss" / "training").glob("*.py")):
+        tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+        at_once = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+        assert not [name for name in at_once if name.startswith("camloss.hub")], module

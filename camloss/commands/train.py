@@ -24,10 +24,6 @@ from camloss.data.dataset import Dataset
 from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
 from camloss.errors import require
-from camloss.hub.card_figures import card_pictures
-from camloss.hub.messages import check_repo_id
-from camloss.hub.model_card import CARD, PICTURES, write_card
-from camloss.hub.push import push_pair
 from camloss.metrics import evaluate
 from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
 from camloss.training.config import RECIPES, TrainConfig, default_output_dir
@@ -47,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = chosen_config(flags)
     if push_to is not None:  # now, not after an hour of training
         require("huggingface_hub")
+        from camloss.hub.messages import check_repo_id
+
         check_repo_id(push_to)
         if not is_pair(config):
             raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
@@ -58,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics = next(iter(measured.values()))
         print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
     if push_to is not None and not config.dry_run:
+        from camloss.hub.push import push_pair
+
         push_pair(push_to, config.output_dir)
     elif is_pair(config) and not config.dry_run:
         print_next_commands(config.output_dir)
@@ -118,6 +118,9 @@ def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, f
     shutil.rmtree(staged, ignore_errors=True)
     folder = staged if is_pair(config) else config.output_dir
     without_cards = lacking(*FOR_CARDS)
+    if not without_cards:
+        from camloss.hub.card_figures import card_pictures
+        from camloss.hub.model_card import write_card
     measured: dict[str, dict[str, float]] = {}
     for variant in config.variants:
         trained = train(config, variant, data, run)
@@ -142,6 +145,8 @@ def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, f
     if is_pair(config):
         put_pair(staged, config.output_dir)
     if without_cards:
+        from camloss.hub.model_card import CARD, PICTURES
+
         print(f"no model cards without {' and '.join(without_cards)}: pip install 'camloss[demo]'")
         for file in (config.output_dir / variant / name for variant in measured for name in (CARD, *PICTURES)):
             file.unlink(missing_ok=True)  # of older weights
