@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_scripts import ROOT, environment, quick
+from command_line import ROOT, offline, quick
 from tiny_mnist import write_tiny_mnist
 
 ENTRY = '    "half": Variant("Half of CAM-loss", "alarm", lambda alpha: CAMLoss(alpha / 2), "half of CAM-loss"),\n'
@@ -39,7 +39,7 @@ def run(root: Path, *words: str | Path) -> str:
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         cwd=root,
-        env={**environment(), "PYTHONPATH": str(root)},
+        env=offline(PYTHONPATH=str(root)),
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,7 +1,6 @@
-"""The command lines as a user runs them: real processes, real files, a small data set in MNIST's format."""
+"""`camloss train` and what it leaves: real files, a small data set in MNIST's format."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import UNREACHABLE, apart, assert_one_line, offline, process, quick, run, run_apart, script
 from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
@@ -18,8 +18,7 @@ from camloss.checkpoint import load_training, read_header
 from camloss.epoch_snapshots import read_snapshots
 from camloss.pair import Pair, alone_in
 
-ROOT = Path(__file__).resolve().parent.parent
-UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where nothing listens
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,53 +26,11 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_mnist(tmp_path_factory.mktemp("data"))
 
 
-def command(script: str, *flags: str | Path) -> list[str]:
-    return [sys.executable, str(ROOT / "scripts" / script), *map(str, flags)]
-
-
-def environment() -> dict[str, str]:
-    offline = {"http_proxy": UNREACHABLE, "https_proxy": UNREACHABLE, "HF_HUB_OFFLINE": "1"}
-    return {**os.environ, **offline, "OMP_NUM_THREADS": "1"}
-
-
-def run(script: str, *flags: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with `more` in its environment."""
-    env = {**environment(), **more}
-    return subprocess.run(
-        command(script, *flags), cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def quick(data_dir: Path, output_dir: Path, *more: str) -> list[str | Path]:
-    return [
-        "--data-dir",
-        data_dir,
-        "--output-dir",
-        output_dir,
-        "--epochs",
-        "3",
-        "--batch-size",
-        "50",
-        "--synthetic",
-        "2",
-        *more,
-    ]
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    assert done.returncode == code, done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in last
-
-
 def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
-    done = run("train.py", *quick(data_dir, tmp_path / "out"), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "cam epoch  3/3  L_ce " in done.stdout
-    assert "| test set " in done.stdout
+    done = run("train", *quick(data_dir, tmp_path / "out"))
+    assert done.code == 0, done.err
+    assert "cam epoch  3/3  L_ce " in done.out
+    assert "| test set " in done.out
     for variant in ("ce", "cam"):
         folder = tmp_path / "out" / variant
         model = load_checkpoint(folder)
@@ -90,7 +47,7 @@ def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / ".resume").exists()
 
     folders = tmp_path / "out" / "ce", tmp_path / "out" / "cam"
-    answer = json.loads(run("evaluate.py", *folders, "--data-dir", data_dir, "--json").stdout)
+    answer = json.loads(script("evaluate.py", *folders, "--data-dir", data_dir, "--json").out)
     assert answer["images"] == {"test": 100, "pen": 0}
     for variant in ("ce", "cam"):
         measured = answer["checkpoints"][str(tmp_path / "out" / variant)]
@@ -107,34 +64,35 @@ def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_pa
         (out / variant / "README.md").write_text("the card of older weights", encoding="utf-8")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({OF_OTHER_EXTRAS}))"
     (tmp_path / "sitecustomize.py").write_text(blocked, encoding="utf-8")
-    done = run("train.py", *quick(data_dir, out, "--epochs", "2", "--synthetic", "0"), PYTHONPATH=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "no model cards without matplotlib and huggingface_hub: pip install 'camloss[demo]'" in done.stdout
+    blocking = f"{tmp_path}:{ROOT}"
+    done = run_apart("train", *quick(data_dir, out, "--epochs", "2", "--synthetic", "0"), PYTHONPATH=blocking)
+    assert done.code == 0, done.err
+    assert "no model cards without matplotlib and huggingface_hub: pip install 'camloss[demo]'" in done.out
     assert Pair.load(out).run == load_training(out / "cam")["run"]
     assert names(out / "cam") == {"config.json", "epochs.safetensors", "model.safetensors", "training.json"}
-    refused = run("train.py", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=str(tmp_path))
+    refused = run_apart("train", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=blocking)
     assert_one_line(refused, 2, "this needs huggingface_hub, which is not installed; pip install 'camloss[hub]'")
 
 
 def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: Path, tmp_path: Path) -> None:
-    assert run("train.py", *quick(data_dir, tmp_path / "whole")).returncode == 0
+    assert run("train", *quick(data_dir, tmp_path / "whole")).code == 0
 
     old = tmp_path / "out"
-    assert run("train.py", *quick(data_dir, old, "--epochs", "2")).returncode == 0
+    assert run("train", *quick(data_dir, old, "--epochs", "2")).code == 0
     before = {variant: (old / variant / "model.safetensors").read_bytes() for variant in ("ce", "cam")}
     run_id = load_training(old / "ce")["run"]
     with subprocess.Popen(
-        command("train.py", *quick(data_dir, old)),
+        process("train", *quick(data_dir, old)),
         cwd=ROOT,
-        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        env=offline(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    ) as training:
+        assert training.stdout is not None
+        for line in training.stdout:
             if line.startswith("cam epoch  2/3"):
-                process.kill()
+                training.kill()
                 break
     for variant in ("ce", "cam"):  # neither alone: the old pair until both are done
         assert (old / variant / "model.safetensors").read_bytes() == before[variant]
@@ -142,9 +100,9 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
     killed_run = read_header(old / ".resume" / "cam.safetensors")["run"]["id"]
     assert killed_run != run_id
 
-    done = run("train.py", *quick(data_dir, old, "--resume"))
-    assert done.returncode == 0, done.stderr
-    assert "cam epoch  1/3" not in done.stdout
+    done = run("train", *quick(data_dir, old, "--resume"))
+    assert done.code == 0, done.err
+    assert "cam epoch  1/3" not in done.out
     assert Pair.load(old).run == killed_run
     for variant in ("ce", "cam"):
         resumed = load_checkpoint(old / variant).state_dict()
@@ -156,8 +114,9 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
         assert all(torch.equal(kept[e][name], whole[e][name]) for e in whole for name in whole[e])
 
 
-def test_no_data_and_no_network(tmp_path: Path) -> None:
-    done = run("train.py", *quick(tmp_path / "none", tmp_path / "out"))
+def test_no_data_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"{UNREACHABLE}/"])
+    done = run("train", *quick(tmp_path / "none", tmp_path / "out"))
     assert_one_line(done, 2, "cannot download MNIST", "copy the four")
     assert not (tmp_path / "out").exists()
 
@@ -166,7 +125,7 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
     damaged = write_tiny_mnist(tmp_path / "data")
     file = damaged / "mnist" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:1000])
-    assert_one_line(run("train.py", *quick(damaged, tmp_path / "out")), 2, "damaged")
+    assert_one_line(run("train", *quick(damaged, tmp_path / "out")), 2, "damaged")
 
 
 @pytest.mark.parametrize(
@@ -186,13 +145,13 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
     ],
 )
 def test_bad_values(data_dir: Path, tmp_path: Path, flags: list[str], words: str) -> None:
-    assert_one_line(run("train.py", *quick(data_dir, tmp_path / "out"), *flags), 2, words)
+    assert_one_line(run("train", *quick(data_dir, tmp_path / "out"), *flags), 2, words)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_output_folder_that_cannot_be_written(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    done = run("train.py", *quick(data_dir, tmp_path / "file" / "out"))
+    done = run("train", *quick(data_dir, tmp_path / "file" / "out"))
     assert_one_line(done, 2, "cannot write", "name another folder")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
@@ -200,18 +159,15 @@ def test_an_output_folder_that_cannot_be_written(data_dir: Path, tmp_path: Path)
 def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
-    assert run("train.py", *flags).returncode == 0
+    assert run("train", *flags).code == 0
     weights = tmp_path / "out" / "cam" / "model.safetensors"
     before = weights.read_bytes()
-    done = subprocess.run(
-        command("train.py", *flags, "--seed", "1"),
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    done = run_apart(
+        "train",
+        *flags,
+        "--seed",
+        "1",
+        first=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
     assert_one_line(done, 2, "cannot write", "free space")
     assert weights.read_bytes() == before
@@ -220,23 +176,23 @@ def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -
 
 def test_a_loss_that_turns_nan_has_exit_code_1_and_overwrites_nothing(data_dir: Path, tmp_path: Path) -> None:
     flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
-    assert run("train.py", *flags).returncode == 0
+    assert run("train", *flags).code == 0
     weights = tmp_path / "out" / "cam" / "model.safetensors"
     before = weights.read_bytes()
-    done = run("train.py", *flags, "--optimizer", "adam", "--learning-rate", "1e30", "--schedule", "constant")
+    done = run("train", *flags, "--optimizer", "adam", "--learning-rate", "1e30", "--schedule", "constant")
     assert_one_line(done, 1, "the loss of cam became", "--learning-rate")
     assert weights.read_bytes() == before
 
 
 def test_a_dry_run_writes_nothing(data_dir: Path, tmp_path: Path) -> None:
-    done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run"))
-    assert done.returncode == 0, done.stderr
+    done = run("train", *quick(data_dir, tmp_path / "out", "--dry-run"))
+    assert done.code == 0, done.err
     assert not (tmp_path / "out").exists()
 
 
 def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path) -> None:
-    done = run("train.py", *quick(data_dir, tmp_path / "out", "--dry-run", "--alpha-start-epoch", "2"))
-    (loss,) = [line for line in done.stdout.splitlines() if line.startswith("| loss ")]
+    done = run("train", *quick(data_dir, tmp_path / "out", "--dry-run", "--alpha-start-epoch", "2"))
+    (loss,) = [line for line in done.out.splitlines() if line.startswith("| loss ")]
     _, ce, cam = (cell.strip() for cell in loss.strip("|").split("|"))
     assert ce != cam  # alike but for alpha, so without its gradient the two would be the same
 
@@ -244,34 +200,37 @@ def test_a_dry_run_tries_the_gradient_of_cam_loss(data_dir: Path, tmp_path: Path
 # The pair
 
 
-def test_a_pair_of_its_own_folder_and_what_to_do_with_it(data_dir: Path, tmp_path: Path) -> None:
+def test_a_pair_of_its_own_folder_and_what_to_do_with_it(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--synthetic", "0"]
-    done = run("train.py", *flags, "--seed", "3", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run("train", *flags, "--seed", "3")
+    assert done.code == 0, done.err
     folder = Path("runs", "light_cnn-epochs-2-batch-size-50-synthetic-0-alpha-10-seed-3")
     assert Pair.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
-    assert f"camloss demo --pair {folder}" in done.stdout
-    assert f"camloss push USER/camloss-mnist --checkpoints {folder}" in done.stdout
+    assert f"camloss demo --pair {folder}" in done.out
+    assert f"camloss push USER/camloss-mnist --checkpoints {folder}" in done.out
 
 
 def test_the_next_commands_can_be_pasted(data_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
-    done = run("train.py", *quick(data_dir, folder, "--epochs", "2", "--synthetic", "0"))
-    see, publish = (line.partition(":")[2] for line in done.stdout.splitlines()[-2:])
+    done = run("train", *quick(data_dir, folder, "--epochs", "2", "--synthetic", "0"))
+    see, publish = (line.partition(":")[2] for line in done.out.splitlines()[-2:])
     assert shlex.split(see) == ["camloss", "demo", "--pair", str(folder)]
     assert shlex.split(publish)[-2:] == ["--checkpoints", str(folder)]
 
 
 def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Path) -> None:
     with alone_in(tmp_path / "out"):
-        done = run("train.py", *quick(data_dir, tmp_path / "out"))
+        done = run("train", *quick(data_dir, tmp_path / "out"))
     assert_one_line(done, 2, f"another training is at work in {tmp_path / 'out'}")
 
 
 def test_a_single_twin_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:
     pair = write_pair(tmp_path / "pair")
     before = (pair / "cam" / "model.safetensors").read_bytes()
-    assert_one_line(run("train.py", *quick(data_dir, pair, "--variants", "cam")), 2, "holds a pair; name another")
+    assert_one_line(run("train", *quick(data_dir, pair, "--variants", "cam")), 2, "holds a pair; name another")
     assert (pair / "cam" / "model.safetensors").read_bytes() == before
 
 
@@ -316,13 +275,9 @@ def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tup
         (tmp_path / name).symlink_to(ROOT / name)
     reason = mix(write_pair(tmp_path / "checkpoints"))
     places = {"folder": str(tmp_path / "checkpoints"), "root": str(tmp_path)}
-    done = subprocess.run(
+    done = apart(
         [sys.executable, str(ROOT / words[0]), *(word.format(**places) for word in words[1:])],
-        env={**environment(), "CAMLOSS_CHECKPOINTS": places["folder"]},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        CAMLOSS_CHECKPOINTS=places["folder"],
     )
     code = 1 if words[0] == "app.py" else 2
     assert_one_line(done, code, f"{places['folder']} is no pair: its twins {reason}; train both with scripts/train.py")
@@ -335,14 +290,14 @@ def names(folder: Path) -> set[str]:
 def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_path: Path) -> None:
     for variant in ("ce", "cam"):
         flags = quick(data_dir, tmp_path / variant, "--epochs", "2", "--synthetic", "0", "--variants", variant)
-        assert run("train.py", *flags).returncode == 0
+        assert run("train", *flags).code == 0
     apart = [tmp_path / variant / variant for variant in ("ce", "cam")]
-    done = run("join_pair.py", *apart, "--into", tmp_path / "pair")
-    assert done.returncode == 0, done.stderr
+    done = run("join-pair", *apart, "--into", tmp_path / "pair")
+    assert done.code == 0, done.err
     pair = Pair.load(tmp_path / "pair")
-    assert done.stdout == f"{tmp_path / 'pair'} holds the pair of training {pair.run}\n"
+    assert done.out == f"{tmp_path / 'pair'} holds the pair of training {pair.run}\n"
     measured = {variant: load_training(tmp_path / "pair" / variant)["peaks"] for variant in ("ce", "cam")}
-    assert run("join_pair.py", *apart, "--into", tmp_path / "pair", "--data-dir", data_dir).stdout == done.stdout
+    assert run("join-pair", *apart, "--into", tmp_path / "pair", "--data-dir", data_dir).out == done.out
     for variant, peaks in measured.items():
         assert load_training(tmp_path / "pair" / variant)["peaks"] == peaks
     for variant, folder in zip(("ce", "cam"), apart, strict=True):
@@ -355,22 +310,13 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text(
             encoding="utf-8"
         )
-    assert_one_line(
-        run("join_pair.py", *reversed(apart), "--into", tmp_path / "no"), 2, "in the place of ce lies a cam"
-    )
+    assert_one_line(run("join-pair", *reversed(apart), "--into", tmp_path / "no"), 2, "in the place of ce lies a cam")
     another_arch(tmp_path / "pair")
     assert_one_line(
-        run("join_pair.py", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"
+        run("join-pair", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"
     )
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "study.py"])
-def test_help(script: str) -> None:
-    done = run(script, "--help")
-    assert done.returncode == 0
-    assert "usage: " in done.stdout
-
-
 def test_evaluate_without_checkpoints_is_one_line(data_dir: Path, tmp_path: Path) -> None:
-    assert_one_line(run("evaluate.py", tmp_path / "none", "--data-dir", data_dir), 2, "none")
+    assert_one_line(script("evaluate.py", tmp_path / "none", "--data-dir", data_dir), 2, "none")

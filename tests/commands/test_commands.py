@@ -10,7 +10,7 @@ import pytest
 
 from camloss import commands
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
