@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: each worker of pytest-xdist takes one core
 
+import hypothesis
 import pytest
 from _chromium import launch_options
 from page_server import PageServer
@@ -20,6 +21,9 @@ from camloss.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+hypothesis.settings.register_profile("fuzz", max_examples=10_000)  # the long run of test_fuzz.py
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

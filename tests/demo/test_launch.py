@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from _meter import Meter
 from drawn import SEVEN
-from fuzz import components_of
 from fuzz_page import Caller, Question
 from gradio_client import Client
 from hostile import PICTURES, text_of
@@ -121,7 +120,7 @@ def test_sigterm_waits_for_nobody_for_long(tmp_path: Path) -> None:
 def test_the_memory_of_a_picture_is_given_back(tmp_path: Path) -> None:
     server = PageServer(tmp_path / "log.txt")
     try:
-        caller, meter = Caller(server.url, components_of(server.url)), Meter(server.process.pid)
+        caller, meter = Caller(server.url), Meter(server.process.pid)
         caller.ask(Question("answer", {"picture": SEVEN}))
         idle = meter.megabytes()
         large = [name for name in PICTURES if name.startswith("4 megapixels") and "without loss" not in name]

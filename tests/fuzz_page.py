@@ -1,11 +1,9 @@
-"""The part of fuzz.py that asks a running page: questions in JSON, requests byte by byte, and links in a browser."""
+"""Garbage for a running page: questions in JSON, requests byte by byte, and links for a browser."""
 
 import base64
 import json
-import random
 import re
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 
 from camloss.demo.request_guard import TAKES
 
-PATIENCE = 0.25  # seconds in which an answer to a request that may not be whole must begin
+SILENCE = 0.25  # seconds in which an answer to a request that may not be whole must begin
 SPOKEN = 60.0  # the same for one that is whole
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # which comes before the answer to who expects it
 SECRETS = re.compile(rb"Traceback|site-packages|/camloss/|\.py\b.{0,9}line|/(?:root|home|usr)/")
@@ -68,14 +66,19 @@ class Answer:
 class Caller:
     """Sends bytes to a page and reads what it answers."""
 
-    def __init__(self, url: str, components: dict[str, int]) -> None:
+    def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.host, self.port, self.components = parts.hostname or "", parts.port or 80, components
+        self.host, self.port = parts.hostname or "", parts.port or 80
+        components = json.loads(self.get("/config").text)["components"]
+        self.components = {
+            name: int(c["id"]) for c in components for name in reversed(c["props"].get("server_fns", []))
+        }
+        """The id of the component that serves each function of the page."""
 
     def send(self, request: bytes, whole: bool = True) -> Answer:
         """One connection, one request; where it may not be whole, a silent server is not waited for."""
         received = b""
-        with socket.create_connection((self.host, self.port), timeout=SPOKEN if whole else PATIENCE) as line:
+        with socket.create_connection((self.host, self.port), timeout=SPOKEN if whole else SILENCE) as line:
             try:
                 line.sendall(request)
                 while part := line.recv(1 << 16):
@@ -204,52 +207,54 @@ HEADERS = (
     "no colon",
 )
 BODIES = (b"", b"{}", b"[]", b"\xff\xfe", b"5\r\n{}   \r\n0\r\n\r\n", b"fffffffff\r\n", b"[" * 3000, b'{"data":' * 2000)
+ASTRAY = ("%00", "%2e%2e/", "../", "//", ";a", "%", "%ff", "?", f"?session_hash={'a' * 50}", "\u00e9", "a" * 9000)
 
 
-def requests(count: int, seed: int, component: int) -> Iterator[bytes]:
-    """Requests that begin as true ones and go astray in one or several places, the bytes themselves included."""
-    chance = random.Random(seed)
-    true_bodies = [
-        json.dumps(body).encode()
-        for body in (
-            {"data": {"strokes": STROKES}, "component_id": component, "fn_name": "answer", "session_hash": "fuzz"},
-            {"data": [None, None, None, None, STROKES], "fn_index": 0, "session_hash": "fuzz"},
-            {"data": [None, 3, None, None, STROKES]},
-        )
-    ]
-    for _ in range(count):
-        path = chance.choice(PATHS)
-        body = chance.choice(BODIES if chance.random() < 0.4 else true_bodies)
-        method = "POST" if path in PATHS[13:16] else "GET"
-        if chance.random() < 0.15:
-            method = chance.choice(METHODS)
-        if chance.random() < 0.3:
-            path = _astray(path, chance)
-        headers = ["Host: a"]
-        if method not in ("GET", "HEAD") and chance.random() < 0.85:
-            headers += [
-                "Content-Type: application/json",
-                f"Content-Length: {len(body) + chance.choice((0, 0, 0, -1, 1))}",
-            ]
-        headers += chance.sample(HEADERS, chance.choice((0, 0, 1, 2)))
-        version = "HTTP/1.1" if chance.random() < 0.95 else chance.choice(("HTTP/1.0", "HTTP/2.0", "HTTP/9", ""))
-        request = bytearray("\r\n".join([f"{method} {path} {version}", *headers, "", ""]).encode() + body)
-        if chance.random() < 0.3:
-            for _ in range(chance.choice((1, 2, 20))):
-                request[chance.randrange(len(request))] = chance.randrange(256)
-        if chance.random() < 0.1:
-            del request[chance.randrange(len(request)) :]
-        if chance.random() < 0.1:
-            request *= 2  # one after the other on the same connection
-        yield bytes(request)
-
-
-def _astray(path: str, chance: random.Random) -> str:
-    odd = chance.choice(
-        ("%00", "%2e%2e/", "../", "//", ";a", "%", "%ff", "?", "?session_hash=" + "a" * 50, "\u00e9", "a" * 9000)
+def _bodies(component: int) -> tuple[bytes, ...]:
+    """What a browser would send."""
+    data = {"strokes": STROKES}
+    bodies = (
+        {"data": data, "component_id": component, "fn_name": "answer", "session_hash": "fuzz"},
+        {"data": [None, None, None, None, STROKES], "fn_index": 0, "session_hash": "fuzz"},
+        {"data": [None, 3, None, None, STROKES]},
     )
-    at = chance.randrange(len(path) + 1)
-    return path[:at] + odd + path[at:]
+    return tuple(json.dumps(body).encode() for body in bodies)
+
+
+@st.composite
+def requests(draw: Draw, component: int) -> bytes:
+    """Requests that begin as true ones and go astray in one or several places, the bytes themselves included.
+
+    Args:
+        component: the id of the one that serves `answer`.
+    """
+
+    def chance(percent: int) -> bool:
+        return bool(draw(st.integers(0, 99)) >= 100 - percent)
+
+    path = draw(st.sampled_from(PATHS))
+    body = draw(st.sampled_from(BODIES if chance(40) else _bodies(component)))
+    method = "POST" if path in PATHS[13:16] else "GET"
+    if chance(15):
+        method = draw(st.sampled_from(METHODS))
+    if chance(30):
+        at = draw(st.integers(0, len(path)))
+        path = path[:at] + draw(st.sampled_from(ASTRAY)) + path[at:]
+    headers = ["Host: a"]
+    if method not in ("GET", "HEAD") and chance(85):
+        length = len(body) + draw(st.sampled_from((0, 0, 0, -1, 1)))
+        headers += ["Content-Type: application/json", f"Content-Length: {length}"]
+    headers += draw(st.lists(st.sampled_from(HEADERS), max_size=2, unique=True))
+    version = draw(st.sampled_from(("HTTP/1.0", "HTTP/2.0", "HTTP/9", ""))) if chance(5) else "HTTP/1.1"
+    request = bytearray("\r\n".join([f"{method} {path} {version}", *headers, "", ""]).encode() + body)
+    if chance(30):
+        for at, byte in draw(st.lists(st.tuples(st.integers(0, len(request) - 1), st.integers(0, 255)), max_size=20)):
+            request[at] = byte
+    if chance(10):
+        del request[draw(st.integers(0, len(request) - 1)) :]
+    if chance(10):
+        request *= 2  # one after the other on the same connection
+    return bytes(request)
 
 
 # ---- links

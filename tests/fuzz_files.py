@@ -1,5 +1,6 @@
-"""The part of fuzz.py that makes files: containers of pictures, weight files and JSON, taken apart, changed and put
-together again. What stands here is built by structure, so that most of it gets past the first check.
+"""Garbage in files: containers of pictures, weight files and JSON, taken apart, changed and put together again.
+
+What stands here is built by structure, so that most of it gets past the first check.
 """
 
 import json
