@@ -3,6 +3,7 @@
 import ast
 import email
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
+BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -42,7 +44,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "camloss", source / "camloss", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in BUILT_FROM:
         shutil.copy(ROOT / name, source)
     build = "from setuptools import build_meta; build_meta.build_wheel('..')"
     subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
@@ -69,6 +71,23 @@ def test_a_bare_install_brings_four_packages_and_all_extras_what_the_page_needs(
     assert {(package.name, package.specifier) for package in declared if package.name not in of_the_study} == {
         (package.name, package.specifier) for package in listed
     }
+
+
+def test_links_on_pypi_lead_to_the_repository(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "camloss").mkdir(parents=True)
+    for name in BUILT_FROM:
+        shutil.copy(ROOT / name, source)
+    settings = source / "pyproject.toml"
+    named = settings.read_text(encoding="utf-8").replace("Paper = ", 'Repository = "https://example.org/u/r"\nPaper = ')
+    settings.write_text(named, encoding="utf-8")
+    build = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (metadata,) = tmp_path.glob("*.dist-info/METADATA")
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", metadata.read_text(encoding="utf-8"))
+    assert len(links) == len(re.findall(r"\]\(", (ROOT / "README.md").read_text(encoding="utf-8")))
+    kinds = {"!": "https://example.org/u/r/raw/main/docs/", "": "https://"}
+    assert all(link.startswith(kinds[picture]) for picture, link in links)
 
 
 def test_text_is_read_and_written_in_a_named_encoding() -> None:
