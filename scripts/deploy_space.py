@@ -33,6 +33,7 @@ ALLOWED = (
     "requirements.txt",
     "LICENSE",
     "pyproject.toml",
+    "setup.py",
     "camloss/**/*.py",
     "camloss/py.typed",
     *(f"camloss/demo/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),

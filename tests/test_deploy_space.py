@@ -80,7 +80,7 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     for name in BAIT:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("hf_secret", encoding="utf-8")
-    for name in ("app.py", "requirements.txt", "LICENSE", "pyproject.toml"):
+    for name in ("app.py", "requirements.txt", "LICENSE", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(
         ROOT / "camloss", root / "camloss", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -157,6 +157,7 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "app.py",
         "requirements.txt",
         "pyproject.toml",
+        "setup.py",
         "camloss/py.typed",
         "checkpoints/ce/config.json",
         "checkpoints/ce/model.safetensors",
