@@ -5,7 +5,7 @@ small wherever they lie, by one channel that does everything, or by features of 
 is the same map. `diagnose` measures them all on any network with a linear head.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from camloss.errors import CamlossError
 from camloss.losses import cam_distance
 from camloss.maps import caam, cam, full_precision, min_max_normalize, weighted_maps
 from camloss.metrics import area_above_half, correlation, effective_number, effective_rank, entropy
-from camloss.wrap import Network
+from camloss.wrap import Network, in_eval_mode, unwrapped
 
 AGREE = 0.05  # CAM and CAAM that are nearer than this agree
 SMALL = 0.05  # of the cells: a map that covers less is small
@@ -74,30 +74,55 @@ class Diagnosis:
         return verdict
 
 
-@torch.no_grad()
-def diagnose(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> Diagnosis:
+Batch = tuple[Tensor, Tensor] | Sequence[Tensor] | Mapping[str, Tensor]
+IMAGES, LABELS = ("images", "image", "pixel_values", "x"), ("labels", "label", "targets", "target", "y")
+
+
+def diagnose(model: Network, batches: Iterable[Batch]) -> Diagnosis:
     """Say by what a network's CAM and CAAM agree, or that they do not.
 
+    The model answers in eval mode and is left as it was.
+
     Args:
-        model: returns (logits, features) and has a linear `head`, such as what `wrap` makes; set to eval mode.
-        batches: (images, labels), as the model takes them, at least two images each; a few hundred images are enough.
+        model: returns (logits, features) and has a linear `head`, such as what `wrap` makes.
+        batches: (images, labels), or dicts of them as of Hugging Face data sets, as the model takes them; a few hundred
+            images are enough. A batch of one image is skipped: it has no other to compare with.
 
     Raises:
-        CamlossError: there are no batches, one has a single image, or the maps are 1x1.
+        CamlossError: there is no batch of at least two images, a dict names neither, the maps are 1x1, or the features
+            have NaN.
     """
-    model.eval()
     rows, pooled = [], []
-    for images, labels in batches:
-        if len(images) < 2:
-            raise CamlossError("a batch of one image has no other image to compare with; expected at least two")
-        features = model(images)[1]
-        rows.append(_of_batch(features, model.head.weight.detach(), labels))
-        pooled.append(features.to(full_precision(features)).mean((-2, -1)))
+    head = unwrapped(model).head
+    with in_eval_mode(model):
+        for batch in batches:
+            images, labels = images_and_labels(batch)
+            if len(images) < 2:
+                continue
+            features = model(images)[1]
+            if not bool(features.isfinite().all()):
+                raise CamlossError("the features hold NaN or infinity; look at the images and the network's weights")
+            rows.append(_of_batch(features, head.weight.detach().flatten(1), labels))
+            pooled.append(features.to(full_precision(features)).mean((-2, -1)))
     if not rows:
-        raise CamlossError("nothing to diagnose: expected at least one batch of (images, labels)")
+        raise CamlossError("nothing to diagnose: expected at least one batch of two or more images with their labels")
     means = {name: float(torch.cat([row[name] for row in rows]).double().mean()) for name in rows[0]}
     every = torch.cat(pooled)
     return Diagnosis(**means, channel_rank=float(effective_rank(every - every.mean(0))))
+
+
+def images_and_labels(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The two parts of a batch: of a dict by the names that are usual for them, else the first two."""
+    if not isinstance(batch, Mapping):
+        images, labels = batch[0], batch[1]
+        return images, labels
+    found = [next((batch[name] for name in names if name in batch), None) for names in (IMAGES, LABELS)]
+    if found[0] is None or found[1] is None:
+        raise CamlossError(
+            f"a batch has {', '.join(map(str, batch))}; expected one of {', '.join(IMAGES)} and one of "
+            f"{', '.join(LABELS)}"
+        )
+    return found[0], found[1]
 
 
 def _of_batch(features: Tensor, weight: Tensor, labels: Tensor) -> dict[str, Tensor]:

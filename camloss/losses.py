@@ -46,7 +46,8 @@ def cam_distance(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 
 def _class_weight(weight: Tensor, targets: Tensor) -> Tensor:
-    """(K, C) and (N,) indices or (N, K) probabilities -> (N, C)."""
+    """(K, C) or (K, C, 1, 1), and (N,) indices or (N, K) probabilities -> (N, C)."""
+    weight = weight.flatten(1)
     if targets.dim() == 1:
         return weight[targets.long()]
     with torch.autocast(weight.device.type, enabled=False):  # it would round the labels to half precision

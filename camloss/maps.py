@@ -28,13 +28,14 @@ def cam(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
 
     Args:
         features: (N, C, H, W), what the head pools.
-        weight: (K, C), the weight of the linear head.
-        class_idx: (N,) int64, one class per image, each in [0, K).
+        weight: (K, C), the weight of the linear head, or (K, C, 1, 1), that of a 1x1 convolution.
+        class_idx: (N,) of any integer type, one class per image, each in [0, K).
 
     Returns:
         (N, H, W), in units of the logits; unbounded, negative where a place speaks against the class.
     """
-    return weighted_maps(features, weight[class_idx].unsqueeze(2).to(full_precision(features))).squeeze(1)
+    class_weight = weight[class_idx.long()].flatten(1)  # (N, C)
+    return weighted_maps(features, class_weight.unsqueeze(2).to(full_precision(features))).squeeze(1)
 
 
 def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_idx: Tensor) -> Tensor:
@@ -51,8 +52,8 @@ def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_i
     Returns:
         (N, H, W): positive where a place speaks for `class_idx`, negative where it speaks for `other_idx`.
     """
-    weight = weight.to(full_precision(features))
-    return weighted_maps(features, (weight[class_idx] - weight[other_idx]).unsqueeze(2)).squeeze(1)
+    weight = weight.flatten(1).to(full_precision(features))
+    return weighted_maps(features, (weight[class_idx.long()] - weight[other_idx.long()]).unsqueeze(2)).squeeze(1)
 
 
 def caam(features: Tensor) -> Tensor:

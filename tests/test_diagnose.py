@@ -121,7 +121,18 @@ def test_what_cannot_be_diagnosed_is_refused() -> None:
     model = Made(one_pattern, FOR_AND_AGAINST)
     with pytest.raises(CamlossError, match="at least one batch"):
         diagnose(model, [])
-    with pytest.raises(CamlossError, match="at least two"):
+    with pytest.raises(CamlossError, match="two or more images"):
         diagnose(model, [(IMAGES[:1], LABELS[:1])])
+    with pytest.raises(CamlossError, match="a batch has picture, label; expected one of images, "):
+        diagnose(model, [{"picture": IMAGES, "label": LABELS}])
+    with pytest.raises(CamlossError, match="the features hold NaN"):
+        diagnose(model, [(IMAGES * torch.nan, LABELS)])
     with pytest.raises(CamlossError, match="1x1 map"):
         diagnose(Made(lambda x: x.mean((-2, -1), keepdim=True).expand(-1, 3, -1, -1), FOR_AND_AGAINST), BATCHES)
+
+
+def test_a_last_batch_of_one_is_skipped_and_dicts_are_taken() -> None:
+    model = Made(one_pattern, FOR_AND_AGAINST)
+    expected = diagnose(model, BATCHES)
+    assert diagnose(model, [*BATCHES, (IMAGES[:1], LABELS[:1])]) == expected
+    assert diagnose(model, [{"pixel_values": images, "labels": labels} for images, labels in BATCHES]) == expected

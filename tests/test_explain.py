@@ -1,12 +1,13 @@
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 from tiny_mnist import digits
 from torch import Tensor, nn
 
-from camloss import CamlossError, build_model, explain, load_checkpoint
+from camloss import CamlossError, build_model, diagnose, explain, load_checkpoint
 from camloss.models import MapClassifier
 
 
@@ -29,8 +30,6 @@ def test_by_hand() -> None:
     torch.testing.assert_close(answer.cam, INK[0])
     assert answer.caam.abs().max() == 0  # the two channels cancel everywhere
     assert answer.distance.item() == pytest.approx(1.75 / 4)
-    assert answer.ink_energy is not None
-    assert answer.ink_energy.item() == 1.0
     torch.testing.assert_close(explain(hand_weighted(), INK, class_idx=1).cam, 1 - INK[0])
 
 
@@ -91,7 +90,6 @@ def test_any_network_and_number_of_channels(layout: torch.memory_format) -> None
     torch.testing.assert_close(answer.cam, torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]))
     torch.testing.assert_close(answer.caam, torch.tensor([[[1.0, 0.5], [0.0, 0.0]]]))
     torch.testing.assert_close(answer.contrast, torch.tensor([[[1.0, -0.5], [0.0, 0.0]]]))
-    assert answer.ink_energy is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -132,3 +130,51 @@ def test_a_class_the_model_lacks_is_refused(class_idx: int) -> None:
         explain(hand_weighted(), INK, class_idx=class_idx)
     with pytest.raises(CamlossError, match="expected 0 to 2"):
         explain(hand_weighted(), INK, other_idx=class_idx)
+
+
+def test_several_classes_at_once_are_each_as_alone() -> None:
+    model, x = build_model("sketch_cnn").eval(), torch.rand(3, 1, 28, 28)
+    together = explain(model, x, class_idx=[4, 9], other_idx=1)
+    assert together.class_idx.tolist() == [[4, 9]] * 3
+    assert together.other_idx is not None
+    assert together.contrast is not None
+    for number, class_idx in enumerate((4, 9)):
+        alone = explain(model, x, class_idx=class_idx, other_idx=1)
+        torch.testing.assert_close(together.cam[:, number], alone.cam)
+        torch.testing.assert_close(together.distance[:, number], alone.distance)
+        torch.testing.assert_close(together.contrast[:, number], alone.contrast)
+    each = torch.tensor([[0, 1], [2, 3], [4, 5]], dtype=torch.uint8)
+    assert explain(model, x, class_idx=each).cam.shape == (3, 2, 14, 14)
+    with pytest.raises(CamlossError, match=r"not one an image; expected \(3,\) or \(3, M\)"):
+        explain(model, x, class_idx=torch.tensor([0, 1]))
+    for wrong in (1.5, True, [0, 10]):
+        with pytest.raises(CamlossError, match="is not one of the model's: expected 0 to 9"):
+            explain(model, x, class_idx=wrong)  # type: ignore[arg-type]
+
+
+def test_the_model_is_left_as_it_was_and_answers_in_eval_mode() -> None:
+    model = build_model("sketch_cnn").train()
+    first = next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d)).eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.rand(2, 1, 28, 28)
+    answer = explain(model, x)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.training
+    assert not first.training
+    assert torch.equal(answer.cam, explain(model.eval(), x).cam)
+    diagnose(model.train(), [(x, torch.tensor([0, 1]))])
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.training
+
+
+def test_wrapped_networks_are_explained() -> None:
+    model, x = build_model("light_cnn").eval(), torch.rand(2, 1, 28, 28)
+    for wrapper in (nn.DataParallel, torch.optim.swa_utils.AveragedModel):
+        torch.testing.assert_close(explain(cast(Any, wrapper(model)), x).cam, explain(model, x).cam)
+
+
+def test_nan_is_named() -> None:
+    x = torch.rand(3, 1, 28, 28)
+    x[1, 0, 3, 3] = torch.nan
+    with pytest.raises(CamlossError, match="answers image 1 with NaN or infinity"):
+        explain(build_model("light_cnn").eval(), x)

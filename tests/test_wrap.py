@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import timm
@@ -84,7 +85,7 @@ def test_two_steps_with_cam_loss_under_autocast(make: Callable[[str], nn.Module]
         assert loss.cam > 0
     assert not torch.equal(first, before[0])
     assert not torch.equal(head, before[1])
-    assert explain(model.eval(), x).ink_energy is None
+    assert explain(model.eval(), x).cam.shape == (2, 7, 7)
 
 
 @pytest.mark.parametrize("make", [timm_model, torchvision_model])
@@ -176,7 +177,7 @@ def test_dropout_and_batch_norm_follow_the_mode() -> None:
         ),
         (models.convnext_tiny, r"lies classifier.0 \(LayerNorm2d\);"),
         (models.mobilenet_v3_small, r"lies classifier.0 \(Linear\);"),
-        (models.squeezenet1_1, "it has no linear layer;"),
+        (models.squeezenet1_1, "its head takes 512 numbers where its features have 1000 channels;"),
         (lambda: models.vit_b_16(num_classes=2), r"lies encoder\.\S+ \(LayerNorm\) and \d+ more;"),
     ],
 )
@@ -234,8 +235,10 @@ def test_an_example_of_the_wrong_size_is_one_line_and_leaves_the_mode() -> None:
 def test_the_example_fits_a_model_for_other_images() -> None:
     grey = timm.create_model("resnet18", in_chans=1, num_classes=4)
     assert wrap(grey).eval()(torch.rand(1, 1, 64, 64))[1].shape == (1, 512, 2, 2)
-    with pytest.raises(CamlossError, match=r"it makes \(1, 512, 1, 1\) of \(1, 1, 32, 32\), not maps"):
+    with pytest.raises(CamlossError, match=r"^an input of 32x32 leaves ResNet maps of one position, .* give it 64x64"):
         wrap(grey, torch.rand(1, 1, 32, 32))
+    with pytest.raises(CamlossError, match=r"^an input of 16x16 leaves ResNet maps of one position, .* give it 64x64"):
+        wrap(torchvision_model("resnet18"), torch.rand(1, 3, 16, 16))
 
 
 class ChannelsAtTheEnd(nn.Module):
@@ -263,3 +266,108 @@ class ChannelsAtTheEnd(nn.Module):
 def test_features_with_the_channels_at_the_end_are_turned() -> None:
     model = ChannelsAtTheEnd()
     assert torch.equal(wrap(model)(EXAMPLE)[1], model.conv(EXAMPLE))
+
+
+class Pointwise(Net):
+    """A 1x1 convolution for a head, behind the pooling or before it."""
+
+    def __init__(self, pool_first: bool) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(8, 4, 1)  # type: ignore[assignment]
+        self.pool_first = pool_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.norm(self.conv(x)).relu()
+        if self.pool_first:
+            return cast(Tensor, self.fc(maps.mean((2, 3), keepdim=True)).flatten(1))
+        return cast(Tensor, self.fc(maps).mean((2, 3)))
+
+
+class Answer:
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+
+class Saying(Net):
+    """As networks of Hugging Face: a dict or an object, and control flow that cannot be traced."""
+
+    def __init__(self, answer: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.answer = answer
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> object:  # type: ignore[override]
+        if x.sum() < 0:
+            raise ValueError("this depends on the pixels")
+        return self.answer(self.fc(self.between(self.relu(self.norm(self.conv(x))).mean((2, 3)))))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Pointwise(True),
+        Pointwise(False),
+        Saying(lambda logits: {"loss": None, "logits": logits}),
+        Saying(Answer),
+        Saying(lambda logits: logits),
+        nn.DataParallel(Net()),
+        torch.optim.swa_utils.AveragedModel(Net()),
+    ],
+    ids=["1x1 behind the pooling", "1x1 before it", "dict", "object", "not traceable", "DataParallel", "averaged"],
+)
+def test_other_exact_networks_are_taken(model: nn.Module) -> None:
+    model = wrap(model.train(), EXAMPLE)
+    assert model.training
+    x, targets = torch.rand(3, 3, 16, 16), torch.tensor([3, 1, 0])
+    logits, features = model.eval()(x)
+    assert features.shape == (3, 8, 7, 7)
+    head = model.head
+    maps = torch.stack([cam(features, head.weight, torch.full((3,), k)) for k in range(4)], dim=1)
+    torch.testing.assert_close(maps.mean((-2, -1)) + head.bias, logits, rtol=1e-4, atol=1e-5)
+    terms = CAMLoss(1.0)(*model.train()(x), head.weight, targets)
+    terms.total.backward()
+    assert 0 < terms.cam.item() < 1
+    assert explain(model, x, class_idx=[0, 2]).cam.shape == (3, 2, 7, 7)
+
+
+@pytest.mark.parametrize("make", [timm_model, torchvision_model])
+def test_a_head_in_a_sequential_with_dropout(make: Callable[[str], nn.Module]) -> None:
+    theirs = make("resnet18")
+    linear = nn.Linear(512, 4)
+    theirs.fc = nn.Sequential(nn.Dropout(0.2), linear)
+    model = wrap(theirs, torch.rand(1, 3, 64, 64))
+    assert model.head is linear
+    theirs.fc = nn.Linear(512, 6)
+    assert model.head is theirs.fc
+    assert model.eval()(torch.rand(1, 3, 64, 64))[0].shape == (1, 6)
+    theirs.fc = nn.Sequential(nn.Linear(512, 8), nn.ReLU(), nn.Linear(8, 4))
+    with pytest.raises(CamlossError, match="its head fc is Sequential, not one linear layer"):
+        _ = model.head
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("resnet18", r"^wrap takes a network, not str; make one first"),
+        (torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3))), "^a scripted model cannot be taken apart"),
+        (nn.Sequential(nn.Conv1d(3, 4, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 2)), "made of Conv1d;"),
+        (nn.Sequential(nn.Conv3d(3, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 2)), "made of Conv3d;"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), "no exact CAM|cannot be taken apart"),
+        (nn.Sequential(), "it has no linear layer"),
+    ],
+    ids=["str", "scripted", "Conv1d", "Conv3d", "without convolutions", "empty"],
+)
+def test_what_is_no_network_on_images_is_one_line(model: nn.Module, message: str) -> None:
+    with pytest.raises(CamlossError, match=message) as refused:
+        wrap(model)
+    assert "\n" not in str(refused.value)
+
+
+def test_double_precision_by_default_changes_nothing() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = wrap(torchvision_model("resnet18"))
+        assert explain(model, torch.rand(1, 3, 64, 64)).cam.dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert wrap(torchvision_model("resnet18")).head.weight.dtype == torch.float32
