@@ -71,7 +71,7 @@ def explain(
         if getattr(inner, "ood_score", None) is None:
             logits, features = model(x)
         else:
-            logits, features, middle = inner.look(x)
+            logits, features, middle = inner.forward_features(x)
             ood_score = inner.ood_score(logits, middle)
     broken = (~logits.isfinite()).any(1).nonzero()
     if len(broken):

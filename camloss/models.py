@@ -29,8 +29,8 @@ class MapClassifier(nn.Module):
         channels: C.
         num_classes: K.
         pooling: "avg", with which `logits == cam(every class).mean((-2, -1)) + bias` holds exactly, or "max".
-        middle: how many parts of the backbone, which is sequential then, lead to the features that `doubt` looks at.
-            CAM-loss makes the last ones nearly one pattern, which tells little of what is strange.
+        middle: after how many modules of the backbone, which is sequential then, the OOD score takes its intermediate
+            features: CAM-loss makes the last ones nearly of rank one, which tells little of an image.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class MapClassifier(nn.Module):
         features = self.features((x - MNIST_MEAN) / MNIST_STD)  # (N, C, H, W)
         return self._classify(features), features
 
-    def look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, and as a third the features (N, M, H', W') in the middle of the backbone."""
+    def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, with the intermediate features (N, M, H', W') as a third."""
         assert isinstance(self.features, nn.Sequential)
         middle = self.features[: self.middle]((x - MNIST_MEAN) / MNIST_STD)
         features = self.features[self.middle :](middle)
@@ -65,7 +65,7 @@ class MapClassifier(nn.Module):
 
     @property
     def middle_channels(self) -> int:
-        """M, of `look`."""
+        """M, of `forward_features`."""
         assert isinstance(self.features, nn.Sequential)
         norms = [part for part in self.features[: self.middle].modules() if isinstance(part, nn.BatchNorm2d)]
         return norms[-1].num_features
@@ -86,7 +86,7 @@ def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.
 
 
 def light_cnn(num_classes: int) -> MapClassifier:
-    """The default: as many layers as `sketch_cnn`, half its multiply-adds."""
+    """The default: as many layers as `sketch_cnn`, half its MACs."""
     features = nn.Sequential(
         *conv_block(1, 16),  # (N, 16, 28, 28)
         *conv_block(16, 24, stride=2),  # (N, 24, 14, 14)
@@ -190,8 +190,8 @@ def build_model(arch: str, num_classes: int = 10, pooling: Pooling | None = None
 
 
 @torch.no_grad()
-def multiply_adds(model: MapClassifier) -> int:
-    """How many multiply-adds the convolutions and the head need for one image, from the shapes of a forward pass."""
+def count_macs(model: MapClassifier) -> int:
+    """Multiply-accumulate operations of the convolutions and the head for one image, from a forward pass."""
     count = 0
 
     def add(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:

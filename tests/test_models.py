@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, cam
-from camloss.models import ARCHS, MapClassifier, multiply_adds
+from camloss.models import ARCHS, MapClassifier, count_macs
 
 MAPS = {"light_cnn": (64, 14, 14), "sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
 
@@ -39,17 +39,17 @@ def test_plain_cnn_pools_with_a_maximum() -> None:
         torch.testing.assert_close(logits, model.head(features.amax((-2, -1))))
 
 
-def test_multiply_adds_are_counted_from_shapes() -> None:
+def test_macs_are_counted_from_shapes() -> None:
     """Each output of a 3x3 convolution takes 9 multiply-adds a channel that it sees; the head, one a channel."""
     sketch = 1 * 16 * 28**2 + (16 * 48 + 48 * 64 + 64 * 64 + 64 * 64 + 64 * 96) * 14**2
     model = build_model("sketch_cnn").train()
-    assert multiply_adds(model) == 9 * sketch + 96 * 10
+    assert count_macs(model) == 9 * sketch + 96 * 10
     assert model.training
 
 
 def test_light_cnn_is_light() -> None:
     model = build_model("light_cnn")
-    assert multiply_adds(model) <= 16_000_000
+    assert count_macs(model) <= 16_000_000
     assert sum(parameter.numel() for parameter in model.parameters()) <= 100_000
 
 
@@ -91,11 +91,11 @@ def test_no_activation_works_in_place(arch: str) -> None:
 
 
 @pytest.mark.parametrize(("arch", "shape"), [("light_cnn", (2, 48, 14, 14)), ("plain_cnn", (2, 128, 28, 28))])
-def test_a_look_is_a_forward_pass_with_the_middle(arch: str, shape: tuple[int, ...]) -> None:
+def test_forward_features_is_forward_with_intermediate_features(arch: str, shape: tuple[int, ...]) -> None:
     model = build_model(arch).eval()
     x = torch.rand(2, 1, 28, 28)
     with torch.no_grad():
-        logits, features, middle = model.look(x)
+        logits, features, middle = model.forward_features(x)
         assert torch.equal(logits, model(x)[0])
         assert torch.equal(features, model(x)[1])
         assert torch.equal(model.features[model.middle :](middle), features)  # type: ignore[index]
@@ -104,10 +104,10 @@ def test_a_look_is_a_forward_pass_with_the_middle(arch: str, shape: tuple[int, .
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_every_arch_has_a_middle(arch: str) -> None:
+def test_every_arch_has_intermediate_features(arch: str) -> None:
     model = build_model(arch).eval()
     with torch.no_grad():
-        assert model.look(torch.rand(1, 1, 28, 28))[2].shape[1] == model.middle_channels
+        assert model.forward_features(torch.rand(1, 1, 28, 28))[2].shape[1] == model.middle_channels
 
 
 def test_normalisation_is_the_models_own_first_step() -> None:

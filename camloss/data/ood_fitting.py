@@ -42,7 +42,7 @@ def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
 @torch.no_grad()
 def _answers(model: MapClassifier, split: Split, last: bool = False) -> tuple[Tensor, Tensor]:
     """Logits and averaged features, of the middle or the last ones."""
-    answers = [model.look(images) for images, _ in split.batches(1_000)]
+    answers = [model.forward_features(images) for images, _ in split.batches(1_000)]
     averaged = [(features if last else middle).float().mean((-2, -1)) for _, features, middle in answers]
     return torch.cat([logits for logits, _, _ in answers]), torch.cat(averaged)
 
@@ -57,7 +57,7 @@ def pair_ood_scores(models: Mapping[str, MapClassifier], images: Tensor) -> dict
 def ood_scores(model: MapClassifier, images: Tensor) -> Tensor:
     """(N, 1, 28, 28) in [0, 1] -> (N,)."""
     assert model.ood_score is not None
-    answers = [model.look(batch) for batch in images.split(1_000)]
+    answers = [model.forward_features(batch) for batch in images.split(1_000)]
     return torch.cat([model.ood_score(logits, middle) for logits, _, middle in answers])
 
 
@@ -159,7 +159,7 @@ def compare_scores(
 def _scores(model: MapClassifier, last: OODScore, images: Tensor) -> dict[str, Tensor]:
     """(N,) each: the higher, the stranger."""
     assert model.ood_score is not None
-    answers = [model.look(batch) for batch in images.split(1_000)]
+    answers = [model.forward_features(batch) for batch in images.split(1_000)]
     logits, features, middle = (torch.cat(parts) for parts in zip(*answers, strict=True))
     energy, distance = model.ood_score._signs(logits, middle.float().mean((-2, -1)))
     maps = cam(features, model.head.weight, logits.argmax(1)).flatten(1)

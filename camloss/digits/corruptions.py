@@ -1,4 +1,4 @@
-"""What surrounds a digit, changed: a larger field, clutter, specks, a stripe, noise, another place, a second digit.
+"""Corruptions of a digit: clutter, a larger canvas, another position, salt noise, a line, Gaussian noise, two digits.
 
 The digit itself stays as it is, neither scaled nor covered. Pictures are uint8, (N, 1, H, W), white ink on black.
 Everything random is a hash of (seed, image, purpose, index) in 32-bit whole numbers, so that what happens to an image
@@ -6,7 +6,7 @@ does not depend on those beside it, and another language repeats it number by nu
 says what it has to get.
 
     >>> digit = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
-    >>> on_field(digit, 56)[0, 0, 28, 12:16].tolist()
+    >>> on_canvas(digit, 56)[0, 0, 28, 12:16].tolist()
     [0, 0, 255, 255]
 """
 
@@ -21,7 +21,7 @@ from camloss.split import Split
 DIGIT = 28  # pixels, the side of a digit's own picture
 FRAGMENT = 8  # pixels, the side of a fragment
 INK = 26  # a pixel with at least this much ink, of 255, belongs to the digit: `camloss.metrics.INK`
-SQUARES, SOURCES, PLACES, SPECKS, STRIPES, NOISE, PARTNERS, LAYOUT = range(8)  # purposes, so that none repeats another
+SQUARES, SOURCES, POSITIONS, SALT, LINES, NOISE, PARTNERS, LAYOUT = range(8)  # purposes, so that none repeats another
 
 _BITS = 0xFFFFFFFF
 
@@ -29,7 +29,7 @@ _BITS = 0xFFFFFFFF
 def words(seed: int, numbers: Tensor, purpose: int, count: int) -> Tensor:
     """Random 32-bit words that are ever the same: the hash of (seed, image, purpose, index).
 
-    Four values are mixed in one after the other: added with 0x9E3779B9, then stirred by two rounds of shift, xor and
+    Four values are mixed in one after the other: added with 0x9E3779B9, then mixed by two rounds of shift, xor and
     multiplication ("lowbias32" of C. Wellons' hash prospector).
 
     Args:
@@ -41,47 +41,47 @@ def words(seed: int, numbers: Tensor, purpose: int, count: int) -> Tensor:
     Returns:
         (N, count) int64, in [0, 2**32).
     """
-    state = _stirred(torch.tensor(seed))
+    state = _mixed(torch.tensor(seed))
     for value in (numbers[:, None], torch.tensor(purpose), torch.arange(count)):
-        state = _stirred(state + value)
+        state = _mixed(state + value)
     return state
 
 
-def _stirred(value: Tensor) -> Tensor:
+def _mixed(value: Tensor) -> Tensor:
     value = (value + 0x9E3779B9) & _BITS
     value = ((value ^ (value >> 16)) * 0x7FEB352D) & _BITS
     value = ((value ^ (value >> 15)) * 0x846CA68B) & _BITS
     return value ^ (value >> 16)
 
 
-def on_field(digits: Tensor, side: int) -> Tensor:
-    """Each digit in the middle of a blank field: (N, 1, 28, 28) -> (N, 1, side, side).
+def on_canvas(digits: Tensor, side: int) -> Tensor:
+    """Each digit in the middle of a blank canvas: (N, 1, 28, 28) -> (N, 1, side, side).
 
     Raises:
-        CamlossError: the field is smaller than a digit.
+        CamlossError: the canvas is smaller than a digit.
     """
     middle = torch.full((len(digits),), (side - DIGIT) // 2)
     return _put(digits, side, middle, middle)
 
 
 def anywhere(digits: Tensor, numbers: Tensor, side: int = 56, *, seed: int = 0) -> Tensor:
-    """Each digit at a random place of a blank field, the whole of it."""
-    top, left = (words(seed, numbers, PLACES, 2) % (side - DIGIT + 1)).unbind(1)
+    """Each digit, whole, at a random position of a blank canvas."""
+    top, left = (words(seed, numbers, POSITIONS, 2) % (side - DIGIT + 1)).unbind(1)
     return _put(digits, side, top, left)
 
 
 def among_clutter(
     digits: Tensor, numbers: Tensor, pool: Tensor, count: int = 8, side: int = 56, *, seed: int = 0
 ) -> Tensor:
-    """Each digit in the middle of a field, clutter of other digits along its border.
+    """Each digit in the middle of a canvas, clutter of other digits along its border.
 
-    The border is a ring of squares of 8x8 pixels; `count` of them, which the hash picks, hold a piece from the middle
-    of an image that it picks too. Where a fragment reaches below the digit, the brighter pixel counts.
+    The border is a ring of squares of 8x8 pixels; `count` of them, which the hash picks, hold a fragment from the
+    middle of an image that it picks too. Where a fragment reaches below the digit, the brighter pixel counts.
 
     Args:
         digits: (N, 1, 28, 28).
         numbers: (N,), which image each is.
-        pool: (M, 1, 28, 28), the images that clutter are torn from.
+        pool: (M, 1, 28, 28), the images that the fragments are cut from.
         count: at most as many as there are squares: 24 on 56x56 pixels, 16 on 40x40.
 
     Returns:
@@ -92,26 +92,28 @@ def among_clutter(
     """
     starts = _ring(side)
     if count > len(starts):
-        raise CamlossError(f"{count} clutter do not fit along a field of {side} pixels; expected at most {len(starts)}")
+        raise CamlossError(
+            f"{count} fragments do not fit along a canvas of {side} pixels; expected at most {len(starts)}"
+        )
     picked = _picked(words(seed, numbers, SQUARES, count), len(starts))  # (N, count)
     source = words(seed, numbers, SOURCES, 3 * count).view(len(digits), count, 3)
-    field = on_field(digits, side)
+    canvas = on_canvas(digits, side)
     steps = torch.arange(FRAGMENT)
     for fragment in range(count):
         which, y, x = source[:, fragment].unbind(1)
-        rows, columns = (6 + start[:, None] % 9 + steps for start in (y, x))  # a piece from rows 6 to 21
-        piece = pool[(which % len(pool))[:, None, None], 0, rows[:, :, None], columns[:, None]]  # (N, 8, 8)
+        rows, columns = (6 + start[:, None] % 9 + steps for start in (y, x))  # a fragment from rows 6 to 21
+        cut = pool[(which % len(pool))[:, None, None], 0, rows[:, :, None], columns[:, None]]  # (N, 8, 8)
         to_rows, to_columns = (start[:, None] + steps for start in starts[picked[:, fragment]].unbind(1))
         at = (torch.arange(len(digits))[:, None, None], 0, to_rows[:, :, None], to_columns[:, None])
-        field[at] = torch.maximum(field[at], piece)
-    return field
+        canvas[at] = torch.maximum(canvas[at], cut)
+    return canvas
 
 
-def specks(pictures: Tensor, numbers: Tensor, count: int = 10, *, seed: int = 0) -> Tensor:
-    """Specks of 2x2 white pixels at random places of the picture, on the digit too."""
+def salt_noise(pictures: Tensor, numbers: Tensor, count: int = 10, *, seed: int = 0) -> Tensor:
+    """Salt noise: grains of 2x2 white pixels at random positions, on the digit too."""
     height, width = pictures.shape[-2:]
     result = pictures.clone()
-    y, x = words(seed, numbers, SPECKS, 2 * count).view(len(pictures), count, 2).unbind(2)
+    y, x = words(seed, numbers, SALT, 2 * count).view(len(pictures), count, 2).unbind(2)
     rows, columns = y % (height - 1), x % (width - 1)
     image = torch.arange(len(pictures))[:, None]
     for down in (0, 1):
@@ -120,29 +122,29 @@ def specks(pictures: Tensor, numbers: Tensor, count: int = 10, *, seed: int = 0)
     return result
 
 
-def stripe(digits: Tensor, numbers: Tensor, side: int = 56, *, seed: int = 0) -> Tensor:
-    """Each digit in the middle of a field with a white line of 2 pixels from edge to edge beside it.
+def line(digits: Tensor, numbers: Tensor, side: int = 56, *, seed: int = 0) -> Tensor:
+    """Each digit in the middle of a canvas with a white line of 2 pixels from edge to edge beside it.
 
     Raises:
         CamlossError: there is no room beside the digit.
     """
     margin = (side - DIGIT) // 2
     if margin < 2:
-        raise CamlossError(f"a stripe finds no room on a field of {side} pixels; expected at least {DIGIT + 4}")
-    field = on_field(digits, side)
-    where, offset = words(seed, numbers, STRIPES, 2).unbind(1)
+        raise CamlossError(f"there is no room for a line on a canvas of {side} pixels; expected at least {DIGIT + 4}")
+    canvas = on_canvas(digits, side)
+    where, offset = words(seed, numbers, LINES, 2).unbind(1)
     offset = offset % (margin - 1)
     start = torch.where(where & 1 == 0, offset, side - 2 - offset)
     lines = torch.arange(side)
     hit = (lines >= start[:, None]) & (lines < start[:, None] + 2)  # (N, side)
     across = torch.where((where >> 1 & 1 == 0)[:, None, None], hit[:, :, None], hit[:, None])
-    return torch.where(across[:, None], 255, field)
+    return torch.where(across[:, None], 255, canvas)
 
 
-def noise(pictures: Tensor, numbers: Tensor, level: int = 51, *, seed: int = 0) -> Tensor:
-    """Noise on every pixel, cut off at black and white.
+def gaussian_noise(pictures: Tensor, numbers: Tensor, level: int = 51, *, seed: int = 0) -> Tensor:
+    """Gaussian noise on every pixel, clipped at black and white.
 
-    Nearly normal: the sum of the twelve bytes of three words, less its mean of 1530, has a standard deviation of 256.
+    Approximately: the sum of the twelve bytes of three words, less its mean of 1530, has a standard deviation of 256.
 
     Args:
         level: standard deviation, of 255.
@@ -166,7 +168,7 @@ class TwoDigits:
 
 
 def two_digits(split: Split, numbers: Tensor, pool: Split, apart: bool = True, *, seed: int = 0) -> TwoDigits:
-    """Each digit and one of another class on a field of 56x56 pixels, beside or above each other, in either order.
+    """Each digit and one of another class on a canvas of 56x56 pixels, beside or above each other, in either order.
 
     Apart, their pictures share no pixel; else they overlap by half, and the brighter pixel counts.
 
@@ -217,12 +219,12 @@ def inside(boxes: Tensor, height: int, width: int) -> Tensor:
 
 def _put(digits: Tensor, side: int, top: Tensor, left: Tensor) -> Tensor:
     if side < DIGIT:
-        raise CamlossError(f"a field of {side} pixels is too small for a digit; expected at least {DIGIT}")
-    field = digits.new_zeros(len(digits), 1, side, side)
+        raise CamlossError(f"a canvas of {side} pixels is too small for a digit; expected at least {DIGIT}")
+    canvas = digits.new_zeros(len(digits), 1, side, side)
     steps = torch.arange(DIGIT)
     rows, columns = top[:, None] + steps, left[:, None] + steps
-    field[torch.arange(len(digits))[:, None, None], 0, rows[:, :, None], columns[:, None]] = digits[:, 0]
-    return field
+    canvas[torch.arange(len(digits))[:, None, None], 0, rows[:, :, None], columns[:, None]] = digits[:, 0]
+    return canvas
 
 
 def _ring(side: int) -> Tensor:
@@ -234,13 +236,13 @@ def _ring(side: int) -> Tensor:
 
 
 def _picked(random: Tensor, among: int) -> Tensor:
-    """The first places of a shuffle (Fisher, Yates): (N, count) words -> (N, count), each below `among`, none twice."""
+    """The first entries of a shuffle (Fisher, Yates): (N, count) words -> (N, count), all below `among`."""
     order = torch.arange(among).repeat(len(random), 1)
     image = torch.arange(len(random))
-    for place, word in enumerate(random.unbind(1)):
-        other = place + word % (among - place)
-        here, there = order[:, place].clone(), order[image, other]
-        order[:, place], order[image, other] = there, here
+    for entry, word in enumerate(random.unbind(1)):
+        other = entry + word % (among - entry)
+        here, there = order[:, entry].clone(), order[image, other]
+        order[:, entry], order[image, other] = there, here
     return order[:, : random.shape[1]]
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from camloss.digits.pendigits import Stroke, render_strokes
 from camloss.digits.preprocess import preprocess_sketch
-from camloss.digits.rasterize import FIELD
+from camloss.digits.rasterize import IMAGE_SIDE
 from camloss.errors import CamlossError
 from camloss.split import Split
 
@@ -205,7 +205,9 @@ def _in_turns(*families: Family) -> Family:
 
 def _pieces(generator: random.Random, digits: Split | None) -> Iterator[Tensor]:
     """What is left of a digit where a half of it, along a slanted line, is missing."""
-    y, x = torch.meshgrid(torch.arange(FIELD) - FIELD / 2 + 0.5, torch.arange(FIELD) - FIELD / 2 + 0.5, indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(IMAGE_SIDE) - IMAGE_SIDE / 2 + 0.5, torch.arange(IMAGE_SIDE) - IMAGE_SIDE / 2 + 0.5, indexing="ij"
+    )
     while True:
         image = _digit(generator, digits)
         turn = generator.uniform(0, 2 * math.pi)
@@ -218,7 +220,7 @@ def _two_digits(generator: random.Random, digits: Split | None) -> Iterator[Tens
     """Two digits side by side, as close as people write them."""
     while True:
         left, right = (_cropped(_digit(generator, digits)) for _ in range(2))
-        gap = torch.zeros(FIELD, generator.randint(1, 4))
+        gap = torch.zeros(IMAGE_SIDE, generator.randint(1, 4))
         both = F.pad(torch.cat([left, gap, right], 1), (4, 4, 4, 4))
         if (pixels := preprocess_sketch(both.numpy())) is not None:
             yield pixels
@@ -240,19 +242,19 @@ def _noise(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
     """Uniform, or sparse, or in blotches; straight to the network, since the page would find no ink in it."""
     torch_generator = torch.Generator().manual_seed(generator.randrange(2**31))
     while True:
-        pixels = torch.rand(1, 1, FIELD, FIELD, generator=torch_generator)
+        pixels = torch.rand(1, 1, IMAGE_SIDE, IMAGE_SIDE, generator=torch_generator)
         kind = generator.randrange(3)
         if kind == 1:
             pixels = (pixels < generator.uniform(0.05, 0.4)).float()
         elif kind == 2:
             coarse = torch.rand(1, 1, 7, 7, generator=torch_generator)
-            pixels = F.interpolate(coarse, (FIELD, FIELD), mode="bilinear")
+            pixels = F.interpolate(coarse, (IMAGE_SIDE, IMAGE_SIDE), mode="bilinear")
         yield pixels
 
 
 def _blank(_: random.Random, __: Split | None) -> Iterator[Tensor]:
     while True:
-        yield torch.zeros(1, 1, FIELD, FIELD)
+        yield torch.zeros(1, 1, IMAGE_SIDE, IMAGE_SIDE)
 
 
 FAMILIES: dict[str, Family] = {

@@ -13,10 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camloss.data.peaks import BLOB, SMALL, centre_prior, locate, pixels, true_cams
-from camloss.digits.corruptions import among_clutter, noise
+from camloss.digits.corruptions import among_clutter, gaussian_noise
 from camloss.digits.pendigits import DESIGN_WRITERS, REPORT_WRITERS, PenDigit, random_canvas, read_unipen
 from camloss.digits.preprocess import prepare_sketch
-from camloss.digits.rasterize import BOX, FIELD, PEN, PenStroke, Sketch, write_strokes
+from camloss.digits.rasterize import BOX, IMAGE_SIDE, PEN, PenStroke, Sketch, write_strokes
 from camloss.digits.stroke_topology import STROKE
 from camloss.errors import CamlossError
 from camloss.metrics import (
@@ -96,7 +96,7 @@ def _digits_by(path: Path, writers: range) -> list[PenDigit]:
 
 def _split(digits: list[PenDigit], sketches: list[Sketch | None]) -> Split:
     """What is taken for blank stays black."""
-    blank = torch.zeros(1, 1, FIELD, FIELD)
+    blank = torch.zeros(1, 1, IMAGE_SIDE, IMAGE_SIDE)
     images = torch.cat([blank if sketch is None else sketch.pixels for sketch in sketches])
     return Split((images * 255).round().to(torch.uint8), torch.tensor([digit.label for digit in digits]))
 
@@ -109,7 +109,7 @@ def ink_pixel(images: Tensor) -> Tensor:
 
 
 CORRUPTED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and others
-    "in_noise": lambda digits, numbers, _others: noise(digits, numbers),
+    "in_noise": lambda digits, numbers, _others: gaussian_noise(digits, numbers),
     "among_clutter": among_clutter,
 }
 CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: centre_prior, "pixel of ink": ink_pixel}
@@ -119,7 +119,7 @@ CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {BLOB: centre_prior, "pixel of
 def measure(model: MapClassifier, test: Split, pen_digits: Mapping[str, Split]) -> dict[str, float]:
     """All numbers of one model, by name; those of `camloss.metrics.evaluate` and, all for CAMs of the true labels:
 
-    accuracy_in_noise and accuracy_among_clutter, as `camloss.digits.corruptions` makes `noise` and `among_clutter`;
+    accuracy_in_noise and accuracy_among_clutter, with the corruptions `gaussian_noise` and `among_clutter`;
     those of `locate`; ink_energy_small, the ink energy of the maps sharpened to an area of `SMALL`; deletion and
     insertion of the first images, deletion_centre_prior and insertion_centre_prior, where the centre prior
     orders the pixels; and, for each name of `pen_digits` (as `load_pen_digits` gives them), pen_accuracy_NAME and

@@ -14,12 +14,12 @@ from camloss.digits.corruptions import (
     DIGIT,
     among_clutter,
     anywhere,
+    gaussian_noise,
     ink_boxes,
     inside,
-    noise,
-    on_field,
-    specks,
-    stripe,
+    line,
+    on_canvas,
+    salt_noise,
     two_digits,
     words,
 )
@@ -53,16 +53,16 @@ Look = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 CORRUPTIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
     "canvas_28": lambda digits, _numbers, _pool: digits,
-    "canvas_40": lambda digits, _numbers, _pool: on_field(digits, 40),
-    "canvas_56": lambda digits, _numbers, _pool: on_field(digits, FIELD),
-    "canvas_84": lambda digits, _numbers, _pool: on_field(digits, 84),
+    "canvas_40": lambda digits, _numbers, _pool: on_canvas(digits, 40),
+    "canvas_56": lambda digits, _numbers, _pool: on_canvas(digits, FIELD),
+    "canvas_84": lambda digits, _numbers, _pool: on_canvas(digits, 84),
     "clutter_2": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 2),
     "clutter_4": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 4),
     "clutter_8": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 8),
     "clutter_16": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 16),
-    "salt_noise": lambda digits, numbers, _pool: specks(digits, numbers),
-    "line": lambda digits, numbers, _pool: stripe(digits, numbers),
-    "gaussian_noise": lambda digits, numbers, _pool: noise(digits, numbers),
+    "salt_noise": lambda digits, numbers, _pool: salt_noise(digits, numbers),
+    "line": lambda digits, numbers, _pool: line(digits, numbers),
+    "gaussian_noise": lambda digits, numbers, _pool: gaussian_noise(digits, numbers),
     "shift": lambda digits, numbers, _pool: anywhere(digits, numbers),
 }
 PRIMARY = ("canvas_56", "clutter_8")  # whose accuracy is claimed
@@ -188,7 +188,7 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
             for how, pooled in (("_sum", summed), ("_background_subtracted", cleared)):
                 found[how].append(model.head(pooled).argmax(1) == labels)
         if name != "shift":
-            places = inside(ink_boxes(on_field(digits, side)), side, side)
+            places = inside(ink_boxes(on_canvas(digits, side)), side, side)
             found["_top_precision"].append(top_precision(cam(features, model.head.weight, labels), places, HOT))
     result = {f"{name}{how}": torch.cat(values).float().mean().item() for how, values in found.items() if values}
     return result | {f"{name}_calibration": calibration_error(torch.cat(probs), split.labels)}

@@ -23,7 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from camloss import cli
-from camloss.data.synthetic_digits import FAMILIES, draw_synthetic_digits
+from camloss.data.synthetic_digits import STYLES, draw_synthetic_digits
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -65,7 +65,7 @@ def draw_samples(path: Path) -> None:
     """A row a digit; its writing styles take turns."""
     rows = []
     for digit in range(10):
-        families = [name for name, (label, _) in FAMILIES.items() if label == digit]
+        families = [name for name, (label, _) in STYLES.items() if label == digit]
         drawn = draw_synthetic_digits(math.ceil(SAMPLES / len(families)), seed=0, families=families).images[
             :, 0
         ]  # (F * C, 28, 28)

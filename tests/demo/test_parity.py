@@ -107,7 +107,7 @@ def rounded(model: MapClassifier) -> MapClassifier:
 def fit_ood_score(model: MapClassifier) -> None:
     """So that three of ten drawings are doubted."""
     sketches = [write_strokes(strokes) for strokes in drawings(200)]
-    logits, _, middle = model.look(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
+    logits, _, middle = model.forward_features(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
     known = torch.ones(len(logits), dtype=torch.bool)
     model.ood_score = OODScore.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
 
@@ -421,13 +421,13 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
             },
         )
     truth = {
-        "field": corruptions.on_field(digits, 84),
-        "odd_field": corruptions.on_field(digits, 45),
+        "field": corruptions.on_canvas(digits, 84),
+        "odd_field": corruptions.on_canvas(digits, 45),
         "clutter": corruptions.among_clutter(digits, numbers, pool, 8, 56, seed=seed),
         "few_clutter": corruptions.among_clutter(digits, numbers, pool, 3, 45, seed=seed),
-        "specks": corruptions.specks(digits, numbers, 10, seed=seed),
-        "stripe": corruptions.stripe(digits, numbers, 56, seed=seed),
-        "noise": corruptions.noise(digits, numbers, 51, seed=seed),
+        "specks": corruptions.salt_noise(digits, numbers, 10, seed=seed),
+        "stripe": corruptions.line(digits, numbers, 56, seed=seed),
+        "noise": corruptions.gaussian_noise(digits, numbers, 51, seed=seed),
         "words": corruptions.words(seed, numbers, corruptions.LAYOUT, 50),
     }
     for name, expected in truth.items():

@@ -30,14 +30,14 @@ def drawn(count: int) -> Tensor:
 DIGITS, POOL = drawn(5), drawn(12)
 NUMBERS = torch.arange(100, 105)
 PICTURES: dict[str, Callable[[], Tensor]] = {
-    "on_field, side 84": lambda: corruptions.on_field(DIGITS, 84),
+    "on_canvas, side 84": lambda: corruptions.on_canvas(DIGITS, 84),
     "anywhere, side 56": lambda: corruptions.anywhere(DIGITS, NUMBERS, 56, seed=SEED),
     "among_clutter, 8, side 56": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 8, 56, seed=SEED),
     "among_clutter, 16, side 40": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 16, 40, seed=SEED),
     "among_clutter, 3, side 45": lambda: corruptions.among_clutter(DIGITS, NUMBERS, POOL, 3, 45, seed=SEED),
-    "specks, 10": lambda: corruptions.specks(DIGITS, NUMBERS, 10, seed=SEED),
-    "stripe, side 56": lambda: corruptions.stripe(DIGITS, NUMBERS, 56, seed=SEED),
-    "noise, level 51": lambda: corruptions.noise(DIGITS, NUMBERS, 51, seed=SEED),
+    "salt_noise, 10": lambda: corruptions.salt_noise(DIGITS, NUMBERS, 10, seed=SEED),
+    "line, side 56": lambda: corruptions.line(DIGITS, NUMBERS, 56, seed=SEED),
+    "gaussian_noise, level 51": lambda: corruptions.gaussian_noise(DIGITS, NUMBERS, 51, seed=SEED),
     "two_digits, apart": lambda: pairs(True).images,
     "two_digits, overlapping": lambda: pairs(False).images,
 }
@@ -113,9 +113,9 @@ def test_an_image_does_not_depend_on_those_beside_it() -> None:
     for make in (
         lambda digits, numbers: corruptions.among_clutter(digits, numbers, POOL),
         corruptions.anywhere,
-        corruptions.specks,
-        corruptions.stripe,
-        corruptions.noise,
+        corruptions.salt_noise,
+        corruptions.line,
+        corruptions.gaussian_noise,
     ):
         assert torch.equal(make(DIGITS, NUMBERS)[3:], make(DIGITS[3:], NUMBERS[3:]))
         assert not torch.equal(make(DIGITS[:1], NUMBERS[:1]), make(DIGITS[:1], NUMBERS[1:2]))
@@ -123,29 +123,29 @@ def test_an_image_does_not_depend_on_those_beside_it() -> None:
 
 def test_the_digit_lies_unscaled_in_the_middle() -> None:
     for side in (28, 40, 56, 84):
-        field = corruptions.on_field(DIGITS, side)
+        canvas = corruptions.on_canvas(DIGITS, side)
         start = (side - 28) // 2
-        assert torch.equal(field[:, :, start : start + 28, start : start + 28], DIGITS)
-        assert field.sum() == DIGITS.sum()
-    assert torch.equal(corruptions.on_field(DIGITS, 28), DIGITS)
+        assert torch.equal(canvas[:, :, start : start + 28, start : start + 28], DIGITS)
+        assert canvas.sum() == DIGITS.sum()
+    assert torch.equal(corruptions.on_canvas(DIGITS, 28), DIGITS)
 
 
 def test_scraps_lie_around_the_digit_and_are_pieces_of_others() -> None:
     white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     blank = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
     for count in (0, 1, 8, 24):
-        field = corruptions.among_clutter(blank, torch.arange(200), white, count)
-        assert ((field > 0).sum((1, 2, 3)) == 64 * count).all()  # each in a square of its own
-        assert field[:, :, 8:48, 8:48].sum() == 0
-    squares = field.unfold(2, 8, 8).unfold(3, 8, 8).amax((-2, -1))[0, 0] > 0
+        canvas = corruptions.among_clutter(blank, torch.arange(200), white, count)
+        assert ((canvas > 0).sum((1, 2, 3)) == 64 * count).all()  # each in a square of its own
+        assert canvas[:, :, 8:48, 8:48].sum() == 0
+    squares = canvas.unfold(2, 8, 8).unfold(3, 8, 8).amax((-2, -1))[0, 0] > 0
     assert squares.sum() == 24
     eight = corruptions.among_clutter(blank, torch.arange(200), white, 8) > 0
     assert eight[:, :, ::8, ::8].float().mean(0)[0][squares].min() > 0.2  # any square is picked now and then
     assert torch.equal(corruptions.among_clutter(DIGITS, NUMBERS, POOL)[:, :, 14:42, 14:42], DIGITS)
 
 
-def test_too_many_scraps_are_refused() -> None:
-    with pytest.raises(CamlossError, match="17 clutter do not fit along a field of 40 pixels; expected at most 16"):
+def test_too_many_fragments_are_refused() -> None:
+    with pytest.raises(CamlossError, match="17 fragments do not fit along a canvas of 40 pixels; expected at most 16"):
         corruptions.among_clutter(DIGITS, NUMBERS, POOL, 17, 40)
 
 
@@ -157,29 +157,29 @@ def test_a_digit_anywhere_is_whole_and_reaches_all_places() -> None:
     assert found[:, 2:].unique(dim=0).tolist() == [[y, x] for y in range(5) for x in range(5)]
 
 
-def test_specks_are_white_squares() -> None:
+def test_salt_noise_is_white_squares() -> None:
     blank = torch.zeros(50, 1, 28, 28, dtype=torch.uint8)
-    assert corruptions.specks(blank, torch.arange(50), 1).sum((1, 2, 3)).tolist() == [4 * 255] * 50
-    assert corruptions.specks(blank, torch.arange(50), 10).sum((1, 2, 3)).max() <= 40 * 255
-    assert torch.equal(corruptions.specks(DIGITS, NUMBERS, 0), DIGITS)
+    assert corruptions.salt_noise(blank, torch.arange(50), 1).sum((1, 2, 3)).tolist() == [4 * 255] * 50
+    assert corruptions.salt_noise(blank, torch.arange(50), 10).sum((1, 2, 3)).max() <= 40 * 255
+    assert torch.equal(corruptions.salt_noise(DIGITS, NUMBERS, 0), DIGITS)
 
 
-def test_a_stripe_runs_from_edge_to_edge_beside_the_digit() -> None:
+def test_a_line_runs_from_edge_to_edge_beside_the_digit() -> None:
     blank = torch.zeros(100, 1, 28, 28, dtype=torch.uint8)
-    field = corruptions.stripe(blank, torch.arange(100)) > 0
-    assert (field.sum((1, 2, 3)) == 2 * 56).all()
-    assert not field[:, :, 14:42, 14:42].any()
-    assert {bool(picture[0, 0].all() or picture[0].all(1).any()) for picture in field} == {True, False}  # both ways
+    canvas = corruptions.line(blank, torch.arange(100)) > 0
+    assert (canvas.sum((1, 2, 3)) == 2 * 56).all()
+    assert not canvas[:, :, 14:42, 14:42].any()
+    assert {bool(picture[0, 0].all() or picture[0].all(1).any()) for picture in canvas} == {True, False}  # both ways
     with pytest.raises(CamlossError, match="expected at least 32"):
-        corruptions.stripe(blank, torch.arange(100), 30)
+        corruptions.line(blank, torch.arange(100), 30)
 
 
 def test_noise_has_the_mean_and_deviation_asked_for() -> None:
     grey = torch.full((20, 1, 56, 56), 128, dtype=torch.uint8)
-    noisy = corruptions.noise(grey, torch.arange(20), 20).double()
+    noisy = corruptions.gaussian_noise(grey, torch.arange(20), 20).double()
     assert noisy.mean() == pytest.approx(127.5, abs=0.5)  # rounded down
     assert noisy.std() == pytest.approx(20, rel=0.02)
-    assert torch.equal(corruptions.noise(grey, torch.arange(20), 0), grey)
+    assert torch.equal(corruptions.gaussian_noise(grey, torch.arange(20), 0), grey)
 
 
 @pytest.mark.parametrize("apart", [True, False])

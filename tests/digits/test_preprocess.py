@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from camloss.data.synthetic_digits import FAMILIES, draw_synthetic_digits
+from camloss.data.synthetic_digits import STYLES, draw_synthetic_digits
 from camloss.digits import preprocess
 from camloss.digits.pendigits import Stroke, render_strokes
 from camloss.digits.preprocess import prepare_sketch, preprocess_sketch
@@ -89,7 +89,7 @@ def test_resolution_does_not_matter(name: str, side: int) -> None:
 
 def test_of_pictures_as_small_as_mnists_the_ink_is_found_whole() -> None:
     """There a pen is as broad as what is looked for first, which finds its narrower stretches alone."""
-    images = draw_synthetic_digits(5, 0, list(FAMILIES)).images
+    images = draw_synthetic_digits(5, 0, list(STYLES)).images
     whole = 0
     for image in images:
         found = preprocess._ink(image / 255, is_transparent=False)

@@ -7,7 +7,7 @@ from camloss.digits.pendigits import render_strokes
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import (
     FEW_LINES,
-    FIELD,
+    IMAGE_SIDE,
     MNIST_PEN,
     PEN,
     REACH,
@@ -28,7 +28,7 @@ SEVEN = (
 
 def test_a_point_leaves_a_dot_as_wide_as_the_pen() -> None:
     ink = draw_points(torch.tensor([[14.0, 9.5]]), pen=4.0)
-    assert ink.shape == (FIELD, FIELD)
+    assert ink.shape == (IMAGE_SIDE, IMAGE_SIDE)
     assert ink[9, 13] == ink[9, 14] == 1  # half a pixel away
     assert ink[9, 16] == 0  # 2.5 away: the edge is one pixel wide, around the radius of 2
     assert ink[9, 15] == pytest.approx(1.0)
@@ -36,7 +36,7 @@ def test_a_point_leaves_a_dot_as_wide_as_the_pen() -> None:
 
 
 def test_pens_of_many_widths_draw_at_once_what_each_draws_alone() -> None:
-    paths = torch.rand(3, 40, 2) * FIELD
+    paths = torch.rand(3, 40, 2) * IMAGE_SIDE
     pens = torch.tensor([1.0, 2.6, 5.0]).view(3, 1, 1)
     for path, pen, ink in zip(paths, pens, draw_points(paths, pens), strict=True):
         assert torch.equal(ink, draw_points(path, float(pen)))
@@ -47,7 +47,7 @@ def test_written_in_the_box_centred_by_mass_and_back() -> None:
     sketch = write(line, 30, draw_points)
     rows = (sketch.pixels[0, 0].amax(1) > 0.5).nonzero().flatten()
     assert int(rows[-1] - rows[0]) + 1 == round(REACH + PEN)
-    assert sketch.to_drawing(FIELD / 2, FIELD / 2) == pytest.approx((300, 300), abs=1e-3)
+    assert sketch.to_drawing(IMAGE_SIDE / 2, IMAGE_SIDE / 2) == pytest.approx((300, 300), abs=1e-3)
     assert sketch.scale == pytest.approx(400 / REACH)
 
 
@@ -99,7 +99,7 @@ def test_a_tap_beside_the_digit_is_a_speck_and_a_lone_tap_a_dot() -> None:
     assert alone is not None
     assert torch.equal(clean.pixels, touched.pixels)
     torch.testing.assert_close(alone.pixels, write(torch.tensor([[290.0, 290.0]]), 14.0, draw_points).pixels)
-    assert alone.to_drawing(FIELD / 2, FIELD / 2) == pytest.approx((290, 290))
+    assert alone.to_drawing(IMAGE_SIDE / 2, IMAGE_SIDE / 2) == pytest.approx((290, 290))
     assert write_strokes([]) is None
 
 
@@ -132,14 +132,14 @@ def scribble(count: int, step: float, generator: torch.Generator) -> torch.Tenso
     path = step * torch.randn(count + 1, 2, generator=generator, dtype=torch.float64)
     path = path.cumsum(0) if step < 1 else path
     path = path * (REACH / (path.amax(0) - path.amin(0)).max().clamp_min(1e-9))
-    path = path - (path.amax(0) + path.amin(0)) / 2 + FIELD / 2
+    path = path - (path.amax(0) + path.amin(0)) / 2 + IMAGE_SIDE / 2
     return torch.stack([path[:-1], path[1:]], 1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 100, FEW_LINES, FEW_LINES + 1, 1_000, 3_000])
 def test_lines_drawn_tile_by_tile_are_those_of_the_whole_field_bit_for_bit(count: int) -> None:
     generator = torch.Generator().manual_seed(count)
-    centres = torch.arange(FIELD) + 0.5
+    centres = torch.arange(IMAGE_SIDE) + 0.5
     for step in (0.1, 0.5, 5.0):
         for width in (0.4, PEN, 4.0):
             lines = scribble(count, step, generator)
@@ -150,7 +150,7 @@ def test_lines_drawn_tile_by_tile_are_those_of_the_whole_field_bit_for_bit(count
             length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
             share = (across * (along[:, 0] / length)).addcmul(down, along[:, 1] / length).clamp(0, 1)
             across, down = (axis.addcmul(share, along[:, idx], value=-1) for idx, axis in enumerate((across, down)))
-            nearest = (across.square() + down.square()).amin(-1).view(FIELD, FIELD)
+            nearest = (across.square() + down.square()).amin(-1).view(IMAGE_SIDE, IMAGE_SIDE)
             assert torch.equal(draw_lines(lines, width), (width / 2 + 0.5 - nearest.sqrt()).clamp(0, 1))
 
 
@@ -167,4 +167,4 @@ def test_a_line_is_held_against_the_pixels_of_the_tiles_that_it_reaches(
 
     monkeypatch.setattr("camloss.digits.rasterize._squared_distances", counted)
     draw_lines(scribble(2_000, step, torch.Generator().manual_seed(0)))
-    assert 0 < pairs < most * 2_000 * FIELD * FIELD
+    assert 0 < pairs < most * 2_000 * IMAGE_SIDE * IMAGE_SIDE

@@ -6,7 +6,7 @@ from tiny_mnist import digits
 from torch import Tensor, nn
 
 from camloss import build_model
-from camloss.digits.corruptions import on_field
+from camloss.digits.corruptions import on_canvas
 from camloss.metrics import ink_energy
 from camloss.models import MapClassifier
 from camloss.split import Split
@@ -119,7 +119,7 @@ def test_maximum_pooling_has_no_sum(split: Split) -> None:
     model.pooling = "max"
     numbers = surroundings(model, looker(model, "float32"), split, split, "canvas_40")
     assert "canvas_40_sum" not in numbers
-    right = model(on_field(split.images, 40).float() / 255)[0].argmax(1) == split.labels
+    right = model(on_canvas(split.images, 40).float() / 255)[0].argmax(1) == split.labels
     assert numbers["canvas_40"] == pytest.approx(right.float().mean().item())
 
 
