@@ -7,17 +7,19 @@
 
 from pathlib import Path
 
-from camloss.checkpoint import WEIGHTS, load_weights, save_checkpoint
+from camloss.checkpoint import WEIGHTS, is_folder, load_weights, save_checkpoint
 from camloss.diagnose import Diagnosis, diagnose
 from camloss.digits.preprocess import preprocess_sketch
 from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
+from camloss.hub.pull import Published
 from camloss.localisation import box_accuracy, box_masks, boxes_from
 from camloss.losses import CAAMDistillation, CAMLoss, LossTerms, cam_distance
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
 from camloss.models import MapClassifier, build_model
 from camloss.objective import Objective
 from camloss.overlay import overlay
+from camloss.pair import Pair, file_in, is_pair, pair_files
 from camloss.wrap import wrap
 
 __version__ = "0.1.0"
@@ -29,6 +31,7 @@ __all__ = [
     "Explanation",
     "LossTerms",
     "Objective",
+    "Pair",
     "box_accuracy",
     "box_masks",
     "boxes_from",
@@ -48,25 +51,23 @@ __all__ = [
 ]
 
 
-def load_checkpoint(source: str | Path, revision: str | None = None) -> MapClassifier:
+def load_checkpoint(source: str | Path, variant: str | None = None, revision: str | None = None) -> MapClassifier:
     """Load a model in eval mode from a local directory or, by its repo id, from the Hugging Face Hub.
 
     Args:
-        source: a directory, or a repo id such as "user/camloss-mnist-cam".
+        source: a directory, or a repo id such as "USER/camloss-mnist".
+        variant: of a pair: which of its models, such as "cam".
         revision: on the Hub: a branch, tag or commit. A commit that is in the Hub client's cache costs no request.
 
     Raises:
         CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an
             unknown arch, or was written by a newer camloss; or the Hub cannot be reached or refuses.
     """
-    if revision is None and _is_local(source):
-        return load_weights(Path(source) / WEIGHTS)
-    from camloss.hub.pull import load_published
-
-    return load_published(str(source), revision)
-
-
-def _is_local(source: str | Path) -> bool:
-    """Whether a source is meant as a folder: "checkpoints/cam" is one wherever there is a folder "checkpoints"."""
-    path = Path(source)
-    return not isinstance(source, str) or path.is_absolute() or len(path.parts) != 2 or path.parent.is_dir()
+    name = WEIGHTS if variant is None else f"{variant}/{WEIGHTS}"
+    if revision is None and is_folder(source):
+        path = file_in(Path(source), name)
+        if variant is None and not path.is_file() and is_pair(Path(source)):
+            raise CamlossError(f"{source} holds a pair; name one of {', '.join(pair_files(source))} as variant")
+        return load_weights(path)
+    published = Published(str(source), revision)
+    return load_weights(published.file(name), f"{published.repo_id}/{name}")

@@ -32,13 +32,19 @@ MOST_TENSORS = 10_000
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 
 
-def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mapping[str, Any] | None = None) -> Path:
+def save_checkpoint(
+    model: MapClassifier,
+    directory: str | Path,
+    training: Mapping[str, Any] | None = None,
+    pair: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a checkpoint; whatever stops it, the directory's weight file is the old one or the new one, whole.
 
     Args:
         model: made by `build_model`.
         directory: where to; created if needed.
         training: the training record, any JSON; see `camloss.training`.
+        pair: for one of a pair; see `camloss.pair.pair_config`.
 
     Returns:
         The directory.
@@ -51,10 +57,18 @@ def save_checkpoint(model: MapClassifier, directory: str | Path, training: Mappi
     directory = Path(directory)
     config = {"format": FORMAT, "arch": model.arch, "num_classes": model.head.out_features, "pooling": model.pooling}
     training = dict(training or {})
-    write_atomically(directory / WEIGHTS, pack(model.state_dict(), config=config, training=training))
+    header = {"config": config, "training": training, **({"pair": pair} if pair else {})}
+    write_atomically(directory / WEIGHTS, pack(model.state_dict(), **header))
     write_atomically(directory / CONFIG, to_json(config))
     write_atomically(directory / TRAINING, to_json(training))
     return directory
+
+
+def is_folder(source: str | Path) -> bool:
+    """Whether a source is meant as a folder, not as a repository on the Hub: "checkpoints/cam" is one wherever there is
+    a folder "checkpoints"."""
+    path = Path(source)
+    return not isinstance(source, str) or path.is_absolute() or len(path.parts) != 2 or path.parent.is_dir()
 
 
 def load_weights(path: Path, name: str | None = None) -> MapClassifier:

@@ -1,63 +1,48 @@
-"""The pair: models that differ in the loss only, and the one list of them.
+"""The pair: models of one training that differ in the loss only.
 
+    FOLDER/config.json               {"format": 2, "variants": ["ce", "cam"], "run": ID}; the first is the baseline
     FOLDER/ce/model.safetensors      trained with cross-entropy alone
-    FOLDER/cam/model.safetensors     its twin, trained with CAM-loss
+    FOLDER/cam/model.safetensors     trained with CAM-loss
 
-`Pair.load(FOLDER)` takes nothing else for a pair than what one training made, which both files' headers say. A pair
-that replaces another appears in one step: `put_pair` renames the whole of it to FOLDER/.pair, which readers take first,
-and then moves its files to their places.
+A repository on the Hub holds the same files. `Pair.load` takes nothing else for a pair than what one training made,
+which the headers of the weight files say. A pair that replaces another appears in one step: `put_pair` renames the
+whole of it to FOLDER/.pair, which readers take first, and then moves its files to their places.
 """
 
 import hashlib
+import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from camloss.checkpoint import WEIGHTS, load_weights, read_header
+from camloss.checkpoint import CONFIG, WEIGHTS, is_folder, load_weights, read_header, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
-from camloss.losses import CAMLoss
+from camloss.hub.pull import Published
+from camloss.losses import LOSSES, CAMLoss, Loss
 from camloss.models import MapClassifier
 
+FORMAT = 2
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
 LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what twins may differ in
+MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
 HOW_TO_PAIR = "train both with scripts/train.py, or join two finished checkpoints with scripts/join_pair.py"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to train, and how it is shown."""
-
-    title: str
-    colour: str
-    """Its key in the page's palette."""
-    loss: Callable[[float], CAMLoss]
-    """From the config's alpha to what this variant learns from."""
-    learnt: str
-    """What it is trained with, in words: "Trained with ..."."""
+def described(variant: str) -> Loss:
+    """What a variant of a pair on disk learned from; its loss may be one that this camloss does not know."""
+    return LOSSES.get(variant) or Loss(variant, "a loss that this camloss does not know", CAMLoss)
 
 
-VARIANTS: dict[str, Variant] = {  # in the order in which they are trained, published and shown
-    "ce": Variant(
-        "Cross-entropy",
-        "blue",
-        lambda _: CAMLoss(0.0),
-        "plain cross-entropy: the baseline that its twin is compared with",
-    ),
-    "cam": Variant(
-        "CAM-loss",
-        "orange",
-        CAMLoss,
-        "cross-entropy plus CAM-loss: the class activation map of the true digit and the map of everything that the "
-        "network reacts to are pulled towards each other",
-    ),
-}
-LAST = list(VARIANTS)[-1]  # the one whose weights name the pair
+def pair_config(variants: Sequence[str], run: str) -> dict[str, Any]:
+    """What config.json of a pair and the headers of its weight files say; the first variant is the baseline."""
+    return {"format": FORMAT, "variants": list(variants), "run": run}
 
 
 @dataclass(frozen=True)
@@ -77,7 +62,7 @@ class Pair:
     """A checked pair of models in eval mode, and one line that says where they come from."""
 
     models: Mapping[str, MapClassifier]
-    """One for each of `VARIANTS`, in that order."""
+    """By variant, the baseline first."""
     run: str
     """The id of the training that made them."""
     source: str
@@ -88,85 +73,159 @@ class Pair:
         return self.models[variant]
 
     @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(self.models)
+
+    @property
     def num_classes(self) -> int:
-        return self.models[LAST].head.out_features
+        return next(iter(self.models.values())).head.out_features
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Pair":
-        """Load the pair in a local folder.
+    def load(cls, source: str | Path) -> "Pair":
+        """Load a pair.
+
+        Args:
+            source: a folder, or a repository on the Hub: "USER/NAME", or "USER/NAME@REVISION" for a branch, tag or
+                commit. A commit that is in the Hub client's cache costs no request.
 
         Raises:
-            CamlossError: a checkpoint is missing or damaged, or the two are no pair; see `check_pair` and `of_files`.
+            CamlossError: a file is missing or damaged, or it is no pair; see `check_pair`. Or the Hub cannot be reached
+                or refuses.
         """
-        files = pair_files(folder)
+        if not is_folder(source):
+            return cls.published(Published(str(source)))
+        folder = Path(source)
+        before = _arrived(folder)
         try:
-            pair = cls.of_files(files, "", str(folder))
-            return replace(pair, source=f"bundled weights, sha256 {sha256_of(files[LAST])[:7]}")
+            return cls.read(lambda name: file_in(folder, name), str(folder))
         except CamlossError:
-            if pair_files(folder) == files:
+            if _arrived(folder) == before:
                 raise
             return cls.load(folder)  # the files were put in their places meanwhile
 
     @classmethod
-    def of_files(cls, files: Mapping[str, Path], source: str, name: str) -> "Pair":
-        """Load a pair from one weight file a variant; errors call it `name`.
+    def published(cls, published: Published) -> "Pair":
+        """Load the pair in a repository on the Hub; errors as `load`."""
+        return cls.read(published.file, published.repo_id, lambda: f"weights from the Hub, {published}")
+
+    @classmethod
+    def read(cls, file: Callable[[str], Path], name: str, source: Callable[[], str] | None = None) -> "Pair":
+        """Load a pair from its files.
+
+        Args:
+            file: where a file of the pair lies, by its name in the folder or repository; raises CamlossError.
+            name: what errors call the pair.
+            source: says where it is from, when all files are there.
 
         Raises:
-            CamlossError: a file is damaged, or the two are no pair (`check_pair`), or hold the same weights.
+            CamlossError: as `load`.
         """
-        run = check_pair({variant: read_header(files[variant]) for variant in VARIANTS}, name)
-        models = {variant: load_weights(files[variant]) for variant in VARIANTS}
+        config = read_pair_config(file(CONFIG), f"{name}/{CONFIG}")
+        files = {variant: file(f"{variant}/{WEIGHTS}") for variant in config["variants"]}
+        headers = {v: read_header(path, f"{name}/{v}/{WEIGHTS}") for v, path in files.items()}
+        check_pair(headers, config, name)
+        models = {v: load_weights(path, f"{name}/{v}/{WEIGHTS}") for v, path in files.items()}
         first, *others = models.values()
         if any(_same_weights(first, other) for other in others):
-            raise CamlossError(f"{name} is no pair: {' and '.join(VARIANTS)} hold the same weights; {HOW_TO_PAIR}")
-        return cls(models, run, source)
+            raise CamlossError(f"{name} is no pair: {' and '.join(models)} hold the same weights; {HOW_TO_PAIR}")
+        last = files[config["variants"][-1]]
+        return cls(models, config["run"], source() if source else f"bundled weights, sha256 {sha256_of(last)[:7]}")
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """Where a file of a folder's pair lies, whether it is there or not; see `put_pair`."""
+    arrived = folder / ARRIVED / name
+    return arrived if arrived.is_file() else folder / name
+
+
+def _arrived(folder: Path) -> list[Path]:
+    return sorted((folder / ARRIVED).glob("**/*"))
 
 
 def pair_files(folder: str | Path) -> dict[str, Path]:
-    """The weight file of each variant in a folder, whether it is there or not."""
-    folder = Path(folder)
-    arrived = {variant: folder / ARRIVED / variant / WEIGHTS for variant in VARIANTS}
-    return {
-        variant: arrived[variant] if arrived[variant].is_file() else folder / variant / WEIGHTS for variant in VARIANTS
-    }
+    """The weight file of each variant of the pair in a folder.
+
+    Raises:
+        CamlossError: there is no pair, or its config.json is damaged.
+    """
+    path = file_in(Path(folder), CONFIG)
+    return {v: file_in(Path(folder), f"{v}/{WEIGHTS}") for v in read_pair_config(path, str(path))["variants"]}
 
 
-def check_pair(headers: Mapping[str, Mapping[str, Any]], name: str) -> str:
+def is_pair(folder: Path) -> bool:
+    """Whether a folder holds a pair, sound or not: whether its config.json names variants."""
+    path = file_in(folder, CONFIG)
+    try:
+        return path.is_file() and "variants" in json.loads(path.read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def read_pair_config(path: Path, name: str) -> dict[str, Any]:
+    """Read a pair's config.json, see `pair_config`; errors call it `name`.
+
+    Raises:
+        CamlossError: it is missing, damaged, or of another format.
+    """
+    if not path.is_file():
+        raise CamlossError(f"no pair in {path.parent}: {CONFIG} is missing; {HOW_TO_PAIR}")
+    try:
+        config = json.loads(path.read_bytes())
+        if "variants" not in config:
+            raise CamlossError(f"{name} names no variants: it is no pair's; {HOW_TO_PAIR}")
+        if config["format"] != FORMAT:
+            raise CamlossError(
+                f"{name} has pair format {one_line(config['format'])}, this camloss reads {FORMAT}; "
+                "upgrade camloss or take a pair that it wrote"
+            )
+        variants, run = config["variants"], config["run"]
+        sound = isinstance(variants, list) and 2 <= len(variants) == len(set(variants)) <= MOST_VARIANTS
+        if not (sound and all(re.fullmatch(VARIANT_NAME, variant) for variant in variants) and isinstance(run, str)):
+            raise ValueError("no list of variants and the id of a training")
+    except CamlossError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise CamlossError(f"{name} is damaged ({one_line(error)}); {HOW_TO_PAIR}") from error
+    return pair_config(variants, run)
+
+
+def write_pair_config(folder: Path, variants: Sequence[str], run: str) -> None:
+    write_atomically(folder / CONFIG, to_json(pair_config(variants, run)))
+
+
+def check_pair(headers: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any], name: str) -> None:
     """Check that weight files with these headers were made by one training and differ in the loss only.
 
     Args:
         headers: by variant; see `camloss.checkpoint.read_header`.
+        config: of the pair; see `pair_config`.
         name: what errors call the pair.
-
-    Returns:
-        The id of that training.
 
     Raises:
         CamlossError: a variant stands in the place of another; or arch, number of classes, config but for the loss,
-            precision, or id of the training differ; or there is no id.
+            precision, or id of the training differ; or a header names another pair.
     """
     compare_variants(headers, name)
-    runs = {variant: _of_training(headers[variant], "run") for variant in VARIANTS}
-    if not all(isinstance(run, str) and run for run in runs.values()):
-        without = next(variant for variant, run in runs.items() if not (isinstance(run, str) and run))
-        raise CamlossError(f"{name} is no pair: {without} has no id of the training that made it; {HOW_TO_PAIR}")
-    if len(set(runs.values())) > 1:
+    runs = {variant: _of_training(header, "run") for variant, header in headers.items()}
+    if len({str(run) for run in runs.values()}) > 1:
         raise _differ(name, "the training that made them", runs)
-    return str(next(iter(runs.values())))
+    for variant, header in headers.items():
+        if header.get("pair") != config or runs[variant] != config["run"]:
+            raise CamlossError(f"{name} is no pair: {variant} is not of the pair in {CONFIG}; {HOW_TO_PAIR}")
 
 
 def compare_variants(headers: Mapping[str, Mapping[str, Any]], name: str) -> None:
-    """`check_pair`, all but the id of the training: whether two checkpoints could be joined into a pair."""
-    for variant in VARIANTS:
-        trained_as = _of_training(headers[variant], "variant")
+    """`check_pair`, all but the id of the training: whether checkpoints could be joined into a pair."""
+    for variant, header in headers.items():
+        trained_as = _of_training(header, "variant")
         if trained_as != variant:
             found = f"a {trained_as}" if isinstance(trained_as, str) else "a checkpoint without a record"
             raise CamlossError(f"{name} is no pair: in the place of {variant} lies {one_line(found)}; {HOW_TO_PAIR}")
     for key in ("arch", "num_classes", "pooling"):
-        values = {variant: headers[variant].get("config", {}).get(key) for variant in VARIANTS}
+        values = {variant: header.get("config", {}).get(key) for variant, header in headers.items()}
         if len({str(value) for value in values.values()}) > 1:
             raise _differ(name, key, values)
-    settings = {variant: _settings(headers[variant]) for variant in VARIANTS}
+    settings = {variant: _settings(header) for variant, header in headers.items()}
     first = next(iter(settings.values()))
     for key in sorted(set().union(*settings.values())):
         if any(of_variant.get(key) != first.get(key) for of_variant in settings.values()):
@@ -196,7 +255,7 @@ def put_pair(staged: Path, folder: Path) -> None:
 def settle(folder: Path) -> None:
     """Put the files of a pair that has arrived into their places, where a crash has left some; be `alone_in` it."""
     arrived = folder / ARRIVED
-    for file in sorted(path for path in arrived.glob("*/*") if path.is_file()):
+    for file in sorted(path for path in arrived.rglob("*") if path.is_file()):
         target = folder / file.relative_to(arrived)
         target.parent.mkdir(exist_ok=True)
         os.replace(file, target)

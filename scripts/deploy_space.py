@@ -5,28 +5,29 @@
     python scripts/deploy_space.py USER/camloss --weights USER/camloss-mnist --hardware zero-a10g
 
 README.md becomes the Space's card: the settings in scripts/space.yaml go on its top, scripts/space.md at its end.
-With --weights the page asks the Hub for those twins when it starts; without, or when the Hub fails, it shows the ones
-that lie in checkpoints/.
+With --weights the page asks the Hub for that pair when it starts; without, or when the Hub fails, it shows the one that
+lies in checkpoints/.
 """
 
 import argparse
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import _checkout
 
 from camloss import cli
+from camloss.checkpoint import CONFIG, WEIGHTS
 from camloss.demo.pairs import find_pairs
+from camloss.epoch_snapshots import EPOCHS
 from camloss.errors import CamlossError
 from camloss.hub.messages import check_repo_id
 from camloss.hub.model_card import check_space_card, metadata
-from camloss.hub.pull import Pin, pinned
 from camloss.hub.push import commit_files
-from camloss.hub.timeouts import patiently
-from camloss.pair import VARIANTS, Pair, settle_alone
+from camloss.hub.timeouts import with_stall_timeout
+from camloss.pair import Pair, pair_files, settle_alone
 
 ALLOWED = (
     "app.py",
@@ -37,9 +38,8 @@ ALLOWED = (
     "camloss/**/*.py",
     "camloss/py.typed",
     *(f"camloss/demo/web/*.{kind}" for kind in ("html", "css", "js", "json", "md", "png", "wasm")),
-    "checkpoints/hub.json",
 )
-OF_A_TWIN = ("model.safetensors", "config.json", "epochs.safetensors")
+OF_VARIANT = (WEIGHTS, CONFIG, EPOCHS)
 README = "README.md"
 SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK and Python
 NOTES = "scripts/space.md"  # what whoever copies the Space has to know
@@ -53,15 +53,9 @@ def main() -> None:
     check_repo_id(flags.space)
     if not flags.dry_run:
         settle_alone(flags.root / "checkpoints")
-    pins: Mapping[str, Pin] = {}
     if flags.weights:
         check_repo_id(flags.weights)
-        pins = {
-            twin: pin
-            for twin, pin in pinned(flags.root / "checkpoints").items()
-            if pin.repo_id == f"{flags.weights}-{twin}"
-        }
-    files = space_files(flags.root, flags.space, flags.weights, pins)
+    files = space_files(flags.root, flags.space, flags.weights)
     if flags.cpu:
         files[REQUIREMENTS] = f"--extra-index-url {CPU_INDEX}\n".encode() + files[REQUIREMENTS]
     if flags.dry_run:
@@ -105,31 +99,29 @@ def parse_flags() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def space_files(root: Path, space: str, weights: str | None, pins: Mapping[str, Pin]) -> dict[str, bytes]:
+def space_files(root: Path, space: str, weights: str | None) -> dict[str, bytes]:
     """What the Space holds, by path: the allowed files, what README.md shows and the pages that it links, and itself.
 
     Raises:
         CamlossError: a file that the page needs is missing, or the Hub would refuse the card.
     """
-    weights_of_pair = (f"checkpoints/{twin}/model.safetensors" for twin in VARIANTS)
-    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, NOTES, *weights_of_pair)
+    require(root, "app.py", REQUIREMENTS, "LICENSE", README, SETTINGS, NOTES)
     settings, text, notes = ((root / name).read_text(encoding="utf-8") for name in (SETTINGS, README, NOTES))
     readme = f"---\n{settings}---\n\n{text}{notes}"
     named = [*named_in(readme), *results_of(root)]
     require(root, *named)
     Pair.load(root / "checkpoints")
-    of_pairs = (
-        place / twin / name
+    of_pairs = [
+        file
         for place in find_pairs(root / "checkpoints").values()
-        for twin in VARIANTS
-        for name in OF_A_TWIN
-    )
+        for file in (place / CONFIG, *(place / v / name for v in pair_files(place) for name in OF_VARIANT))
+    ]
     allowed = (path for pattern in ALLOWED for path in root.glob(pattern))
     paths = {path.relative_to(root) for path in (*allowed, *of_pairs) if path.is_file()}
     shown = sorted(path for path in paths if not any(part.startswith(".") for part in path.parts))
     files = {path.as_posix(): (root / path).read_bytes() for path in shown}
     files |= {name: (root / name).read_bytes() for name in named}
-    files[README] = space_card(readme, space, weights, pins).encode()
+    files[README] = space_card(readme, space, weights, pair_files(root / "checkpoints")).encode()
     return files
 
 
@@ -156,8 +148,8 @@ def results_of(root: Path) -> list[str]:
     return ["docs/results.md", *(f"docs/{name}" for name in shown if "://" not in name)]
 
 
-def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, Pin]) -> str:
-    """README.md with what only the deployment knows: where the picture is, which models are used, what to preload.
+def space_card(readme: str, space: str, weights: str | None, variants: Iterable[str]) -> str:
+    """README.md with what only the deployment knows: where the picture is, which pair is used, what to preload.
 
     Raises:
         CamlossError: the Hub would refuse the card.
@@ -170,9 +162,8 @@ def space_card(readme: str, space: str, weights: str | None, pins: Mapping[str, 
     if thumbnail and "://" not in thumbnail:
         card.data["thumbnail"] = f"{constants.ENDPOINT}/spaces/{space}/resolve/main/{thumbnail}"
     if weights:
-        card.data["models"] = [f"{weights}-{twin}" for twin in VARIANTS]
-    if pins:
-        card.data["preload_from_hub"] = [f"{pin.repo_id} model.safetensors {pin.revision}" for pin in pins.values()]
+        files = ",".join([CONFIG, *(f"{variant}/{WEIGHTS}" for variant in variants)])
+        card.data["models"], card.data["preload_from_hub"] = [weights], [f"{weights} {files}"]
     check_space_card(str(card))
     return str(card)
 
@@ -183,9 +174,11 @@ def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
 
     secrets = {name: secret(name) for name in flags.secret}
     api, space = HfApi(), flags.space
-    exists = patiently(f"create the Space {space}", lambda _: create(api, flags))
-    patiently(f"configure the Space {space}", lambda _: configure(api, flags, secrets, exists))
-    there = patiently(f"list the files of the Space {space}", lambda _: api.list_repo_files(space, repo_type="space"))
+    exists = with_stall_timeout(f"create the Space {space}", lambda: create(api, flags))
+    with_stall_timeout(f"configure the Space {space}", lambda: configure(api, flags, secrets, exists))
+    there = with_stall_timeout(
+        f"list the files of the Space {space}", lambda: api.list_repo_files(space, repo_type="space")
+    )
     stale = set(there) - set(files) - {".gitattributes"}
     commit, url = commit_files(api, space, files, delete=tuple(sorted(stale)), repo_type="space")
     print(f"{space} is at {commit[:7]}: {url}")

@@ -2,7 +2,7 @@
 
     python scripts/evaluate.py                                    the pair in checkpoints/
     python scripts/evaluate.py runs/a user/camloss-mnist          a pair in a folder, a pair on the Hub
-    python scripts/evaluate.py runs/a/cam user/camloss-mnist-cam --json    single checkpoints
+    python scripts/evaluate.py runs/a/cam --json                  a single checkpoint
     python scripts/evaluate.py --pens 2.6 1.8 1.4 1.1 0.8         instead: what chose the width of the pen that writes
 
 Beside what the networks' maps get stands what two maps get that no network made: a centred Gaussian
@@ -27,12 +27,11 @@ import _checkout
 import torch
 
 from camloss import cli, load_checkpoint
-from camloss.checkpoint import WEIGHTS
+from camloss.checkpoint import is_folder
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import as_the_page_reads
-from camloss.hub.pull import load_pair
 from camloss.models import MapClassifier
-from camloss.pair import VARIANTS, Pair
+from camloss.pair import Pair, is_pair
 from camloss.study.evaluation import (
     CONTROLS,
     HANDS,
@@ -107,13 +106,10 @@ def by_whom(where: Mapping[str, Any]) -> str:
 
 
 def models_of(source: str) -> dict[str, MapClassifier]:
-    """The twins of a pair, or one model, by what to call them in the table."""
-    folder = Path(source)
-    if (folder / WEIGHTS).is_file() or source.endswith(tuple(f"-{variant}" for variant in VARIANTS)):
+    """The models of a pair, or one model, by what to call them in the table."""
+    if is_folder(source) and not is_pair(Path(source)):
         return {source: load_checkpoint(source)}
-    is_repo = len(folder.parts) == 2 and not folder.is_absolute() and not folder.parent.is_dir()
-    pair = load_pair(source) if is_repo else Pair.load(source)
-    return {f"{source}{'-' if is_repo else '/'}{variant}": model for variant, model in pair.models.items()}
+    return {f"{source}/{variant}": model for variant, model in Pair.load(source).models.items()}
 
 
 def say(line: str) -> None:

@@ -33,9 +33,9 @@ from camloss.data.ood_fitting import (
 )
 from camloss.digits.ood_drawings import CHOOSING, REPORTED
 from camloss.errors import CamlossError
-from camloss.hub.model_card import PICTURES, write_card
+from camloss.hub.model_card import pictures_in, write_card
 from camloss.models import MapClassifier
-from camloss.pair import Pair, alone_in, put_pair
+from camloss.pair import Pair, alone_in, pair_config, pair_files, put_pair, write_pair_config
 from camloss.split import Split
 from camloss.study.evaluation import HANDS, load_pen_digits
 from camloss.training.hardware import environment
@@ -115,12 +115,14 @@ def fit(folder: Path, data: MNIST) -> None:
     with alone_in(folder):
         staged = folder / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
-        for variant, model in Pair.load(folder).models.items():
+        pair = Pair.load(folder)
+        of_pair = pair_config(pair.variants, pair.run)
+        places = {variant: file.parent for variant, file in pair_files(folder).items()}
+        for variant, model in pair.models.items():
             fit_ood_score(model, data.validation, read)
-            directory = save_checkpoint(model, staged / variant, load_training(folder / variant))
-            beside = [folder / variant / name for name in PICTURES]
-            pictures = {path.name: path.read_bytes() for path in beside if path.is_file()}
-            write_card(directory, f"{folder.resolve().name}/{variant}", pictures)
+            save_checkpoint(model, staged / variant, load_training(places[variant]), of_pair)
+        write_pair_config(staged, pair.variants, pair.run)
+        write_card(staged, folder.resolve().name, {v: pictures_in(place) for v, place in places.items()})
         put_pair(staged, folder)
 
 

@@ -1,10 +1,10 @@
-"""Publish both twins on the Hugging Face Hub, as USER/NAME-ce and USER/NAME-cam, each with its model card.
+"""Publish a pair on the Hugging Face Hub, as one repository with a model card, in one commit.
 
     hf auth login                                                 once, or set HF_TOKEN
     python scripts/push_to_hub.py USER/camloss-mnist --dry-run    what would be sent
     python scripts/push_to_hub.py USER/camloss-mnist --tag v1
 
-When both are up, CHECKPOINTS/hub.json holds their commits and the sha256 of their weights.
+The repository holds the same files as the folder of the pair.
 """
 
 from pathlib import Path
@@ -23,16 +23,16 @@ def main() -> None:
         type=Path,
         default=_checkout.ROOT / "checkpoints",
         metavar="DIR",
-        help="folder that holds ce/ and cam/ (default: checkpoints)",
+        help="folder that holds the pair (default: checkpoints)",
     )
     parser.add_argument(
         "--space",
         metavar="USER/NAME",
-        help="the Space that the cards link to and install the package from (default: USER/camloss)",
+        help="the Space that the card links to and install the package from (default: USER/camloss)",
     )
-    parser.add_argument("--private", action="store_true", help="create private repositories")
-    parser.add_argument("--tag", help="name both commits, such as v1")
-    parser.add_argument("--create-pr", action="store_true", help="open pull requests instead of committing")
+    parser.add_argument("--private", action="store_true", help="create a private repository")
+    parser.add_argument("--tag", help="name the commit, such as v1")
+    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent, send nothing")
     flags = parser.parse_args()
     push_pair(

@@ -24,7 +24,7 @@ from evaluate import as_table
 
 from camloss import CamlossError, cli
 from camloss.hub.model_card import where_top
-from camloss.pair import VARIANTS
+from camloss.pair import described
 from camloss.study.evaluation import BLOB
 
 PAGES = ("README.md", "docs/*.md")
@@ -62,7 +62,7 @@ def read_tables(records: Path) -> dict[str, str]:
 def hottest(measured: Mapping[str, Any]) -> str:
     """Where the maps of CAM-loss are hottest, beside those of its twin and of the control."""
     *others, (_, of_cam_loss) = (
-        (VARIANTS[Path(source).name].title, found) for source, found in measured["checkpoints"].items()
+        (described(Path(source).name).title, found) for source, found in measured["checkpoints"].items()
     )
     beside = {title[0].lower() + title[1:]: numbers for title, numbers in others}
     return f"Its map is {where_top({'CAM-loss': of_cam_loss, **beside, BLOB: measured['controls'][BLOB]})}."
@@ -74,7 +74,7 @@ def reading(measured: Mapping[str, Any]) -> str:
     for source, numbers in measured["checkpoints"].items():
         shares = [[f"{numbers[metric]:.2%}" for metric in metrics] for metrics in READING.values()]
         cells = [whole + "".join(f" ({worst})" for worst in rest) for whole, *rest in shares]
-        rows.append([VARIANTS[Path(source).name].title, *cells])
+        rows.append([described(Path(source).name).title, *cells])
     return cli.table(["read right", *READING], rows)
 
 

@@ -70,7 +70,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 @pytest.fixture
 def published(hub: Hub, checkpoints: Path) -> Path:
-    """Both twins are on the Hub; the log of requests is empty again."""
+    """The pair is on the Hub; the log of requests is empty again."""
     push(checkpoints)
     hub.requests.clear()
     return checkpoints
@@ -81,6 +81,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Hub is given up after seconds instead of a minute."""
     monkeypatch.setattr(pull, "METADATA_SECONDS", 1.0)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1.0)
-    monkeypatch.setattr(timeouts, "PATIENCE", 3.0)
-    monkeypatch.setattr(timeouts, "NOTICE", 0.5)
+    monkeypatch.setattr(timeouts, "STALL_SECONDS", 3.0)
+    monkeypatch.setattr(timeouts, "NOTICE_SECONDS", 0.5)
     monkeypatch.setattr(timeouts, "SLOWEST", 10_000_000)

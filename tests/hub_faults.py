@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from hub_pair import CAM
+from hub_pair import REPO
 from hub_server import Fault, Hub
 
-WEIGHTS = "model.safetensors"
+WEIGHTS = "cam/model.safetensors"
 
 Break = Callable[[Hub], None]
 
@@ -28,8 +28,8 @@ def in_xet(method: str, path: str, what: Fault) -> Break:
 
 
 def describes(**file: object) -> bytes:
-    """What the Hub's API says of a repository with one weight file."""
-    return json.dumps({"id": CAM, "sha": "0" * 40, "siblings": [{"rfilename": WEIGHTS, **file}]}).encode()
+    """What the Hub's API says of a repository with one file."""
+    return json.dumps({"id": REPO, "sha": "0" * 40, "siblings": [{"rfilename": "config.json", **file}]}).encode()
 
 
 def strange_certificate(folder: Path) -> Path:
@@ -43,10 +43,9 @@ def strange_certificate(folder: Path) -> Path:
 
 HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"
 PUSH_HANGS = "the Hub did not get on, given up after .* s; try again later$"
-XET_HANGS = "the Hub's Xet storage did not get on, given up after .* s; set HF_HUB_DISABLE_XET=1, or try again later"
 XET_FAILS = "the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1"
 NO_SENSE = "gives an answer that makes no sense"
-LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load_checkpoint says
+LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what Pair.load says
     "repository missing": (lambda hub: hub.repos.clear(), r"there is no such repository, or it is private \(404\)"),
     "401": (fault("GET", "/api/models", 401), r"the Hub does not accept the token \(401\)"),
     "402": (fault("GET", "/api/models", 402), r"the Hub wants payment \(402\)"),
@@ -66,15 +65,23 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what load
     "connection reset mid-file": (fault("GET", WEIGHTS, "reset"), "the connection to .* broke off; try again"),
     "truncated": (fault("GET", WEIGHTS, "truncate"), "the file arrived incomplete; try again"),
     "corrupt": (fault("GET", WEIGHTS, "corrupt"), "was damaged on its way: its hash is .*; try again"),
-    "Xet: no such file": (in_xet("GET", "/reconstructions/", 404), XET_FAILS),
-    "Xet: 5xx": (in_xet("GET", "/xorb", 500), XET_HANGS),
-    "Xet: hanging": (in_xet("GET", "/xorb", "hang"), XET_HANGS),
-    "Xet: connection reset mid-file": (in_xet("GET", "/xorb", "reset"), XET_HANGS),
-    "file without end": (fault("GET", WEIGHTS, "endless"), "is too large: [0-9,]+ bytes, at most [0-9,]+ are taken"),
-    "file of 600 MB": (
-        fault("GET", "/api/models", describes(size=600_000_000)),
-        "is too large: 600,000,000 bytes, at most 500,000,000 are taken",
+    "file without end": (
+        fault("GET", WEIGHTS, "endless"),
+        "more than 2,000,000 bytes come in answer to GET .*; try again",
     ),
+    "config of 600 MB": (
+        fault("GET", "/api/models", describes(size=600_000_000)),
+        "is too large: 600,000,000 bytes, at most 10,000 are taken",
+    ),
+    "packed bytes": (
+        fault("GET", "/api/models", b"", Content_Encoding="gzip"),
+        "packed bytes, which nobody asked for, come in answer to GET .*; try again",
+    ),
+    "answer of 3 MB": (
+        fault("GET", "/api/models", b" " * 3_000_000),
+        "more than 2,000,000 bytes come in answer to GET .*; try again",
+    ),
+    "ETag that is a path": (fault("HEAD", "config.json", "odd etag"), "does not have an ETag"),
     "HTML instead of JSON": (fault("GET", "/api/models", b"<html>Please log in</html>"), "something that is no JSON"),
     "JSON: a list": (fault("GET", "/api/models", b"[]"), NO_SENSE),
     "JSON: a number for a list": (fault("GET", "/api/models", b'{"id": "a", "siblings": 5}'), NO_SENSE),

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import torch
 
-from camloss.hub.pull import Pin
 from camloss.hub.push import push_pair
 
-REPO, CE, CAM = "user/camloss-mnist", "user/camloss-mnist-ce", "user/camloss-mnist-cam"
+REPO = "user/camloss-mnist"
 
 
 def quiet(_: str) -> None:
     pass
 
 
-def push(checkpoints: Path, **options: object) -> dict[str, Pin]:
-    return push_pair(REPO, checkpoints, log=quiet, **options)  # type: ignore[arg-type]
+def push(checkpoints: Path, **options: object) -> str:
+    """Publish a pair; returns its commit."""
+    return str(push_pair(REPO, checkpoints, log=quiet, **options))  # type: ignore[arg-type]
 
 
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:

@@ -11,10 +11,9 @@ from untrained import RECORD
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
 from camloss.epoch_snapshots import EPOCHS, load_snapshots, read_snapshots, save_snapshots, snapshot_of
-from camloss.hub.model_card import CARD, write_card
 from camloss.models import MapClassifier
 
-FILES = {WEIGHTS, CONFIG, TRAINING, CARD}
+FILES = {WEIGHTS, CONFIG, TRAINING}
 
 
 def untrained(seed: int = 0, arch: str = "sketch_cnn") -> MapClassifier:
@@ -24,9 +23,7 @@ def untrained(seed: int = 0, arch: str = "sketch_cnn") -> MapClassifier:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    directory = save_checkpoint(untrained(), tmp_path / "cam", {"variant": "cam", **RECORD})
-    write_card(directory, f"{tmp_path.name}/cam", {})
-    return directory
+    return save_checkpoint(untrained(), tmp_path / "cam", {"variant": "cam", **RECORD})
 
 
 def names(directory: Path) -> set[str]:
@@ -91,16 +88,6 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
         "pooling": "avg",
     }
     assert json.loads((saved / TRAINING).read_text(encoding="utf-8")) == load_training(saved)
-    card = (saved / CARD).read_text(encoding="utf-8")
-    assert f'load_checkpoint("{saved.parent.name}/cam")' in card
-    assert str(saved.parent.parent) not in card
-
-
-def test_pictures_lie_beside_the_card(tmp_path: Path) -> None:
-    write_card(save_checkpoint(untrained(), tmp_path / "cam", RECORD), "some/cam", {"maps.png": b"picture"})
-    assert (tmp_path / "cam" / "maps.png").read_bytes() == b"picture"
-    assert "(maps.png)" in (tmp_path / "cam" / CARD).read_text(encoding="utf-8")
-    assert "curves.png" not in (tmp_path / "cam" / CARD).read_text(encoding="utf-8")
 
 
 def test_a_model_that_no_arch_describes_is_not_saved(tmp_path: Path) -> None:

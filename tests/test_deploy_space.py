@@ -22,7 +22,6 @@ from page_server import PageServer
 from untrained import write_pair, write_snapshots
 
 from camloss.hub.model_card import check_space_card, metadata
-from camloss.hub.pull import pinned
 from camloss.hub.push import push_pair
 
 pytest_plugins = ["hub_client"]
@@ -159,6 +158,7 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "pyproject.toml",
         "setup.py",
         "camloss/py.typed",
+        "checkpoints/config.json",
         "checkpoints/ce/config.json",
         "checkpoints/ce/model.safetensors",
         "checkpoints/ce/epochs.safetensors",
@@ -186,15 +186,13 @@ def test_every_whole_pair_is_uploaded(hub: Hub, checkout: Path, deploy: Deploy) 
     write_pair(checkout / "checkpoints" / "another", seed=3)
     assert deploy().code == 0
     sent = {name for name in hub.space(SPACE).files if name.startswith("checkpoints/another/")}
-    assert sent == {
-        f"checkpoints/another/{twin}/{name}" for twin in ("ce", "cam") for name in ("model.safetensors", "config.json")
-    }
+    of_variants = {f"{variant}/{name}" for variant in ("ce", "cam") for name in ("model.safetensors", "config.json")}
+    assert sent == {f"checkpoints/another/{name}" for name in ("config.json", *of_variants)}
 
 
 def test_the_card_and_the_variables_name_the_weights(
     hub: Hub, checkout: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pins = push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
     monkeypatch.setenv("MODELS_TOKEN", "hf_read")
     flags = ("--weights", WEIGHTS, "--hardware", "zero-a10g", "--private", "--secret", "MODELS_TOKEN")
     result = deploy(*flags)
@@ -205,12 +203,9 @@ def test_the_card_and_the_variables_name_the_weights(
     assert space.secrets == {"MODELS_TOKEN": "hf_read"}
     assert "hf_read" not in result.out + result.err
     assert "hf_read" not in deploy(*flags, "--dry-run").out
-    assert space.files["checkpoints/hub.json"] == (checkout / "checkpoints" / "hub.json").read_bytes()
     data = metadata(space.files["README.md"].decode())
-    assert data["models"] == [f"{WEIGHTS}-ce", f"{WEIGHTS}-cam"]
-    assert data["preload_from_hub"] == [
-        f"{pin.repo_id} model.safetensors {pin.revision}" for pin in (pins["ce"], pins["cam"])
-    ]
+    assert data["models"] == [WEIGHTS]
+    assert data["preload_from_hub"] == [f"{WEIGHTS} config.json,ce/model.safetensors,cam/model.safetensors"]
     assert data["python_version"] == "3.12"
     assert (checkout / "README.md").read_text(encoding="utf-8") == README
 
@@ -290,7 +285,9 @@ def test_a_space_without_a_gpu_gets_torch_from_pytorchs_cpu_index(hub: Hub, depl
 )
 def test_a_file_that_the_page_needs_is_missing(hub: Hub, checkout: Path, deploy: Deploy, missing: str) -> None:
     (checkout / missing).unlink()
-    assert f"lacks {missing}; the Space cannot do without" in refusal(deploy())
+    of_pair = "checkpoints" in missing
+    message = "model.safetensors is missing" if of_pair else f"lacks {missing}; the Space cannot do without"
+    assert message in refusal(deploy())
     assert hub.requests == []
 
 
@@ -330,7 +327,7 @@ def test_the_deployed_space_answers_from_the_pushed_weights(
     from huggingface_hub import snapshot_download
 
     newer = write_pair(tmp_path / "newer", seed=5)
-    push_pair(WEIGHTS, newer, log=lambda _: None)
+    commit = str(push_pair(WEIGHTS, newer, log=lambda _: None))
     command = [sys.executable, "scripts/deploy_space.py", SPACE, "--root", str(checkout), "--weights", WEIGHTS]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     folder = Path(snapshot_download(SPACE, repo_type="space", local_dir=tmp_path / "space"))
@@ -338,7 +335,7 @@ def test_the_deployed_space_answers_from_the_pushed_weights(
         monkeypatch.setenv(name, value)
     page = PageServer(tmp_path / "log.txt", root=folder)
     try:
-        source = f"weights from the Hub, {WEIGHTS}-cam {pinned(newer)['cam'].revision[:7]}"
+        source = f"weights from the Hub, {WEIGHTS} {commit[:7]}"
         deadline = time.monotonic() + 120
         while (answer := ask(page.url, drawing))["source"] != source:
             assert time.monotonic() < deadline, answer["source"]
@@ -352,7 +349,7 @@ def test_the_package_installs_from_the_space_as_the_card_says(
 ) -> None:
     push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
     assert deploy("--weights", WEIGHTS).code == 0
-    card = hub.model(f"{WEIGHTS}-cam").files["README.md"].decode().replace("https://huggingface.co", hub.endpoint)
+    card = hub.model(WEIGHTS).files["README.md"].decode().replace("https://huggingface.co", hub.endpoint)
     (requirement,) = re.findall(r'pip install "(.+)"', card)
     (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert requirement == f"camloss[hub] @ git+{hub.endpoint}/spaces/{SPACE}"

@@ -28,10 +28,9 @@ from page_server import ROOT, PageServer
 from playwright.sync_api import Browser
 
 from camloss import CamlossError, cli
-from camloss.checkpoint import WEIGHTS, load_weights
-from camloss.hub.pull import pins_in
+from camloss.checkpoint import CONFIG, WEIGHTS, load_weights
 from camloss.hub.push import published_files
-from camloss.pair import Pair
+from camloss.pair import Pair, read_pair_config
 
 LONG = settings().max_examples >= 10_000  # of the profile "fuzz"; see conftest.py
 CASES = settings().max_examples if LONG else 300
@@ -47,7 +46,7 @@ SHARES = {  # of 100 cases
     "pairs": 4,
 }
 TRUE_WEIGHTS = (ROOT / "checkpoints" / "cam" / WEIGHTS).read_bytes()
-PINS = {"ce": {"revision": "1" * 40, "sha256": "2" * 64}, "cam": {"sha256": "3" * 64}}
+TRUE_CONFIG = json.loads((ROOT / "checkpoints" / CONFIG).read_text(encoding="utf-8"))
 PAGE = pytest.mark.usefixtures("quiet")
 
 
@@ -171,12 +170,13 @@ def spoilt_text(value: Any) -> st.SearchStrategy[bytes]:
 
 
 @count("pairs")
-@given(changed_json(PINS) | JSON | spoilt_text(PINS))
-def test_pairs(meter: Meter, pair: Any) -> None:
-    text = pair if isinstance(pair, bytes) else json.dumps(pair).encode()
+@given(changed_json(TRUE_CONFIG) | JSON | spoilt_text(TRUE_CONFIG))
+def test_pairs(folder: Path, meter: Meter, config: Any) -> None:
+    path = folder / "changed.json"
+    path.write_bytes(config if isinstance(config, bytes) else json.dumps(config).encode())
 
     def read() -> None:
-        pins_in(text, "user/name", "4" * 40)
+        read_pair_config(path, "user/name/config.json")
 
     check("pairs", meter, lambda: refuses(read))
 

@@ -11,6 +11,7 @@ LAYERS = (  # nothing imports from a layer above its own, nor from another place
     ("cli", "losses", "wrap", "digits"),
     ("models", "metrics", "objective", "localisation", "overlay"),
     ("checkpoint", "explain", "diagnose"),
+    ("hub/pull", "hub/client", "hub/timeouts", "hub/messages"),
     ("pair", "epoch_snapshots"),
     ("data",),
     ("training", "hub"),
@@ -63,7 +64,8 @@ def top(name: str) -> str:
 
 
 def layer(name: str) -> int:
-    return next(number for number, places in enumerate(LAYERS) if top(name) in places)
+    wanted = name if any(name in places for places in LAYERS) else top(name)
+    return next(number for number, places in enumerate(LAYERS) if wanted in places)
 
 
 def our_modules(name: str) -> str | None:

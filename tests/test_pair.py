@@ -13,7 +13,22 @@ from untrained import RECORD, write_pair
 
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import WEIGHTS, load_training
-from camloss.pair import ARRIVED, VARIANTS, BusyError, Pair, alone_in, put_pair, settle, settle_alone
+from camloss.losses import LOSSES, CAMLoss, Loss
+from camloss.pair import (
+    ARRIVED,
+    BusyError,
+    Pair,
+    alone_in,
+    described,
+    pair_config,
+    put_pair,
+    settle,
+    settle_alone,
+    write_pair_config,
+)
+
+NAMES = ("ce", "cam")
+OF_PAIR = pair_config(NAMES, RECORD["run"])
 
 
 @pytest.fixture
@@ -25,20 +40,43 @@ def rewrite(directory: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Save the same weights with another training record."""
     training = load_training(directory)
     change(training)
-    save_checkpoint(load_checkpoint(directory), directory, training)
+    save_checkpoint(load_checkpoint(directory), directory, training, OF_PAIR)
 
 
 def weights(folder: Path) -> dict[str, bytes]:
-    return {variant: (folder / variant / WEIGHTS).read_bytes() for variant in VARIANTS}
+    return {variant: (folder / variant / WEIGHTS).read_bytes() for variant in NAMES}
 
 
 def test_a_pair_is_loaded_by_name_in_order(pair: Path) -> None:
     loaded = Pair.load(pair)
-    assert list(loaded.models) == ["ce", "cam"] == list(VARIANTS)
+    assert list(loaded.models) == ["ce", "cam"]
     assert loaded.run == RECORD["run"]
     assert loaded.num_classes == 10
     assert torch.equal(loaded["cam"].head.weight, load_checkpoint(pair / "cam").head.weight)
     assert not loaded["ce"].training
+
+
+def test_a_new_loss_makes_no_existing_pair_unreadable(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "new", Loss("New", "a new loss", CAMLoss))
+    assert Pair.load(pair).variants == NAMES
+    monkeypatch.delitem(LOSSES, "cam")  # nor does one that is gone
+    assert Pair.load(pair).variants == NAMES
+    assert described("cam").title == "cam"
+
+
+def test_a_pair_names_its_own_variants_the_baseline_first(tmp_path: Path) -> None:
+    folder = write_pair(tmp_path, variants=("base", "cam", "half"))
+    assert Pair.load(folder).variants == ("base", "cam", "half")
+    assert load_checkpoint(folder, "half").head.weight.equal(Pair.load(folder)["half"].head.weight)
+    write_pair_config(folder, ("cam", "base"), RECORD["run"])  # not what the weight files say
+    with pytest.raises(CamlossError, match=r"is no pair: cam is not of the pair in config\.json"):
+        Pair.load(folder)
+
+
+def test_a_subfolder_that_is_not_listed_is_ignored(pair: Path) -> None:
+    (pair / "notes").mkdir()
+    write_pair(pair / "another", seed=3)
+    assert Pair.load(pair).variants == NAMES
 
 
 @pytest.mark.parametrize("setting", ["alpha", "alpha_start_epoch"])
@@ -60,8 +98,7 @@ def set_config(**values: object) -> Callable[[dict[str, Any]], None]:
         (lambda training: training["environment"].update(precision="bfloat16"), "differ in precision in use"),
         (lambda training: training.update(run="another"), r"differ in the training that made them"),
         (set_config(**{"a\nb": "c\nd" + "e" * 9_000}), "differ in a b .*, cam c de"),
-        (lambda training: training.pop("run"), "cam has no id of the training that made it"),
-        (lambda training: training.update(run=7), "cam has no id of the training that made it"),
+        (lambda training: training.pop("run"), r"differ in the training that made them \(ce .*, cam None\)"),
         (lambda training: training.update(variant="ce"), "in the place of cam lies a ce"),
         (lambda training: training.clear(), "in the place of cam lies a checkpoint without a record"),
     ],
@@ -77,13 +114,13 @@ def test_a_record_that_differs_in_more_than_the_loss_is_refused(
 
 
 def test_another_arch_beside_it_is_refused(pair: Path) -> None:
-    save_checkpoint(build_model("plain_cnn"), pair / "cam", load_training(pair / "cam"))
+    save_checkpoint(build_model("plain_cnn"), pair / "cam", load_training(pair / "cam"), OF_PAIR)
     with pytest.raises(CamlossError, match=r"differ in arch \(ce sketch_cnn, cam plain_cnn\)"):
         Pair.load(pair)
 
 
 def test_another_number_of_classes_is_refused(pair: Path) -> None:
-    save_checkpoint(build_model("sketch_cnn", 11), pair / "cam", load_training(pair / "cam"))
+    save_checkpoint(build_model("sketch_cnn", 11), pair / "cam", load_training(pair / "cam"), OF_PAIR)
     with pytest.raises(CamlossError, match=r"differ in num_classes \(ce 10, cam 11\)"):
         Pair.load(pair)
 
@@ -95,7 +132,7 @@ def test_another_pooling_is_refused(pair: Path) -> None:
 
 
 def test_the_same_weights_twice_are_refused(pair: Path) -> None:
-    save_checkpoint(load_checkpoint(pair / "ce"), pair / "cam", load_training(pair / "cam"))
+    save_checkpoint(load_checkpoint(pair / "ce"), pair / "cam", load_training(pair / "cam"), OF_PAIR)
     with pytest.raises(CamlossError, match="ce and cam hold the same weights"):
         Pair.load(pair)
 
@@ -104,12 +141,12 @@ def test_weights_that_are_no_finite_numbers_are_refused(pair: Path) -> None:
     model = load_checkpoint(pair / "cam")
     with torch.no_grad():
         model.head.weight[3, 5] = float("nan")
-    save_checkpoint(model, pair / "cam", load_training(pair / "cam"))
+    save_checkpoint(model, pair / "cam", load_training(pair / "cam"), OF_PAIR)
     with pytest.raises(CamlossError, match=r"head\.weight holds NaN or infinite values"):
         Pair.load(pair)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", NAMES)
 def test_half_a_pair_is_refused(pair: Path, variant: str) -> None:
     shutil.rmtree(pair / variant)
     with pytest.raises(CamlossError, match=f"no checkpoint in .*{variant}: {WEIGHTS} is missing"):
@@ -120,12 +157,12 @@ def test_half_a_pair_is_refused(pair: Path, variant: str) -> None:
 
 
 def test_a_pair_takes_the_place_of_another_and_leaves_the_rest(pair: Path, tmp_path: Path) -> None:
-    (pair / "hub.json").write_text("{}", encoding="utf-8")
+    (pair / "notes.txt").write_text("{}", encoding="utf-8")
     staged = write_pair(pair / ".staged", seed=5)
     new = weights(staged)
     put_pair(staged, pair)
     assert weights(pair) == new
-    assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce", "hub.json"]
+    assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce", "config.json", "notes.txt"]
     put_pair(write_pair(tmp_path / "first", seed=6), tmp_path / "new" / "folder")
     assert Pair.load(tmp_path / "new" / "folder").run == RECORD["run"]
 
@@ -181,7 +218,11 @@ def test_a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one(
 
 def test_nobody_settles_beside_who_is_at_work(pair: Path) -> None:
     settle_alone(pair)
-    assert sorted(path.name for path in pair.iterdir()) == ["cam", "ce"]  # nothing to do, so no lock either
+    assert sorted(path.name for path in pair.iterdir()) == [
+        "cam",
+        "ce",
+        "config.json",
+    ]  # nothing to do, so no lock either
     new = weights(write_pair(pair / ARRIVED, seed=5))
     with alone_in(pair), pytest.raises(BusyError, match="another training is at work"):
         settle_alone(pair)
@@ -202,7 +243,7 @@ def test_what_is_no_pair_takes_nobodys_place(pair: Path, tmp_path: Path) -> None
 def test_the_shipped_pair_is_one() -> None:
     folder = Path(__file__).resolve().parent.parent / "checkpoints"
     assert len(Pair.load(folder).run) == 16
-    for variant in VARIANTS:
+    for variant in NAMES:
         assert json.loads((folder / variant / "training.json").read_text(encoding="utf-8")) == load_training(
             folder / variant
         )

@@ -46,7 +46,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
     folder = "runs/light_cnn-alpha-10-seed-4"
     assert calls == [
         ["scripts/train.py", "--alpha", "10", "--seed", "4"],
-        ["scripts/join_pair.py", f"{folder}/ce", f"{folder}/cam"],
+        ["scripts/join_pair.py", str(folder)],
         *AFTER_TRAINING,
     ]
     records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
@@ -57,7 +57,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
 def test_a_finished_pair_is_not_trained(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["release.py", "--pair", "runs/a"])
     release.main()
-    assert calls == [["scripts/join_pair.py", "runs/a/ce", "runs/a/cam"], *AFTER_TRAINING]
+    assert calls == [["scripts/join_pair.py", "runs/a"], *AFTER_TRAINING]
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--variants", "cam"]])

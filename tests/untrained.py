@@ -7,6 +7,7 @@ import torch
 
 from camloss import build_model, save_checkpoint
 from camloss.epoch_snapshots import save_snapshots, snapshot_of
+from camloss.pair import pair_config, write_pair_config
 
 RECORD: dict[str, Any] = {
     "run": "0123456789abcdef",
@@ -27,11 +28,13 @@ RECORD: dict[str, Any] = {
 }
 
 
-def write_pair(directory: Path, seed: int = 0) -> Path:
-    """Both twins of an untrained `sketch_cnn`, in the layout of `checkpoints/`."""
-    for offset, variant in enumerate(("ce", "cam")):
+def write_pair(directory: Path, seed: int = 0, variants: tuple[str, ...] = ("ce", "cam")) -> Path:
+    """An untrained `sketch_cnn` of each variant, in the layout of `checkpoints/`."""
+    for offset, variant in enumerate(variants):
         torch.manual_seed(seed + offset)
-        save_checkpoint(build_model("sketch_cnn"), directory / variant, {"variant": variant, **RECORD})
+        record, pair = {"variant": variant, **RECORD}, pair_config(variants, RECORD["run"])
+        save_checkpoint(build_model("sketch_cnn"), directory / variant, record, pair)
+    write_pair_config(directory, variants, RECORD["run"])
     return directory
 
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from camloss import CamlossError, cli, explain
-from camloss.checkpoint import WEIGHTS, load_training, save_checkpoint
+from camloss.checkpoint import WEIGHTS, load_training, save_checkpoint, write_atomically
 from camloss.data.dataset import Dataset
 from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
 from camloss.errors import require
 from camloss.metrics import evaluate
-from camloss.pair import VARIANTS, alone_in, pair_files, put_pair
+from camloss.pair import alone_in, is_pair, pair_config, put_pair, write_pair_config
 from camloss.training.config import RECIPES, TrainConfig, default_output_dir
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import train
@@ -36,7 +36,7 @@ FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself d
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(__doc__, "train")
-    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish USER/NAME-ce and USER/NAME-cam")
+    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish the pair there")
     add_train_flags(parser)
     flags = vars(parser.parse_args(argv))
     push_to = flags.pop("push_to_hub")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from camloss.hub.messages import check_repo_id
 
         check_repo_id(push_to)
-        if not is_pair(config):
+        if not makes_pair(config):
             raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
 
     if is_finished(config):
@@ -59,12 +59,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         from camloss.hub.push import push_pair
 
         push_pair(push_to, config.output_dir)
-    elif is_pair(config) and not config.dry_run:
+    elif makes_pair(config) and not config.dry_run:
         print_next_commands(config.output_dir)
 
 
-def is_pair(config: TrainConfig) -> bool:
-    return set(config.variants) == set(VARIANTS)
+def makes_pair(config: TrainConfig) -> bool:
+    """Whether the training makes a pair: more than one variant."""
+    return len(config.variants) > 1
 
 
 def is_finished(config: TrainConfig) -> bool:
@@ -107,7 +108,7 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
 
 
 def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
-    if not is_pair(config) and all(file.is_file() for file in pair_files(config.output_dir).values()):
+    if not makes_pair(config) and is_pair(config.output_dir):
         raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single twin")
     states = [TrainingState(config, variant) for variant in config.variants]
     if not config.resume:
@@ -116,12 +117,13 @@ def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, f
     run = run_id(config)
     staged = config.output_dir / ".staged"
     shutil.rmtree(staged, ignore_errors=True)
-    folder = staged if is_pair(config) else config.output_dir
+    folder = staged if makes_pair(config) else config.output_dir
     without_cards = lacking(*FOR_CARDS)
     if not without_cards:
         from camloss.hub.card_figures import card_pictures
         from camloss.hub.model_card import write_card
     measured: dict[str, dict[str, float]] = {}
+    pictures: dict[str, dict[str, bytes]] = {}
     for variant in config.variants:
         trained = train(config, variant, data, run)
         completed = data.finish(trained.model)
@@ -135,21 +137,26 @@ def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, f
             **completed,
             "environment": trained.environment,
         }
-        directory = save_checkpoint(trained.model, folder / variant, record)
+        of_pair = pair_config(config.variants, run) if makes_pair(config) else None
+        directory = save_checkpoint(trained.model, folder / variant, record, of_pair)
         save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
             images, _ = next(data.test.batches(10))
             shown = explain(trained.model, images)
-            pictures = card_pictures(images, shown.cam, shown.caam, trained.history)
-            write_card(directory, f"{config.output_dir.name}/{variant}", pictures)
-    if is_pair(config):
+            pictures[variant] = card_pictures(images, shown.cam, shown.caam, trained.history)
+            for name, content in pictures[variant].items():
+                write_atomically(directory / name, content)
+    if makes_pair(config):
+        write_pair_config(staged, config.variants, run)
+        if pictures:
+            write_card(staged, config.output_dir.name, pictures)
         put_pair(staged, config.output_dir)
     if without_cards:
         from camloss.hub.model_card import CARD, PICTURES
 
         print(f"no model cards without {' and '.join(without_cards)}: pip install 'camloss[demo]'")
-        for file in (config.output_dir / variant / name for variant in measured for name in (CARD, *PICTURES)):
-            file.unlink(missing_ok=True)  # of older weights
+        for name in (CARD, *(f"{variant}/{name}" for variant in measured for name in PICTURES)):
+            (config.output_dir / name).unlink(missing_ok=True)  # of older weights
     for state in states:
         state.discard()  # only now: until both are done, --resume needs the first one too
     return measured
@@ -160,7 +167,7 @@ def lacking(*packages: str) -> list[str]:
 
 
 def refuse_equal_variants(config: TrainConfig) -> None:
-    if is_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
+    if makes_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
         raise CamlossError(
             f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
             "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"

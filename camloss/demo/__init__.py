@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"  # of a checkout
 
 
-def build(
-    checkpoints: Path, repo: str | None = None, revision: str | None = None
-) -> tuple["gradio.Blocks", dict[str, Any]]:
+def build(checkpoints: Path, repo: str | None = None) -> tuple["gradio.Blocks", dict[str, Any]]:
     """As `page.build`, with the environment checked first.
 
     Raises:
@@ -30,13 +28,13 @@ def build(
     environment.check()  # before gradio is imported, which reads it
     from camloss.demo import page
 
-    return page.build(checkpoints, repo, revision)
+    return page.build(checkpoints, repo)
 
 
 def __getattr__(name: str) -> Any:
     if name not in ("demo", "LAUNCH"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     checkpoints = Path(os.environ.get("CAMLOSS_CHECKPOINTS") or CHECKPOINTS)
-    made = build(checkpoints, os.environ.get("CAMLOSS_HUB_REPO"), os.environ.get("CAMLOSS_HUB_REVISION"))
+    made = build(checkpoints, os.environ.get("CAMLOSS_HUB_REPO"))
     globals().update(zip(("demo", "LAUNCH"), made, strict=True))
     return globals()[name]

@@ -20,7 +20,7 @@ from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
 from camloss.metrics import ink_energy
-from camloss.pair import VARIANTS, Pair
+from camloss.pair import Pair, described
 
 SHOWN = 8  # channels that are given one by one
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
@@ -144,8 +144,8 @@ def build_up(
     Raises:
         CamlossError: as for `answer`.
     """
-    if not isinstance(variant, str) or variant not in VARIANTS:
-        raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(VARIANTS)}")
+    if not isinstance(variant, str) or variant not in pair.models:
+        raise CamlossError(f"unknown variant {quoted(variant)}; expected one of {', '.join(pair.variants)}")
     wanted = _check_class(pair, class_idx)
     model = pair[variant]
     with torch.inference_mode():
@@ -282,4 +282,4 @@ def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[.
 def _read(variant: str, reading: dict[str, Any]) -> Read:
     common = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
     prob = reading["probs"][reading["digit"]]
-    return Read(title=VARIANTS[variant].title, prob=prob, ood_score=reading.get("ood_score", 0.0), **common)
+    return Read(title=described(variant).title, prob=prob, ood_score=reading.get("ood_score", 0.0), **common)

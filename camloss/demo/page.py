@@ -21,7 +21,7 @@ from camloss.demo.results import Results, results_in
 from camloss.demo.web_files import WEB, files_in, web_route
 from camloss.demo.worker_pools import WORKERS
 from camloss.errors import CamlossError, quoted
-from camloss.pair import VARIANTS, Pair
+from camloss.pair import Pair, described
 
 try:
     import spaces
@@ -36,7 +36,6 @@ else:
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"  # of a checkout; a wheel has none
 SHOWN = 4  # channels of each model on the "How it works" tab
-MODELS = [{"variant": name, "title": variant.title, "colour": variant.colour} for name, variant in VARIANTS.items()]
 FORMULAS: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "$", "right": "$", "display": False},
@@ -52,12 +51,12 @@ class Pairs:
         CamlossError: there is none in the folder.
     """
 
-    def __init__(self, checkpoints: Path, repo: str | None = None, revision: str | None = None) -> None:
+    def __init__(self, checkpoints: Path, repo: str | None = None) -> None:
         self.places = find_pairs(checkpoints)
         self._load = functools.cache(load_for_page)
         self.default, place = next(iter(self.places.items()))
         first = self._load(place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
-        self._shown = follow_hub(first, place, repo, revision)
+        self._shown = follow_hub(first, repo)
 
     def named(self, name: object) -> Pair:
         """The pair of that name, or the first one; loaded when it is first asked for."""
@@ -68,19 +67,19 @@ class Pairs:
         return self._load(self.places[name])
 
 
-def build(checkpoints: Path, repo: str | None = None, revision: str | None = None) -> tuple[gr.Blocks, dict[str, Any]]:
+def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[str, Any]]:
     """The page for the pairs in a folder, and the options that `launch.run` starts it with.
 
     Args:
         checkpoints: as for `find_pairs`.
-        repo, revision: a pair on the Hub that replaces the first one as soon as it is loaded, as for `follow_hub`.
+        repo: a pair on the Hub that replaces the first one as soon as it is loaded, as for `follow_hub`.
 
     Raises:
         CamlossError: there is no pair in the folder.
     """
-    pairs = Pairs(checkpoints, repo, revision)
+    pairs = Pairs(checkpoints, repo)
     results = results_in(DOCS)
-    blocks = _layout(endpoints_of(pairs.named), list(pairs.places), results)
+    blocks = _layout(endpoints_of(pairs.named), pairs, results)
     blocks.queue(max_size=request_guard.MAX_WAITING)
     html_metadata.speak_for_itself(templates)
     files = {**files_in(), **(results.figures if results else {})}
@@ -112,7 +111,12 @@ def build(checkpoints: Path, repo: str | None = None, revision: str | None = Non
     return blocks, options
 
 
-def _layout(endpoints: Endpoints, networks: list[str], results: Results | None) -> gr.Blocks:
+def _layout(endpoints: Endpoints, pairs: Pairs, results: Results | None) -> gr.Blocks:
+    networks = list(pairs.places)
+    models = [
+        {"variant": variant, "title": described(variant).title, "colour": palette.OF_VARIANT.get(variant, "alarm")}
+        for variant in pairs.named(None).variants
+    ]
     _, parameters, returned = get_function_description(endpoints.explain_digit)
     colours, examples = json.loads(_web("colours.json")), json.loads(_web("examples.json"))
     blocks = gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False)
@@ -123,7 +127,7 @@ def _layout(endpoints: Endpoints, networks: list[str], results: Results | None) 
                 "draw",
                 script="draw.js",
                 server_functions=[endpoints.answer, endpoints.sketch],
-                models=MODELS,
+                models=models,
                 colours=colours,
                 palette=palette.LIGHT,
                 examples=examples,
@@ -135,7 +139,7 @@ def _layout(endpoints: Endpoints, networks: list[str], results: Results | None) 
                 "steps",
                 script="steps.js",
                 server_functions=[endpoints.build_up, endpoints.sketch],
-                models=MODELS,
+                models=models,
                 colours=colours,
                 networks=networks,
                 example=examples[4]["strokes"],

@@ -9,32 +9,39 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
 from camloss.errors import CamlossError
-from camloss.pair import LAST, VARIANTS, Pair, Snapshot, pair_files
+from camloss.pair import Pair, Snapshot, is_pair, pair_files
 
 log = logging.getLogger(__name__)
 
 
 def find_pairs(folder: Path) -> dict[str, Path]:
-    """The pairs in a folder of checkpoints, by name: its own `ce` and `cam` first, then those of its subfolders.
+    """The pairs in a folder of checkpoints, by name: its own variants first, then the pairs in its subfolders.
 
-    Each is loaded once, so that a choice that is offered can be taken. What is no pair is left out, with a warning;
+    Each is loaded once, so that a choice that is offered can be taken. A broken pair is left out, with a warning, and
+    so is one of other variants than the first: the page has columns for those. A subfolder that is no pair is ignored;
     a folder whose name begins with a dot holds what is not ready.
 
     Raises:
         CamlossError: there is none.
     """
     pairs: dict[str, Path] = {}
+    variants: tuple[str, ...] = ()
     reasons: list[str] = []
-    subfolders = (path for path in folder.glob("*") if path.name not in VARIANTS and not path.name.startswith("."))
+    subfolders = (path for path in folder.glob("*") if not path.name.startswith("."))
     for place in [folder, *sorted(subfolders)]:
-        if not any(file.is_file() for file in pair_files(place).values()):
+        if not is_pair(place):
             continue
         try:
-            Pair.load(place)
+            pair = Pair.load(place)
         except CamlossError as error:
             reasons.append(str(error))
-        else:
+            continue
+        variants = variants or pair.variants
+        if pair.variants == variants:
             pairs.setdefault(place.resolve().name, place)
+        else:
+            found, expected = (", ".join(names) for names in (pair.variants, variants))
+            reasons.append(f"{place} has variants {found}; expected {expected}, as the first pair")
     if not pairs:
         raise CamlossError(
             reasons[0] if reasons else f"no pair of checkpoints in {folder}; train one with: python scripts/train.py"
@@ -63,15 +70,18 @@ def snapshots_in(place: str | Path, pair: Pair) -> tuple[Snapshot, ...]:
     files = pair_files(place)
     networks = {v: load_snapshots(file.parent, pair.run, pair[v]) for v, file in files.items()}
     histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
-    epochs = [epoch for epoch in networks[LAST] if all(epoch in networks[v] for v in VARIANTS)]
+    first, *others = networks.values()
+    last = pair.variants[-1]
     try:
-        entries = {epoch: {v: histories[v][epoch - 1] for v in VARIANTS} for epoch in epochs}
+        entries = {
+            epoch: {v: histories[v][epoch - 1] for v in files} for epoch in first if all(epoch in o for o in others)
+        }
         return tuple(
             Snapshot(
                 epoch,
-                float(entry[LAST]["alpha"]),
-                {v: networks[v][epoch] for v in VARIANTS},
-                {v: float(entry[v]["validation_accuracy"]) for v in VARIANTS},
+                float(entry[last]["alpha"]),
+                {v: networks[v][epoch] for v in files},
+                {v: float(entry[v]["validation_accuracy"]) for v in files},
             )
             for epoch, entry in entries.items()
         )

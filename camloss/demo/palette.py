@@ -23,6 +23,7 @@ DARK = {
     "orange": "#ffa366",
 }
 
+OF_VARIANT = {"ce": "blue", "cam": "orange"}  # any other is shown in "alarm"
 SERIES = (LIGHT["blue"], LIGHT["orange"], "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")  # of lines in one figure
 
 

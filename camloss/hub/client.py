@@ -2,16 +2,16 @@
 
 The client itself reads whatever comes, unpacks it, and names files in its cache by what the headers say. Its requests
 within `limited_answers` ask for plain bytes; of an answer, at most so many are read, and what is packed is refused.
+Files are fetched over HTTP alone: what the Xet client takes of an answer, and how fast it gets on, nobody can see.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-
-from camloss.errors import CamlossError
 
 LARGEST_ANSWER = 2_000_000  # bytes: what the Hub says of a repository with some thousand files
 HASHES = {  # headers of which the client makes paths
@@ -19,22 +19,40 @@ HASHES = {  # headers of which the client makes paths
     "X-Linked-Etag": "[0-9a-f]{40}|[0-9a-f]{64}",
     "X-Repo-Commit": "[0-9a-f]{40}",
 }
+XET = "X-Xet-Hash"  # makes the client fetch a file from Xet
 
-_limit: ContextVar[int | None] = ContextVar("limit", default=None)
+
+class AnswerError(Exception):
+    """The Hub answers what nobody should take."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    largest: int = LARGEST_ANSWER
+    received: Callable[[int], None] = lambda _: None
+
+
+_limits: ContextVar[_Limits | None] = ContextVar("limits", default=None)
 
 
 @contextmanager
-def limited_answers(largest: int = LARGEST_ANSWER) -> Iterator[None]:
-    """Whatever this thread asks the Hub meanwhile, no answer may have more bytes than `largest`; or CamlossError."""
-    install()
-    token = _limit.set(largest)
+def limited_answers(largest: int = LARGEST_ANSWER, received: Callable[[int], None] | None = None) -> Iterator[None]:
+    """Whatever this thread asks the Hub meanwhile, no answer may have more bytes than `largest`; or AnswerError.
+
+    Args:
+        largest: bytes.
+        received: is told how many bytes have come; by default, what the limits around these have set.
+    """
+    _install()
+    limits = replace(_limits.get() or _Limits(), largest=largest)
+    token = _limits.set(replace(limits, received=received) if received else limits)
     try:
         yield
     finally:
-        _limit.reset(token)
+        _limits.reset(token)
 
 
-def install() -> None:
+def _install() -> None:
     """Let the Hub's client of this process hold to the limits; nothing changes for who sets none."""
     from huggingface_hub import get_session, set_client_factory
 
@@ -52,7 +70,9 @@ def _client(hooks: dict[str, list[Any]]) -> Any:
 
 
 def ask_for_plain_bytes(request: Any) -> None:
-    if _limit.get() is not None:
+    """A hook: it sees a request before it is sent."""
+    if limits := _limits.get():
+        limits.received(0)
         request.headers["Accept-Encoding"] = "identity"
 
 
@@ -60,20 +80,23 @@ def check_answer(response: Any) -> None:
     """A hook: it sees the headers of an answer before anybody reads its body.
 
     Raises:
-        CamlossError: the body is packed; reading it does where it is too large.
+        AnswerError: the body is packed; reading it does where it is too large.
     """
-    largest = _limit.get()
-    if largest is None:
+    limits = _limits.get()
+    if limits is None and response.request.method == "PUT":  # the client uploads in threads of its own
+        limits = _Limits()
+    if limits is None:
         return
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise CamlossError(f"{_asked(response)} is answered with packed bytes, which nobody asked for; try again later")
+        raise AnswerError(f"packed bytes, which nobody asked for, come in answer to {_asked(response)}")
     for name, form in HASHES.items():
         if name in response.headers and not re.fullmatch(form, response.headers[name].removeprefix("W/").strip('"')):
             del response.headers[name]
-    response.stream = _limited(response, largest)
+    response.headers.pop(XET, None)
+    response.stream = _limited(response, limits)
 
 
-def _limited(response: Any, largest: int) -> Any:
+def _limited(response: Any, limits: _Limits) -> Any:
     import httpx2
 
     stream = response.stream
@@ -83,11 +106,9 @@ def _limited(response: Any, largest: int) -> Any:
             arrived = 0
             for chunk in stream:
                 arrived += len(chunk)
-                if arrived > largest:
-                    raise CamlossError(
-                        f"{_asked(response)} is answered with too much: at most {largest:,} bytes are taken; "
-                        "correct the name, or try again later"
-                    )
+                if arrived > limits.largest:
+                    raise AnswerError(f"more than {limits.largest:,} bytes come in answer to {_asked(response)}")
+                limits.received(len(chunk))
                 yield chunk
 
         def close(self) -> None:
@@ -97,4 +118,4 @@ def _limited(response: Any, largest: int) -> Any:
 
 
 def _asked(response: Any) -> str:
-    return f"{response.request.method} {str(response.request.url)[:120]}"
+    return f"{response.request.method} {response.request.url}"

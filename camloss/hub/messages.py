@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from json import JSONDecodeError
 
-from camloss.errors import CamlossError, quoted
+from camloss.errors import CamlossError, quoted, require
 
 LONGEST = 300  # characters of a message
-XET = {"xet_get", "_upload_xet_files"}  # functions of the client: what Xet raises has no type of its own
 NUMBERS = ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT")  # read while the client is imported: a traceback
 
 
@@ -20,7 +19,8 @@ def later(loading: bool) -> str:
 
 
 def check_environment(environment: Mapping[str, str] = os.environ) -> None:
-    """Raises CamlossError where a variable would keep the Hub's client from being imported."""
+    """Raises CamlossError where the Hub's client is missing, or a variable would keep it from being imported."""
+    require("huggingface_hub")
     for name in NUMBERS:
         text = environment.get(name, "10")
         if not (text.isdecimal() and len(text) < 8):
@@ -34,7 +34,7 @@ def check_repo_id(repo_id: str) -> None:
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
-        validate_repo_id(f"{repo_id}-cam")
+        validate_repo_id(repo_id)
         if "/" not in repo_id:
             raise HFValidationError("the user is missing")
     except HFValidationError as error:
@@ -95,7 +95,7 @@ def _reason(error: BaseException, loading: bool) -> str:
             return reason
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; free space, or let HF_HOME name another folder"
-    if XET & {frame.name for frame in traceback.extract_tb(error.__traceback__)}:
+    if any("xet" in frame.name for frame in traceback.extract_tb(error.__traceback__)):  # it has no type of its own
         return f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {again}"
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     told = "the file arrived incomplete" if lines[0].startswith("Consistency check failed") else " ".join(lines)
@@ -118,7 +118,7 @@ def _status_reason(error: "Exception", loading: bool) -> str:
     if isinstance(error, errors.RevisionNotFoundError):
         return "there is no such revision; look for its name on the repository's page"
     if isinstance(error, errors.RemoteEntryNotFoundError):
-        return "the repository has no such file; push both twins with scripts/push_to_hub.py"
+        return "the repository has no such file, so it is no pair; push one with scripts/push_to_hub.py"
     if status == 401 and "authorization" in response.request.headers:
         return "the Hub does not accept the token (401); run `hf auth login` or correct HF_TOKEN"
     if status >= 500:

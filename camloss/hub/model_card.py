@@ -1,20 +1,19 @@
-"""Model cards made from training records, and a check of a Space's card that needs no network.
+"""The model card of a pair, made from training records, and a check of a Space's card that needs no network.
 
 The Hub itself checks a card when it is pushed (https://huggingface.co/docs/hub/model-cards).
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, read_header, to_json, write_atomically
+from camloss.checkpoint import CONFIG, TRAINING, read_header, to_json, write_atomically
 from camloss.errors import CamlossError
-from camloss.pair import LOSS_SETTINGS, VARIANTS
+from camloss.pair import LOSS_SETTINGS, described, pair_files
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
-MAPS_OF_PAIR = {variant: f"maps-of-{variant}.png" for variant in VARIANTS}
 CARD = "README.md"
 
 PAPER = "https://arxiv.org/abs/2109.01359"
@@ -45,47 +44,30 @@ METRICS = {  # by the key in the training record; none that needs a control besi
 }
 
 
-class Place(NamedTuple):
-    """Where a model is published, and what belongs to it there."""
-
-    repo_id: str
-    variant_ids: tuple[str, ...]
-    """Where the others are."""
-    space_id: str
-    """The page that shows them all; the package is installed from there."""
-
-
 def model_card(
-    config: Mapping[str, Any],
-    training: Mapping[str, Any],
+    headers: Mapping[str, Mapping[str, Any]],
     source: str,
     pictures: Collection[str] = (),
-    *,
-    place: Place | None = None,
-    pair: Sequence[Mapping[str, Any]] = (),
+    space: str | None = None,
 ) -> str:
-    """Write the card of one checkpoint; whatever the training record lacks, the card leaves out.
+    """Write the card of a pair; whatever a training record lacks, the card leaves out.
 
     Args:
-        config: "arch" and "num_classes".
-        training: the training record; see `camloss.training`.
-        source: what `load_checkpoint` is given to load it: a repo id or a folder.
-        pictures: which of `PICTURES` and `MAPS_OF_PAIR` lie beside the card.
-        place: where it is published, if it is.
-        pair: the training records of the others.
+        headers: of the weight files, by variant.
+        source: what `Pair.load` is given to load it: a repo id or a folder.
+        pictures: which lie beside the card: "ce/maps.png".
+        space: the page that shows it, where it is published; the package is installed from there.
 
     Returns:
         Markdown with a YAML block on top.
 
     Raises:
-        CamlossError: a number of the record is not finite, which the Hub would refuse.
+        CamlossError: a number of a record is not finite, which the Hub would refuse.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    test = training.get("test", {})
-    if odd := [key for key in METRICS if key in test and not math.isfinite(test[key])]:
-        raise CamlossError(f"{source} has {odd[0]} {test[odd[0]]}, which the Hub does not take; train it again")
-    results = _eval_results(test)
+    records = {variant: header.get("training", {}) for variant, header in headers.items()}
+    results = _eval_results(records, source)
     measured: dict[str, Any] = {"model_name": source.rpartition("/")[2], "eval_results": results} if results else {}
     data = ModelCardData(
         license="apache-2.0",
@@ -96,19 +78,17 @@ def model_card(
         tags=["pytorch", "mnist", "class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}"],
         **measured,
     )
+    config = next(iter(headers.values()))["config"]
     sections = [
-        _introduction(config, training.get("variant", ""), place),
-        f"![Digits of the test set, their CAM and their CAAM]({MAPS})" if MAPS in pictures else "",
+        _introduction(config, records, space),
         *(
-            f"The same from its twin, {VARIANTS[variant].title}:\n\n"
-            f"![The same digits, their CAM and CAAM from {VARIANTS[variant].title}]({name})"
-            for variant, name in MAPS_OF_PAIR.items()
-            if name in pictures
+            f"![Digits of the test set, their CAM and their CAAM, from {described(variant).title}]({variant}/{MAPS})"
+            for variant in headers
+            if f"{variant}/{MAPS}" in pictures
         ),
-        _usage(source, place),
-        _results(training, pair),
-        _peaks(training),
-        _training(training, CURVES in pictures),
+        _usage(source, [*headers][-1], space),
+        _results(records),
+        *_training(records, pictures),
         _limits(),
         f"## Cite\n\n```bibtex\n{BIBTEX}\n```",
     ]
@@ -116,79 +96,81 @@ def model_card(
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}\n"))
 
 
-def _eval_results(test: Mapping[str, float]) -> list[Any]:
+def _eval_results(records: Mapping[str, Mapping[str, Any]], source: str) -> list[Any]:
     from huggingface_hub import EvalResult
 
-    return [
-        EvalResult(
-            task_type="image-classification",
-            task_name="Image classification",
-            dataset_type=DATASET,
-            dataset_name="MNIST",
-            dataset_split="test",
-            metric_type=metric.hub_type,
-            metric_name=metric.name,
-            metric_value=round(test[key], 4),
-        )
-        for key, metric in METRICS.items()
-        if key in test
-    ]
+    results = []
+    for variant, record in records.items():
+        test = record.get("test", {})
+        if odd := [key for key in METRICS if key in test and not math.isfinite(test[key])]:
+            raise CamlossError(
+                f"{source} has {odd[0]} {test[odd[0]]} of {variant}, which the Hub does not take; train it again"
+            )
+        results += [
+            EvalResult(
+                task_type="image-classification",
+                task_name="Image classification",
+                dataset_type=DATASET,
+                dataset_name="MNIST",
+                dataset_split="test",
+                metric_type=metric.hub_type,
+                metric_name=f"{metric.name} ({described(variant).title})",
+                metric_value=round(test[key], 4),
+            )
+            for key, metric in METRICS.items()
+            if key in test
+        ]
+    return results
 
 
-def _introduction(config: Mapping[str, Any], variant: str, place: Place | None) -> str:
-    paragraphs = [
-        f"# Handwritten digits: {VARIANTS[variant].title}" if variant in VARIANTS else "# Handwritten digits",
-        f"A small CNN (`{config['arch']}`, {config['num_classes']} classes) that says which digit was drawn and, by "
-        "its class activation map (CAM), where the evidence lies. Paper: [Towards Learning Spatially Discriminative "
-        f"Feature Representations]({PAPER}) (Wang et al., ICCV 2021).",
-    ]
-    if variant in VARIANTS:
-        paragraphs.append(f"Trained with {VARIANTS[variant].learnt}.")
-    if place:
-        pair = ", ".join(f"[{twin}]({HUB}/{twin})" for twin in place.variant_ids)
-        paragraphs.append(
-            f"{'Its twin' if len(place.variant_ids) == 1 else 'Its twins'}, with the same network, initial weights and "
-            f"data order: {pair}. Draw a digit and compare them: [{place.space_id}]({HUB}/spaces/{place.space_id})."
-        )
-    return "\n\n".join(paragraphs)
+def _introduction(config: Mapping[str, Any], variants: Collection[str], space: str | None) -> str:
+    learnt = (
+        f"- `{variant}`: {described(variant).title}. Trained with {described(variant).learnt}." for variant in variants
+    )
+    compare = f"\n\nDraw a digit and compare them: [{space}]({HUB}/spaces/{space})." if space else ""
+    return f"""# Handwritten digits: {" and ".join(described(variant).title for variant in variants)}
+
+Small CNNs (`{config["arch"]}`, {config["num_classes"]} classes) that say which digit was drawn and, by their
+class activation map (CAM), where the evidence lies. One training made them, with the same initial weights and the
+same order of images; they differ in the loss only. Paper:
+[Towards Learning Spatially Discriminative Feature Representations]({PAPER}) (Wang et al., ICCV 2021).
+
+{chr(10).join(learnt)}{compare}"""
 
 
-def _usage(source: str, place: Place | None) -> str:
-    package = f"git+{HUB}/spaces/{place.space_id}" if place else ""
-    install = f'```bash\npip install "camloss[hub] @ {package}"\n```\n\n' if place else ""
+def _usage(source: str, variant: str, space: str | None) -> str:
+    install = f'```bash\npip install "camloss[hub] @ git+{HUB}/spaces/{space}"\n```\n\n' if space else ""
     return f"""## Use
 
 {install}```python
 from PIL import Image, ImageDraw
 
-from camloss import explain, load_checkpoint, preprocess_sketch
+from camloss import Pair, explain, preprocess_sketch
 
 image = Image.new("L", (280, 280), "white")  # or Image.open(...): any drawing or photo of a digit
 ImageDraw.Draw(image).line([(80, 70), (200, 70), (120, 220)], fill="black", width=20)
 
-model = load_checkpoint("{source}")
-answer = explain(model, preprocess_sketch(image))
+pair = Pair.load("{source}")  # load_checkpoint("{source}", "{variant}") loads one of its models
+answer = explain(pair["{variant}"], preprocess_sketch(image))
 print(f"{{int(answer.class_idx)}} with {{float(answer.probs.max()):.1%}}")
 print(answer.cam.shape)  # (1, H, W) in [0, 1]: where the evidence for that digit lies
 ```"""
 
 
-def _results(training: Mapping[str, Any], pair: Sequence[Mapping[str, Any]]) -> str:
-    """A table of what was measured, the twins' numbers beside its own where they are known."""
-    if not training.get("test"):
+def _results(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table of what was measured, and where the maps have their peaks."""
+    tests = {variant: record["test"] for variant, record in records.items() if record.get("test")}
+    if not tests:
         return ""
-    others = [record for record in pair if record.get("test")]
-    columns = [training, *others]
-    names = [f"this: {_title(training)}", *(f"its twin: {_title(record)}" for record in others)]
-    header = names if others else ["value"]
     rows = [
-        [f"{metric.name} {metric.better}".strip(), *(_number(record["test"].get(key)) for record in columns)]
+        [f"{metric.name} {metric.better}".strip(), *(_number(test.get(key)) for test in tests.values())]
         for key, metric in METRICS.items()
-        if key in training["test"]
+        if any(key in test for test in tests.values())
     ]
-    lines = [["metric", *header], ["---", *("---:" for _ in columns)], *rows]
+    lines = [["metric", *(described(variant).title for variant in tests)], ["---", *("---:" for _ in tests)], *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"## Results on the test set\n\n{table}\n\n↑ higher is better, ↓ lower is better."
+    peaks = "".join(f"\n\n{line}" for line in map(_peaks, records, records.values()) if line)
+    return f"## Results on the test set\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
 
 
 def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
@@ -209,39 +191,35 @@ def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def _peaks(training: Mapping[str, Any]) -> str:
-    peaks = training.get("peaks", {})
+def _peaks(variant: str, record: Mapping[str, Any]) -> str:
+    peaks = record.get("peaks", {})
     if not peaks or not all({"peak_near_junction", "peak_in_hole"} <= set(numbers) for numbers in peaks.values()):
         return ""
-    return f"Its CAM of the true digit is {where_top(peaks)}."
-
-
-def _title(record: Mapping[str, Any]) -> str:
-    variant = record.get("variant", "")
-    return VARIANTS[variant].title if variant in VARIANTS else "no variant"
+    return f"{described(variant).title}: the CAM of the true digit is {where_top(peaks)}."
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _training(training: Mapping[str, Any], curves: bool) -> str:
-    parts = []
-    variant = VARIANTS.get(training.get("variant", ""))
-    unused = LOSS_SETTINGS if variant and variant.loss(1.0).alpha == 0 else ()
-    if settings := {name: value for name, value in training.get("config", {}).items() if name not in unused}:
-        parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
-    if history := training.get("history"):
-        seconds = sum(entry["seconds"] for entry in history)
-        parts.append(
-            f"Epochs: {len(history)}, in {seconds:.0f} s. "
-            f"Validation accuracy after the last: {history[-1]['validation_accuracy']:.2%}."
-        )
-    if environment := training.get("environment"):
-        parts.append("Trained on: " + ", ".join(f"{name} {value}" for name, value in environment.items()) + ".")
-    if curves:
-        parts.append(f"![Loss and validation accuracy by epoch]({CURVES})")
-    return "\n\n".join(["## Training", *parts]) if parts else ""
+def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str]) -> Iterator[str]:
+    for variant, record in records.items():
+        parts = []
+        unused = LOSS_SETTINGS if described(variant).make(1.0).alpha == 0 else ()
+        if settings := {name: value for name, value in record.get("config", {}).items() if name not in unused}:
+            parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
+        if history := record.get("history"):
+            seconds = sum(entry["seconds"] for entry in history)
+            parts.append(
+                f"Epochs: {len(history)}, in {seconds:.0f} s. "
+                f"Validation accuracy after the last: {history[-1]['validation_accuracy']:.2%}."
+            )
+        if environment := record.get("environment"):
+            parts.append("Trained on: " + ", ".join(f"{name} {value}" for name, value in environment.items()) + ".")
+        if f"{variant}/{CURVES}" in pictures:
+            parts.append(f"![Loss and validation accuracy by epoch]({variant}/{CURVES})")
+        if parts:
+            yield "\n\n".join([f"## Training of {described(variant).title}", *parts])
 
 
 def _limits() -> str:
@@ -258,39 +236,42 @@ def _limits() -> str:
 
 
 def files_beside(
-    header: Mapping[str, Any],
+    headers: Mapping[str, Mapping[str, Any]],
     source: str,
-    pictures: Mapping[str, bytes],
-    *,
-    place: Place | None = None,
-    pair: Sequence[Mapping[str, Any]] = (),
+    pictures: Mapping[str, Mapping[str, bytes]],
+    space: str | None = None,
 ) -> dict[str, bytes]:
-    """The files that lie beside the weights, by name: readable copies of their header, the model card, its pictures.
+    """The files of a pair beside its weights, by path: the model card, its pictures, readable copies of the headers.
 
     Args:
-        header: of the weight file.
-        source, place, pair: for the card, see `model_card`.
-        pictures: PNG files by name.
+        headers, source, space: as for `model_card`.
+        pictures: by variant, PNG files by name.
 
     Raises:
-        CamlossError: the training record is not as `camloss.training` writes it.
+        CamlossError: a training record is not as `camloss.training` writes it.
     """
-    config, training = header["config"], header.get("training", {})
+    shown = {f"{variant}/{name}": content for variant, files in pictures.items() for name, content in files.items()}
     try:
-        card = model_card(config, training, source, pictures, place=place, pair=pair)
+        card = model_card(headers, source, shown, space)
     except CamlossError:
         raise
     except Exception as error:  # a record is any JSON
         raise CamlossError(
             f"{source} has a training record that is not as training writes it ({type(error).__name__}); train it again"
         ) from error
-    return {CONFIG: to_json(config), TRAINING: to_json(training), CARD: card.encode(), **pictures}
+    copies = {
+        f"{variant}/{name}": to_json(header.get(key, {}))
+        for variant, header in headers.items()
+        for key, name in (("config", CONFIG), ("training", TRAINING))
+    }
+    return {CONFIG: to_json(next(iter(headers.values()))["pair"]), CARD: card.encode(), **copies, **shown}
 
 
-def write_card(directory: Path, source: str, pictures: Mapping[str, bytes]) -> None:
-    """Put the model card and its pictures beside the weights of a local checkpoint; arguments as for `files_beside`."""
-    for name, content in files_beside(read_header(directory / WEIGHTS), source, pictures).items():
-        write_atomically(directory / name, content)
+def write_card(folder: Path, name: str, pictures: Mapping[str, Mapping[str, bytes]]) -> None:
+    """Put the model card and its pictures into the folder of a pair; `name` is what the card calls the folder."""
+    headers = {variant: read_header(file) for variant, file in pair_files(folder).items()}
+    for path, content in files_beside(headers, name, pictures).items():
+        write_atomically(folder / path, content)
 
 
 def pictures_in(directory: Path) -> dict[str, bytes]:

@@ -1,30 +1,28 @@
-"""Publish the pair.
+"""Publish a pair: one repository that holds what its folder holds, written in one commit.
 
-    USER/NAME-ce     model.safetensors, config.json, training.json, README.md, pictures
-    USER/NAME-cam    the same, and pair.json: the commit of the other, and the sha256 of both weight files
+    config.json                  names the variants; the Hub counts downloads by it
+    README.md                    the model card of the pair
+    ce/model.safetensors         and config.json, training.json, pictures
+    cam/model.safetensors        the same
 
-The cam repository is written last. One commit of it therefore stands for a whole pair, and a push that stops half-way
-leaves readers with the previous pair.
+A push that stops half-way leaves readers with the previous pair.
 """
 
-import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from camloss.checkpoint import WEIGHTS, read_header, to_json, write_atomically
+from camloss.checkpoint import WEIGHTS, read_header
 from camloss.errors import CamlossError
 from camloss.hub.messages import check_repo_id
-from camloss.hub.model_card import MAPS, MAPS_OF_PAIR, Place, files_beside, pictures_in
-from camloss.hub.pull import PAIR, PINS, Pin
-from camloss.hub.timeouts import Progress, patiently
-from camloss.pair import LAST, VARIANTS, Pair, pair_files, settle_alone
+from camloss.hub.model_card import files_beside, pictures_in
+from camloss.hub.timeouts import with_stall_timeout
+from camloss.pair import Pair, pair_files, settle_alone
 
 
 def push_pair(
-    repo: str,
-    checkpoints_dir: str | Path = "checkpoints",
+    repo_id: str,
+    folder: str | Path = "checkpoints",
     *,
     space: str | None = None,
     private: bool = False,
@@ -32,95 +30,66 @@ def push_pair(
     create_pr: bool = False,
     dry_run: bool = False,
     log: Callable[[str], None] = print,
-) -> dict[str, Pin]:
-    """Publish both twins as `repo`-ce and `repo`-cam; nothing that has not changed is sent or committed again.
-
-    After both uploads, `checkpoints_dir/hub.json` holds what is returned; until then it stays as it was. A pull request
-    is not published yet, so it leaves no pins.
+) -> str | None:
+    """Publish a pair as one repository; nothing that has not changed is sent or committed again.
 
     Args:
-        repo: "USER/NAME".
-        checkpoints_dir: the folder that holds the pair.
-        space: "USER/NAME" of the Space that shows them, to which the cards link; by default USER/camloss.
-        private: create the repositories private; existing ones stay as they are.
-        tag: name both commits; a tag of that name must not stand for another commit.
-        create_pr: open pull requests instead of committing to main.
+        repo_id: "USER/NAME".
+        folder: holds the pair.
+        space: "USER/NAME" of the Space that shows it, to which the card links; by default USER/camloss.
+        private: create a private repository; an existing one stays as it is.
+        tag: name the commit; a tag of that name must not stand for another commit.
+        create_pr: open a pull request instead of committing to main.
         dry_run: only say what would be sent.
         log: receives lines about what is done.
 
     Returns:
-        The pins by variant; {} for a dry run or a pull request.
+        The commit, 40 hex digits; None for a dry run.
 
     Raises:
-        CamlossError: the pair or a card is not fit to publish, or the Hub cannot be reached or refuses.
+        CamlossError: the pair or its card is not fit to publish, or the Hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
 
-    space = space or f"{repo.partition('/')[0]}/camloss"
-    check_repo_id(repo)
+    space = space or f"{repo_id.partition('/')[0]}/camloss"
+    check_repo_id(repo_id)
     check_repo_id(space)
-    checkpoints_dir = Path(checkpoints_dir)
+    folder = Path(folder)
     if not dry_run:
-        settle_alone(checkpoints_dir)
-    Pair.load(checkpoints_dir)
-    repo_ids = {variant: f"{repo}-{variant}" for variant in VARIANTS}
-    files = published_files(checkpoints_dir, repo, space)
-    digests = {variant: hashlib.sha256(files[variant][WEIGHTS]).hexdigest() for variant in VARIANTS}
+        settle_alone(folder)
+    Pair.load(folder)
+    files = published_files(folder, repo_id, space)
     if dry_run:
-        for variant in VARIANTS:
-            log(f"{repo_ids[variant]} would get:")
-            for name, content in files[variant].items():
-                log(f"  {name:20} {len(content):>10,} bytes")
-        return {}
+        log(f"{repo_id} would get:")
+        for name, content in files.items():
+            log(f"  {name:24} {len(content):>10,} bytes")
+        return None
 
     api = HfApi()
-    for repo_id in repo_ids.values():
-        _create(api, repo_id, private)
-
-    commits: dict[str, str] = {}
-    for variant, repo_id in repo_ids.items():
-        if variant == LAST:
-            pair = {name: {"revision": commits[name], "sha256": digests[name]} for name in commits}
-            files[LAST][PAIR] = to_json({**pair, LAST: {"sha256": digests[LAST]}})
-        commits[variant], url = commit_files(api, repo_id, files[variant], create_pr=create_pr)
-        log(f"{repo_id} is at {commits[variant][:7]}: {url}")
-    if create_pr:
-        return {}
-
-    pins = {variant: Pin(repo_ids[variant], commits[variant], digests[variant]) for variant in VARIANTS}
-    write_atomically(checkpoints_dir / PINS, to_json({name: dataclasses.asdict(pin) for name, pin in pins.items()}))
-    log(f"both are pinned in {checkpoints_dir / PINS}")
-    log(f"their cards lead to the Space {space}: python scripts/deploy_space.py {space} --weights {repo}")
-    if tag is not None:
-        for pin in pins.values():
-            _tag(api, pin, tag)
-    return pins
+    with_stall_timeout(f"create {repo_id}", lambda: api.create_repo(repo_id, private=private or None, exist_ok=True))
+    commit, url = commit_files(api, repo_id, files, create_pr=create_pr)
+    log(f"{repo_id} is at {commit[:7]}: {url}")
+    if tag is not None and not create_pr:
+        with_stall_timeout(f"tag {repo_id} {tag}", lambda: _tag(api, repo_id, commit, tag))
+    log(f"its card leads to the Space {space}: python scripts/deploy_space.py {space} --weights {repo_id}")
+    return commit
 
 
-def published_files(checkpoints_dir: Path, repo: str, space: str) -> dict[str, dict[str, bytes]]:
-    """What the repository of each variant holds, by file name, made from the weight files and the pictures beside them.
+def published_files(folder: Path, repo_id: str, space: str) -> dict[str, bytes]:
+    """What the repository holds, by path, made from the weight files and the pictures beside them.
 
     Args:
-        checkpoints_dir: a folder with a pair that has been checked.
-        repo, space: as for `push_pair`.
+        folder: holds a pair that has been checked.
+        repo_id, space: as for `push_pair`.
 
     Raises:
-        CamlossError: a checkpoint cannot be read, or the Hub would refuse its card.
+        CamlossError: a checkpoint cannot be read, or the Hub would refuse the card.
     """
-    weights = pair_files(checkpoints_dir)
+    weights = pair_files(folder)
     headers = {variant: read_header(file) for variant, file in weights.items()}
     pictures = {variant: pictures_in(file.parent) for variant, file in weights.items()}
-    files = {}
-    for variant in VARIANTS:
-        others = [twin for twin in VARIANTS if twin != variant]
-        shown = dict(pictures[variant])
-        if MAPS in shown:
-            shown |= {MAPS_OF_PAIR[twin]: pictures[twin][MAPS] for twin in others if MAPS in pictures[twin]}
-        place = Place(f"{repo}-{variant}", tuple(f"{repo}-{twin}" for twin in others), space)
-        records = [headers[twin].get("training", {}) for twin in others]
-        beside = files_beside(headers[variant], place.repo_id, shown, place=place, pair=records)
-        files[variant] = {WEIGHTS: weights[variant].read_bytes(), **beside}
-    return files
+    beside = files_beside(headers, repo_id, pictures, space)
+    return {**beside, **{f"{variant}/{WEIGHTS}": file.read_bytes() for variant, file in weights.items()}}
 
 
 def commit_files(
@@ -142,9 +111,9 @@ def commit_files(
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    info = patiently(
+    info = with_stall_timeout(
         f"push to {repo_id}",
-        lambda _: api.create_commit(
+        lambda: api.create_commit(
             repo_id,
             [
                 *(CommitOperationAdd(name, content) for name, content in files.items()),
@@ -159,23 +128,15 @@ def commit_files(
     return str(info.oid), str(info.pr_url or info.commit_url)
 
 
-def _create(api: Any, repo_id: str, private: bool) -> None:
-    patiently(f"create {repo_id}", lambda _: api.create_repo(repo_id, private=private or None, exist_ok=True))
-
-
-def _tag(api: Any, pin: Pin, tag: str) -> None:
+def _tag(api: Any, repo_id: str, commit: str, tag: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
-    def put(_: Progress) -> None:
-        try:
-            api.create_tag(pin.repo_id, tag=tag, revision=pin.revision)
-        except HfHubHTTPError as error:
-            if error.response.status_code != 409:
-                raise
-            if api.model_info(pin.repo_id, revision=tag).sha != pin.revision:
-                raise CamlossError(
-                    f"{pin.repo_id} has a tag {tag} already, for another commit; "
-                    "the weights are pushed, choose another tag"
-                ) from error
-
-    patiently(f"tag {pin.repo_id} {tag}", put)
+    try:
+        api.create_tag(repo_id, tag=tag, revision=commit)
+    except HfHubHTTPError as error:
+        if error.response.status_code != 409:
+            raise
+        if api.model_info(repo_id, revision=tag).sha != commit:
+            raise CamlossError(
+                f"{repo_id} has a tag {tag} already, for another commit; the weights are pushed, choose another tag"
+            ) from error

@@ -17,8 +17,8 @@ from camloss.hub.messages import later, one_line_errors
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds without progress
-NOTICE = 5.0  # seconds until a line says what is waited for
+STALL_SECONDS = 60.0  # without progress
+NOTICE_SECONDS = 5.0  # until a line says what is waited for
 STEP = 1_000_000  # bytes that count as progress: a byte a second does not
 SLOWEST = 100_000  # bytes a second that an upload takes at least
 
@@ -32,9 +32,6 @@ class Progress:
 
     def __init__(self) -> None:
         self.given_up = False
-        self.by_xet = False
-        self.problem: Exception | None = None
-        """Why the download was stopped, where the client would not pass it on."""
         self.last = time.monotonic()
         self._bytes = 0
 
@@ -48,7 +45,7 @@ class Progress:
             self.last = time.monotonic()
 
 
-def patiently(what: str, work: Callable[[Progress], T], upload: int = 0, loading: bool = False) -> T:
+def with_stall_timeout(what: str, work: Callable[[], T], upload: int = 0, loading: bool = False) -> T:
     """Do what asks the Hub, for as long as it gets on.
 
     Args:
@@ -58,32 +55,32 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0, loading
         loading: from the Hub, rather than to it.
 
     Raises:
-        CamlossError: it made no progress for `PATIENCE` seconds, or failed.
+        CamlossError: it made no progress for `STALL_SECONDS`, or failed.
     """
-    patience, started, progress = max(PATIENCE, upload / SLOWEST), time.monotonic(), Progress()
+    timeout, started, progress = max(STALL_SECONDS, upload / SLOWEST), time.monotonic(), Progress()
     future: Future[T] = Future()
 
     def run() -> None:
         try:
-            with limited_answers():
-                done = work(progress)
+            with limited_answers(received=progress.received):
+                done = work()
         except BaseException as error:  # for whom waits
-            future.set_exception(progress.problem or error)
+            future.set_exception(error)
         else:
-            future.set_exception(progress.problem) if progress.problem else future.set_result(done)
+            future.set_result(done)
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        wait([future], min(NOTICE, patience))
+        wait([future], min(NOTICE_SECONDS, timeout))
         if not future.done():
             logging.getLogger(__name__).warning("waiting for the Hub, to %s", what)
-        while not future.done() and (left := progress.last + patience - time.monotonic()) > 0:
+        while not future.done() and (left := progress.last + timeout - time.monotonic()) > 0:
             wait([future], left)
         if not future.done():
             seconds = time.monotonic() - started
-            storage, first = ("'s Xet storage", "set HF_HUB_DISABLE_XET=1, or ") if progress.by_xet else ("", "")
-            gave_up = f"the Hub{storage} did not get on, given up after {seconds:.0f} s"
-            raise CamlossError(f"cannot {what}: {gave_up}; {first}{later(loading)}")
+            raise CamlossError(
+                f"cannot {what}: the Hub did not get on, given up after {seconds:.0f} s; {later(loading)}"
+            )
     finally:
         if not future.done():
             progress.given_up = True
@@ -95,7 +92,5 @@ def patiently(what: str, work: Callable[[Progress], T], upload: int = 0, loading
 def hang_up() -> None:
     """Close the client's connections: a thread that still reads would keep the lock of the file in the cache."""
     from huggingface_hub import close_session
-    from huggingface_hub.utils._xet import abort_xet_session
 
     close_session()
-    abort_xet_session()  # type: ignore[no-untyped-call]

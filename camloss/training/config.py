@@ -74,6 +74,8 @@ class TrainConfig:
                     raise CamlossError(
                         f"unknown {one.name.removesuffix('s')} {value!r}; expected one of {', '.join(choices)}"
                     )
+        in_order = tuple(variant for variant in LOSSES if variant in self.variants)  # the baseline first
+        object.__setattr__(self, "variants", in_order)
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):

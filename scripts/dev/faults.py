@@ -19,13 +19,13 @@ from _root import ROOT
 sys.path.insert(0, str(ROOT / "tests"))  # the Hub, and what may be wrong with it
 import hub_xet  # noqa: F401, adds routes
 from hub_faults import LOADING, PUSHING, Break, strange_certificate
-from hub_pair import CAM
+from hub_pair import REPO
 from hub_server import Hub
 
 from camloss import cli
 
 AT_ONCE = 6
-LOAD = f"load_checkpoint({CAM!r})"
+LOAD = f"Pair.load({REPO!r})"
 PUSH = "hub_pair.push({!r}, tag='v1')"
 FAULTS = {
     f"{doing}: {name}": how[0]
@@ -96,7 +96,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 import hub_pair, untrained
-from camloss import load_checkpoint
+from camloss import Pair
 import huggingface_hub, safetensors.torch
 begun, line = time.monotonic(), ""
 try:

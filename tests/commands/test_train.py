@@ -16,7 +16,7 @@ from untrained import write_pair
 from camloss import build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
 from camloss.epoch_snapshots import read_snapshots
-from camloss.pair import Pair, alone_in
+from camloss.pair import Pair, alone_in, pair_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,8 +60,7 @@ OF_OTHER_EXTRAS = ("gradio", "httpx2", "huggingface_hub", "matplotlib", "starlet
 
 def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_path: Path) -> None:
     out = write_pair(tmp_path / "out")
-    for variant in ("ce", "cam"):
-        (out / variant / "README.md").write_text("the card of older weights", encoding="utf-8")
+    (out / "README.md").write_text("the card of older weights", encoding="utf-8")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({OF_OTHER_EXTRAS}))"
     (tmp_path / "sitecustomize.py").write_text(blocked, encoding="utf-8")
     blocking = f"{tmp_path}:{ROOT}"
@@ -70,6 +69,7 @@ def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_pa
     assert "no model cards without matplotlib and huggingface_hub: pip install 'camloss[demo]'" in done.out
     assert Pair.load(out).run == load_training(out / "cam")["run"]
     assert names(out / "cam") == {"config.json", "epochs.safetensors", "model.safetensors", "training.json"}
+    assert not (out / "README.md").exists()
     refused = run_apart("train", *quick(data_dir, out), "--push-to-hub", "user/mnist", PYTHONPATH=blocking)
     assert_one_line(refused, 2, "this needs huggingface_hub, which is not installed; pip install 'camloss[hub]'")
 
@@ -237,7 +237,7 @@ def test_a_single_twin_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) 
 def another_arch(folder: Path) -> str:
     record = load_training(folder / "cam")
     record["config"].update(arch="plain_cnn", seed=7)
-    save_checkpoint(build_model("plain_cnn"), folder / "cam", record)
+    save_checkpoint(build_model("plain_cnn"), folder / "cam", record, pair_config(("ce", "cam"), record["run"]))
     return "differ in arch (ce sketch_cnn, cam plain_cnn)"
 
 
@@ -302,15 +302,13 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         assert load_training(tmp_path / "pair" / variant)["peaks"] == peaks
     for variant, folder in zip(("ce", "cam"), apart, strict=True):
         assert torch.equal(pair[variant].head.weight, load_checkpoint(folder).head.weight)
-        assert {path.name for path in (tmp_path / "pair" / variant).iterdir()} == {
-            path.name for path in folder.iterdir()
-        }
+        assert names(tmp_path / "pair" / variant) == names(folder)
         kept = read_snapshots(tmp_path / "pair" / variant, pair.run)
         assert torch.equal(kept[2]["head.weight"], pair[variant].head.weight.half())
-        assert f'load_checkpoint("pair/{variant}")' in (tmp_path / "pair" / variant / "README.md").read_text(
-            encoding="utf-8"
-        )
-    assert_one_line(run("join-pair", *reversed(apart), "--into", tmp_path / "no"), 2, "in the place of ce lies a cam")
+        assert f"]({variant}/maps.png)" in (tmp_path / "pair" / "README.md").read_text(encoding="utf-8")
+    assert_one_line(
+        run("join-pair", apart[0], apart[0], "--into", tmp_path / "no"), 2, "expected one of each variant of a pair"
+    )
     another_arch(tmp_path / "pair")
     assert_one_line(
         run("join-pair", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"

@@ -11,6 +11,9 @@ from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training
 from camloss.demo.pairs import find_pairs, load_for_page
 from camloss.epoch_snapshots import EPOCHS, read_snapshots
+from camloss.pair import pair_config
+
+OF_PAIR = pair_config(("ce", "cam"), RECORD["run"])
 
 
 def test_the_folder_comes_first_then_its_subfolders_each_by_its_own_name(tmp_path: Path) -> None:
@@ -45,6 +48,14 @@ def test_a_broken_subfolder_is_left_out_with_one_line(tmp_path: Path, caplog: py
     assert all(word in record.message for word, record in zip(("broken", "half"), caplog.records, strict=True))
 
 
+def test_a_pair_of_other_variants_than_the_first_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_pair(tmp_path / "checkpoints", variants=("ce", "new"))
+    write_pair(folder / "another")
+    assert list(find_pairs(folder)) == ["checkpoints"]
+    assert "another has variants ce, cam; expected ce, new, as the first pair" in caplog.text
+    assert list(find_pairs(folder / "another")) == ["another"]
+
+
 def test_what_is_not_ready_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write_pair(tmp_path / "checkpoints")
     for name in (".staged", ".old"):
@@ -59,7 +70,7 @@ def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pyt
     model = load_checkpoint(broken)
     with torch.no_grad():
         model.head.weight[3, 5] = float("nan")
-    save_checkpoint(model, broken, load_training(broken))
+    save_checkpoint(model, broken, load_training(broken), OF_PAIR)
     assert list(find_pairs(folder)) == ["checkpoints"]
     assert "holds NaN or infinite values" in caplog.text
 
@@ -100,7 +111,7 @@ def test_snapshots_that_cannot_be_shown_are_left_out_with_one_line(
     folder = write_snapshots(write_pair(tmp_path))
     for variant in ("ce", "cam"):
         record = load_training(folder / variant)
-        save_checkpoint(load_checkpoint(folder / variant), folder / variant, {**record, "history": []})
+        save_checkpoint(load_checkpoint(folder / variant), folder / variant, {**record, "history": []}, OF_PAIR)
     (write_snapshots(write_pair(tmp_path / "damaged")) / "cam" / EPOCHS).write_bytes(b"not safetensors")
     for place, reason in ((folder, "the training's record lacks"), (tmp_path / "damaged", "is damaged")):
         caplog.clear()

@@ -6,70 +6,114 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-import hub_xet
 import pytest
 import torch
-from hub_pair import CAM, CE, REPO, push, same_weights
+from hub_pair import REPO, push, same_weights
 from hub_server import Hub, git_blob_id, sha256
 from huggingface_hub import hf_hub_download
+from untrained import write_pair
 
-from camloss import CamlossError, load_checkpoint
-from camloss.checkpoint import WEIGHTS, pack, unpack
+from camloss import CamlossError, Pair, load_checkpoint
+from camloss.checkpoint import CONFIG, WEIGHTS, pack, unpack
 from camloss.hub import pull, timeouts
-from camloss.hub.pull import PAIR, load_pair, pinned
-from camloss.hub.timeouts import Progress
 
 pytest_plugins = ["hub_client"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-patience_in_full = (timeouts.PATIENCE, timeouts.NOTICE)  # before a test shortens them
+CAM = f"cam/{WEIGHTS}"
+in_full = (timeouts.STALL_SECONDS, timeouts.NOTICE_SECONDS)  # before a test shortens them
+
+
+def rewrite(hub: Hub, **files: bytes) -> None:
+    """Another commit: some files of the repository are others."""
+    hub.model(REPO).commit({**hub.model(REPO).files, **files})
 
 
 def test_the_round_trip_is_byte_equal(published: Path, tmp_path: Path) -> None:
-    model = load_checkpoint(CAM)
-    assert not model.training
-    assert same_weights(model, load_checkpoint(published / "cam"))
-    (cached,) = (tmp_path / "hf_home").rglob(f"snapshots/*/{WEIGHTS}")
-    assert cached.read_bytes() == (published / "cam" / WEIGHTS).read_bytes()
+    pair = Pair.load(REPO)
+    assert pair.variants == ("ce", "cam")
+    assert not pair["cam"].training
+    for variant in pair.variants:
+        local = load_checkpoint(published / variant)
+        assert same_weights(pair[variant], local)
+        assert same_weights(load_checkpoint(REPO, variant), local)
+        (cached,) = (tmp_path / "hf_home").rglob(f"snapshots/*/{variant}/{WEIGHTS}")
+        assert cached.read_bytes() == (published / variant / WEIGHTS).read_bytes()
 
 
-def test_a_pinned_revision_that_is_cached_costs_no_request(hub: Hub, published: Path) -> None:
-    pins = pinned(published)
-    load_checkpoint(CE, pins["ce"].revision)
-    pair = load_pair(REPO, pins["cam"].revision)
-    assert [request for request in hub.requests if request.startswith("GET /api")].count(f"GET /api/models/{CAM}") == 0
+@pytest.mark.usefixtures("published")
+def test_the_config_by_which_the_hub_counts_downloads_is_fetched_and_one_question_is_asked(hub: Hub) -> None:
+    Pair.load(REPO)
+    assert f"GET /{REPO}/resolve/main/{CONFIG}" in hub.requests
+    assert [request for request in hub.requests if "/api/" in request] == [f"GET /api/models/{REPO}"]
+
+
+def test_a_revision_is_a_branch_a_tag_or_a_commit(hub: Hub, checkpoints: Path) -> None:
+    first = push(checkpoints, tag="v1")
+    old = load_checkpoint(checkpoints / "cam")
+    second = push(write_pair(checkpoints, seed=5))
+    for source in (f"{REPO}@v1", f"{REPO}@{first}"):
+        assert same_weights(Pair.load(source)["cam"], old)
+    assert same_weights(load_checkpoint(REPO, "cam", "v1"), old)
+    assert same_weights(Pair.load(f"{REPO}@main")["cam"], load_checkpoint(checkpoints / "cam"))
+    assert Pair.load(REPO).source == f"weights from the Hub, {REPO} {second[:7]}"
+    for missing in ("v9", "0" * 40):
+        with pytest.raises(CamlossError, match=f"cannot load {REPO} from the Hub: there is no such revision"):
+            Pair.load(f"{REPO}@{missing}")
     hub.stop()
     hub.requests.clear()
-    assert same_weights(load_checkpoint(CE, pins["ce"].revision), pair["ce"])
-    again = load_pair(REPO, pins["cam"].revision)
-    assert same_weights(again["cam"], pair["cam"])
-    assert again.source == f"weights from the Hub, {CAM} {pins['cam'].revision[:7]}"
+    assert same_weights(Pair.load(f"{REPO}@{first}")["cam"], old)  # a commit that is in the cache costs no request
     assert hub.requests == []
+
+
+def pushes_once(folder: Path) -> Callable[[], None]:
+    """Somebody else pushes, the first time that this is called."""
+    left = [folder]
+
+    def somebody_pushes() -> None:
+        if left:
+            push(left.pop())
+
+    return somebody_pushes
+
+
+def test_all_files_are_of_one_commit_whoever_pushes_meanwhile(hub: Hub, published: Path) -> None:
+    old = load_checkpoint(published / "cam")
+    newer = write_pair(published.parent / "newer", seed=5)
+    hub.fail("HEAD", CAM, pushes_once(newer))
+    assert same_weights(Pair.load(REPO)["cam"], old)
+    assert same_weights(Pair.load(REPO)["cam"], load_checkpoint(newer / "cam"))
+
+
+@pytest.mark.usefixtures("published")
+def test_a_push_between_the_question_and_the_first_file_is_the_one_that_is_loaded(hub: Hub, published: Path) -> None:
+    newer = write_pair(published.parent / "newer", seed=5)
+    hub.fail("HEAD", f"/main/{CONFIG}", pushes_once(newer))
+    assert same_weights(Pair.load(REPO)["cam"], load_checkpoint(newer / "cam"))
 
 
 @pytest.mark.usefixtures("published")
 def test_offline_the_cache_is_enough(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_checkpoint(CAM)
-    load_pair(REPO)
+    Pair.load(REPO)
     hub.requests.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert same_weights(load_checkpoint(CAM), load_pair(REPO)["cam"])
+    assert same_weights(load_checkpoint(REPO, "cam"), Pair.load(REPO)["cam"])
     with pytest.raises(CamlossError, match="it is not in the cache, and HF_HUB_OFFLINE is set; unset it"):
-        load_checkpoint(CE, "v7")
+        load_checkpoint(REPO, "cam", "v7")
     assert hub.requests == []
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_private_model_needs_a_token(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_pair_needs_a_token(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     push(checkpoints, private=True)
     monkeypatch.setenv("HF_TOKEN", "hf_read")
-    assert same_weights(load_checkpoint(CE), load_checkpoint(checkpoints / "ce"))
+    assert same_weights(Pair.load(REPO)["ce"], load_checkpoint(checkpoints / "ce"))
     monkeypatch.setenv("HF_TOKEN", "")
     with pytest.raises(CamlossError, match=r"or it is private \(404\)"):
-        load_checkpoint(CAM)
+        Pair.load(REPO)
 
 
 def test_a_folder_that_is_missing_is_not_looked_for_on_the_hub(
@@ -80,172 +124,78 @@ def test_a_folder_that_is_missing_is_not_looked_for_on_the_hub(
     for source in ("checkpoints/cam", "cam", "runs/today/cam", str(tmp_path / "cam"), Path("a/b")):
         with pytest.raises(CamlossError, match=r"no checkpoint in .*: model.safetensors is missing; train one first"):
             load_checkpoint(source)
+        with pytest.raises(CamlossError, match=r"no pair in .*: config.json is missing"):
+            Pair.load(source)
     assert hub.requests == []
     with pytest.raises(CamlossError, match=r"cannot load a/b, which is no folder here, from the Hub: .*\(404\)"):
         load_checkpoint("a/b")
 
 
-@pytest.mark.usefixtures("published")
-def test_a_missing_revision_is_named_as_such() -> None:
-    message = f"cannot load {CAM} from the Hub: there is no such revision"
-    with pytest.raises(CamlossError, match=message):
-        load_checkpoint(CAM, "v9")
-    with pytest.raises(CamlossError, match=message):
-        load_checkpoint(CAM, "0" * 40)
-
-
 def test_a_connection_that_is_closed_mid_file_is_taken_up_again(hub: Hub, published: Path) -> None:
-    hub.fail("GET", WEIGHTS, "cut")
-    assert same_weights(load_checkpoint(CAM), load_checkpoint(published / "cam"))
-    assert len([request for request in hub.requests if request.startswith("GET") and WEIGHTS in request]) == 2
+    hub.fail("GET", CAM, "cut")
+    assert same_weights(Pair.load(REPO)["cam"], load_checkpoint(published / "cam"))
+    assert len([request for request in hub.requests if request.startswith("GET") and CAM in request]) == 2
 
 
-@pytest.fixture(params=["regular", "lfs", "xet"])
-def stored(request: pytest.FixtureRequest, hub: Hub, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Both twins are on the Hub, as regular files or as large ones, which another host keeps, whole or in chunks."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", request.param != "xet")
-    hub.storage = request.param
-    push(checkpoints)
-    return checkpoints
-
-
+@pytest.mark.parametrize("storage", ["regular", "lfs", "xet"])
 @pytest.mark.parametrize("symlinks", [True, False])
-@pytest.mark.parametrize("fault", ["corrupt", None])
 def test_bytes_are_checked_by_the_hash_that_the_hub_keeps(
-    hub: Hub, stored: Path, symlinks: bool, fault: Literal["corrupt"] | None, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, checkpoints: Path, storage: str, symlinks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", storage != "xet")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", not symlinks)
-    content = (stored / "cam" / WEIGHTS).read_bytes()
-    expected = git_blob_id(content) if hub.storage == "regular" else sha256(content)
-    if fault:
-        hub.fail("GET", f"{WEIGHTS}|/xorb", fault)
-        with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged.*published was {expected[:12]}"):
-            load_checkpoint(CAM)
-        hub.faults.clear()
-    assert same_weights(load_checkpoint(CAM), load_checkpoint(stored / "cam"))
-    (cached,) = (Path(os.environ["HF_HOME"])).rglob(f"snapshots/*/{WEIGHTS}")
-    assert cached.is_symlink() == symlinks
-    revision = cached.parent.name
+    hub.storage = storage  # type: ignore[assignment]
+    push(checkpoints)
     hub.requests.clear()
-    assert same_weights(load_checkpoint(CAM, revision), load_checkpoint(stored / "cam"))
+    content = (checkpoints / CAM).read_bytes()
+    expected = git_blob_id(content) if storage == "regular" else sha256(content)
+    hub.fail("GET", CAM if storage == "regular" else expected, "corrupt")
+    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} was damaged.*published was {expected[:12]}"):
+        Pair.load(REPO)
+    hub.faults.clear()
+    assert same_weights(Pair.load(REPO)["cam"], load_checkpoint(checkpoints / "cam"))
+    assert not [request for request in hub.requests if "/xet/" in request or "xet-read" in request]  # HTTP alone
+    (cached,) = (Path(os.environ["HF_HOME"])).rglob(f"snapshots/*/{CAM}")
+    assert cached.is_symlink() == symlinks
+    revision = cached.parent.parent.name
+    hub.requests.clear()
+    assert same_weights(load_checkpoint(REPO, "cam", revision), load_checkpoint(checkpoints / "cam"))
     assert hub.requests == []
     assert hub.tokens_seen_elsewhere == []
     cached.write_bytes(content[:-1] + b"!")  # by a disk, or by somebody
-    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged"):
-        load_checkpoint(CAM, revision)
-    assert same_weights(load_checkpoint(CAM, revision), load_checkpoint(stored / "cam"))
+    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} was damaged"):
+        load_checkpoint(REPO, "cam", revision)
+    assert same_weights(load_checkpoint(REPO, "cam", revision), load_checkpoint(checkpoints / "cam"))
 
 
 def test_a_cache_that_knows_no_hash_is_checked_by_the_hubs(
-    hub: Hub, published: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program has filled it, on a machine without symlinks."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", True)
-    revision = pinned(published)["cam"].revision
-    cached = Path(hf_hub_download(CAM, WEIGHTS, revision=revision))
+    revision = push(checkpoints)
+    cached = Path(hf_hub_download(REPO, CAM, revision=revision))
     content = cached.read_bytes()
     hub.requests.clear()
-    load_checkpoint(CAM, revision)
-    assert hub.requests == [f"GET /api/models/{CAM}/revision/{revision}"]
-    load_checkpoint(CAM, revision)
+    load_checkpoint(REPO, "cam", revision)
+    assert hub.requests == [f"GET /api/models/{REPO}/revision/{revision}"]
+    load_checkpoint(REPO, "cam", revision)
     assert len(hub.requests) == 1
     (cached.parent / f".{WEIGHTS}.hash").unlink()
     cached.write_bytes(content[:-1] + b"!")
-    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} was damaged"):
-        load_checkpoint(CAM, revision)
-
-
-def test_an_etag_that_is_no_hash_is_not_believed(hub: Hub, published: Path) -> None:
-    hub.fail("HEAD", WEIGHTS, "odd etag")
-    with pytest.raises(CamlossError, match=f"cannot load {CAM}.*does not have an ETag"):
-        load_checkpoint(CAM)
-    hub.faults.clear()
-    assert same_weights(load_checkpoint(CAM), load_checkpoint(published / "cam"))
-
-
-@pytest.mark.parametrize("place", ["on the Hub", "in the cache"])
-def test_a_wrong_pin_is_refused_and_the_file_stays(hub: Hub, published: Path, place: str) -> None:
-    if place == "in the cache":
-        load_pair(REPO)
-    pair = json.loads(hub.model(CAM).files[PAIR])
-    pair["cam"]["sha256"] = "0" * 64
-    hub.model(CAM).commit({**hub.model(CAM).files, PAIR: json.dumps(pair).encode()})
-    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} is not what pair.json pins.*pinned is 000000000000"):
-        load_pair(REPO)
-    hub.requests.clear()
-    assert same_weights(load_checkpoint(CAM), load_checkpoint(published / "cam"))
-    assert not [request for request in hub.requests if request.startswith("GET") and WEIGHTS in request]
+    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} was damaged"):
+        load_checkpoint(REPO, "cam", revision)
 
 
 @pytest.mark.usefixtures("impatient", "published")
-def test_an_abandoned_download_stops_writing(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1)
-    hub.fail("GET", WEIGHTS, "trickle")
+def test_an_abandoned_download_stops_writing(hub: Hub) -> None:
+    hub.fail("GET", CAM, "trickle")
     with pytest.raises(CamlossError, match="the Hub did not get on"):
-        load_checkpoint(CAM)
+        Pair.load(REPO)
     deadline = time.monotonic() + 20  # the whole file would take hours
     while partial_files() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert partial_files() == []
-
-
-@pytest.mark.usefixtures("impatient")
-def test_an_abandoned_download_from_xet_stops(hub: Hub, checkpoints: Path) -> None:
-    hub.storage = "xet"
-    push(checkpoints)
-    hub.fail("GET", "/xorb", "trickle")
-    with pytest.raises(CamlossError, match="the Hub's Xet storage did not get on"):
-        load_checkpoint(CAM)
-    deadline = time.monotonic() + 20
-    while (partial_files() or hub.connections) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert partial_files() == []
-    assert not hub.connections
-    hub.faults.clear()
-    assert same_weights(load_checkpoint(CAM), load_checkpoint(checkpoints / "cam"))
-
-
-@pytest.mark.usefixtures("impatient")
-def test_xet_may_send_more_than_the_file_but_make_no_more_of_it(
-    hub: Hub, checkpoints: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    hub.storage = "xet"
-    push(checkpoints)
-    load_checkpoint(CAM)  # chunks have headers, which count as sent
-    content = (checkpoints / "ce" / WEIGHTS).read_bytes()
-    answer = hub_xet.made_of(hub, sha256(content))
-    hub.fail("GET", "/v1/reconstructions/", json.dumps({**answer, "terms": 3 * answer["terms"]}).encode())
-    # Xet's client may stumble over such an answer before it has told us of the bytes that are too many
-    with pytest.raises(CamlossError, match=f"{CE}/{WEIGHTS} is too large|the Hub's Xet storage fails"):
-        load_checkpoint(CE)
-    assert "Traceback" not in capfd.readouterr().err
-    assert partial_files() == []
-
-
-def test_what_xet_makes_too_large_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    hung_up: list[bool] = []
-    monkeypatch.setattr(pull, "hang_up", lambda: hung_up.append(True))
-    progress = Progress()
-    bar = pull._bar(lambda size: pull._check_size(CE, size, 10), progress)(
-        total=10, name="huggingface_hub.xet_get", disable=True
-    )
-    bar.update_transfer(30)  # chunks have headers, and may hold more than this file
-    bar.update(10)
-    assert not hung_up
-    bar.update(1)
-    assert hung_up
-    assert isinstance(progress.problem, CamlossError)
-    assert "too large: 11 bytes, at most 10" in str(progress.problem)
-
-
-@pytest.mark.usefixtures("published")
-def test_a_slow_download_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client reads 10 MB before it tells of them: at 100 kB a second it would be given up."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10 * 1024**2)
-    load_checkpoint(CAM)
-    assert constants.DOWNLOAD_CHUNK_SIZE <= timeouts.STEP
 
 
 def partial_files() -> list[Path]:
@@ -254,46 +204,46 @@ def partial_files() -> list[Path]:
 
 @pytest.mark.usefixtures("published")
 def test_a_file_that_goes_on_after_its_length_is_cut_off(hub: Hub) -> None:
-    hub.fail("GET", WEIGHTS, "endless")
-    with pytest.raises(CamlossError, match=f"{CAM}/{WEIGHTS} is too large"):
-        load_checkpoint(CAM)
+    hub.fail("GET", CAM, "endless")
+    with pytest.raises(CamlossError, match="more than 2,000,000 bytes come in answer"):
+        Pair.load(REPO)
     assert partial_files() == []
     assert hub.bytes_sent < 100_000_000
 
 
 @pytest.mark.usefixtures("published")
-def test_a_pair_json_of_more_than_10_kb_is_refused(hub: Hub) -> None:
-    hub.model(CAM).files[PAIR] += b" " * 10_000
-    with pytest.raises(CamlossError, match=f"{CAM}/{PAIR} is too large: [0-9,]+ bytes, at most 10,000 are taken"):
-        load_pair(REPO)
-    assert not [request for request in hub.requests if PAIR in request]
-    assert pull.LARGEST == {WEIGHTS: 500_000_000, PAIR: 10_000}
+def test_files_have_their_limits(hub: Hub) -> None:
+    rewrite(hub, **{CONFIG: b"{}" + b" " * 10_000})
+    with pytest.raises(CamlossError, match=f"{REPO}/{CONFIG} is too large: 10,002 bytes, at most 10,000 are taken"):
+        Pair.load(REPO)
+    assert not [request for request in hub.requests if CONFIG in request]
+    assert pull.LARGEST == {".safetensors": 500_000_000, ".json": 10_000}
 
 
 def test_ten_to_the_nine_classes_are_refused_before_memory_is_taken(hub: Hub, published: Path) -> None:
-    tensors, header = unpack(published / "cam" / WEIGHTS)
-    hub.model(CAM).commit({WEIGHTS: pack(tensors, config={**header["config"], "num_classes": 10**9})})
+    tensors, header = unpack(published / CAM)
+    rewrite(hub, **{CAM: pack(tensors, config={**header["config"], "num_classes": 10**9})})
     with pytest.raises(CamlossError, match=r"head.weight has shape \(10, 96\), expected \(1000000000, 96\)"):
-        load_checkpoint(CAM)
+        load_checkpoint(REPO, "cam")
 
 
 @pytest.mark.usefixtures("impatient", "published")
 def test_whoever_waits_is_told_so(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
-    assert patience_in_full == (60.0, 5.0)
-    hub.fail("HEAD", WEIGHTS, "hang")
+    assert in_full == (60.0, 5.0)
+    hub.fail("HEAD", CAM, "hang")
     with pytest.raises(CamlossError, match="the Hub did not get on"):
-        load_checkpoint(CAM)
+        Pair.load(REPO)
     assert [record.getMessage() for record in caplog.records if record.name == timeouts.__name__] == [
-        f"waiting for the Hub, to load {CAM}, which is no folder here, from the Hub"
+        f"waiting for the Hub, to load {REPO}, which is no folder here, from the Hub"
     ]
 
 
 @pytest.mark.usefixtures("published")
 def test_a_cache_that_cannot_be_written() -> None:
-    load_checkpoint(CAM)
-    code = "from camloss import load_checkpoint; print(load_checkpoint('{}').arch)"
-    assert without_write_access(code.format(CAM)).stdout == "sketch_cnn\n"
-    refused = without_write_access(code.format(CE))
+    load_checkpoint(REPO, "cam")
+    code = f"from camloss import load_checkpoint; print(load_checkpoint({REPO!r}, '{{}}').arch)"
+    assert without_write_access(code.format("cam")).stdout == "sketch_cnn\n"
+    refused = without_write_access(code.format("ce"))
     assert refused.stderr.strip().endswith("Permission denied; free space, or let HF_HOME name another folder")
 
 
@@ -315,20 +265,34 @@ def without_write_access(code: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
-    "content",
+    ("content", "message"),
     [
-        b"{",
-        b"[]",
-        b'{"ce": {}}',
-        b'{"ce": {"revision": 5, "sha256": "x"}}',
-        b'{"ce": {"revision": "../..", "sha256": ""}}',
-        b"[" * 9_000,
+        (b"{", "is damaged"),
+        (b"[]", "names no variants"),
+        (b'{"format": 1, "arch": "light_cnn"}', "names no variants"),
+        (b'{"format": 3, "variants": ["ce", "cam"], "run": "a"}', "has pair format 3, this camloss reads 2; upgrade"),
+        (b'{"format": 2, "variants": ["ce", "../cam"], "run": "a"}', "is damaged"),
+        (b'{"format": 2, "variants": ["ce", "ce"], "run": "a"}', "is damaged"),
+        (b'{"format": 2, "variants": ["ce", 5], "run": "a"}', "is damaged"),
+        (b'{"format": 2, "variants": ["ce"], "run": "a"}', "is damaged"),
+        (b'{"format": 2, "variants": ["ce", "cam"], "run": 5}', "is damaged"),
+        (b'{"format": 2, "variants": ["ce", "cam"], "run": "a"}', "is no pair: ce is not of the pair in config.json"),
+        (b"[" * 9_000, "is damaged"),
     ],
 )
-def test_a_damaged_pair_is_refused(hub: Hub, content: bytes) -> None:
-    hub.model(CAM).files[PAIR] = content
-    with pytest.raises(CamlossError, match=f"{CAM}/{PAIR} is damaged; push both twins again"):
-        load_pair(REPO)
+def test_what_is_no_pair_is_refused(hub: Hub, content: bytes, message: str) -> None:
+    rewrite(hub, **{CONFIG: content})
+    with pytest.raises(CamlossError, match=rf"^{REPO}(/{CONFIG})? {message}") as caught:
+        Pair.load(REPO)
+    assert "\n" not in str(caught.value)
+
+
+def test_models_of_two_trainings_are_refused(hub: Hub, published: Path) -> None:
+    tensors, header = unpack(published / CAM)
+    header["training"]["run"] = "another"
+    rewrite(hub, **{CAM: pack(tensors, **header)})
+    with pytest.raises(CamlossError, match=f"^{REPO} is no pair: .* differ in the training that made them"):
+        Pair.load(REPO)
 
 
 @pytest.mark.usefixtures("published")
@@ -338,7 +302,7 @@ def test_a_full_disk_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
     with pytest.raises(CamlossError, match="No space left on device; free space, or let HF_HOME name another folder"):
-        load_checkpoint(CAM)
+        Pair.load(REPO)
 
 
 @pytest.mark.parametrize(
@@ -352,25 +316,34 @@ def test_a_full_disk_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
             r"does not fit arch 'sketch_cnn': head.weight has shape \(10, 96\), expected \(11, 96\)",
         ),
         ({"arch": "vgg"}, {}, "unknown arch 'vgg'"),
-        ({"format": 2}, {}, "has checkpoint format 2, this camloss reads 1; upgrade camloss"),
+        ({"format": 99}, {}, "has checkpoint format 99, this camloss reads .; upgrade camloss"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     hub: Hub, published: Path, config: dict[str, object], tensors: dict[str, torch.Tensor | None], message: str
 ) -> None:
-    its_tensors, header = unpack(published / "cam" / WEIGHTS)
+    its_tensors, header = unpack(published / CAM)
     changed = {name: tensor for name, tensor in {**its_tensors, **tensors}.items() if tensor is not None}
-    hub.model(CAM).commit({WEIGHTS: pack(changed, config={**header["config"], **config})})
-    with pytest.raises(CamlossError, match=f"^{CAM}/{WEIGHTS}:? {message}") as caught:
-        load_checkpoint(CAM)
+    rewrite(hub, **{CAM: pack(changed, config={**header["config"], **config})})
+    with pytest.raises(CamlossError, match=f"^{REPO}/{CAM}:? {message}") as caught:
+        load_checkpoint(REPO, "cam")
     assert "\n" not in str(caught.value)
 
 
 def test_two_processes_load_at_once(published: Path) -> None:
-    code = f"from camloss import load_checkpoint; print(load_checkpoint({CAM!r}).head.weight.double().sum().item())"
+    code = f"from camloss import Pair; print(Pair.load({REPO!r})['cam'].head.weight.double().sum().item())"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     sums = {float(process.communicate(timeout=300)[0]) for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
     assert sums == {load_checkpoint(published / "cam").head.weight.double().sum().item()}
+
+
+@pytest.mark.usefixtures("published")
+def test_a_pair_is_asked_for_its_variant(hub: Hub, published: Path) -> None:
+    with pytest.raises(CamlossError, match=r"holds a pair; name one of ce, cam as variant$"):
+        load_checkpoint(published)
+    with pytest.raises(CamlossError, match=r"cannot load .*: the repository has no such file"):
+        load_checkpoint(REPO)
+    assert json.loads(hub.model(REPO).files[CONFIG])["variants"] == ["ce", "cam"]

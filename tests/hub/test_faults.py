@@ -1,15 +1,16 @@
 """Every fault of a Hub is one line that says what to do, within a limited time."""
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 from hub_faults import LOADING, PUSHING, strange_certificate
-from hub_pair import CAM, push
+from hub_pair import REPO, push
 from hub_server import Hub
 
-from camloss import CamlossError, load_checkpoint
-from camloss.checkpoint import WEIGHTS
+from camloss import CamlossError, Pair, load_checkpoint
+from camloss.demo.hub_updates import ask_once
 from camloss.hub import timeouts
 from camloss.hub.messages import LONGEST, one_line_errors
 
@@ -18,26 +19,31 @@ pytest_plugins = ["hub_client"]
 ENOUGH = 20  # seconds, on a busy machine: the client alone takes minutes or for ever
 
 
-@pytest.mark.usefixtures("impatient", "published")
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", LOADING)
-def test_each_fault_is_one_line_and_the_next_try_works(hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_fault_is_one_line_the_page_goes_on_and_the_next_try_works(
+    hub: Hub, published: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     break_it, message = LOADING[name]
-    repos = dict(hub.repos)
+    repos, bundled = dict(hub.repos), Pair.load(published)
     break_it(hub)
     if "come back" in name:
         monkeypatch.setattr("huggingface_hub.utils._http.time", time)  # the client does sleep
     started = time.monotonic()
-    with pytest.raises(CamlossError, match=f"^(cannot load {CAM}|{CAM}/{WEIGHTS}).*{message}") as caught:
-        load_checkpoint(CAM)
+    pair, answered = ask_once(bundled, REPO)
     assert time.monotonic() - started < ENOUGH
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) <= LONGEST
+    assert not answered
+    assert pair.models is bundled.models
+    told = re.fullmatch(rf"{re.escape(bundled.source)} \(((?:cannot load )?{REPO}.*{message}.*)\)", pair.source)
+    assert told, pair.source
+    assert len(told[1]) <= LONGEST
+    assert str(published.parent) not in told[1]
     if name == "refused":
         return
     hub.faults.clear()
     hub.repos.update(repos)
-    monkeypatch.setattr(timeouts, "PATIENCE", 60.0)
-    assert load_checkpoint(CAM).arch == "sketch_cnn"
+    monkeypatch.setattr(timeouts, "STALL_SECONDS", 60.0)
+    assert Pair.load(REPO).variants == ("ce", "cam")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -54,9 +60,8 @@ def test_each_fault_of_a_push_is_one_line(
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) <= LONGEST
     hub.faults.clear()
-    monkeypatch.setattr(timeouts, "PATIENCE", 60.0)
-    pins = push(checkpoints, tag="v1")
-    assert hub.model(CAM).refs["v1"] == pins["cam"].revision
+    monkeypatch.setattr(timeouts, "STALL_SECONDS", 60.0)
+    assert push(checkpoints, tag="v1") == hub.model(REPO).refs["v1"]
 
 
 def test_a_line_stays_short_whatever_is_said(hub: Hub) -> None:
@@ -78,7 +83,13 @@ def test_a_certificate_that_nobody_knows_is_named(tmp_path: Path, hub: Hub, monk
         with pytest.raises(
             CamlossError, match=r"the certificate of https://127\.0\.0\.1:.* is not to be trusted .*SSL_CERT_FILE"
         ):
-            load_checkpoint(CAM)
+            load_checkpoint(REPO)
     finally:
         strange.stop()
     assert hub.requests == []
+
+
+def test_without_the_hubs_client_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(CamlossError, match=r"^this needs huggingface_hub.*; pip install 'camloss\[hub\]'$"):
+        Pair.load(REPO)
