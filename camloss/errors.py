@@ -34,7 +34,6 @@ EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra 
     "matplotlib": "demo",
     "optuna": "study",
     "starlette": "demo",
-    "timm": "timm",
     "torchvision": "train",
     "tqdm": "train",
 }

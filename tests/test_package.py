@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from camloss.errors import EXTRAS
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -88,6 +90,17 @@ def test_links_on_pypi_lead_to_the_repository(tmp_path: Path) -> None:
     assert len(links) == len(re.findall(r"\]\(", (ROOT / "README.md").read_text(encoding="utf-8")))
     kinds = {"!": "https://example.org/u/r/raw/main/docs/", "": "https://"}
     assert all(link.startswith(kinds[picture]) for picture, link in links)
+
+
+def test_an_error_about_a_missing_package_names_the_extra_that_brings_it(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+    message = email.message_from_bytes(wheel.read(name))
+    declared = [Requirement(line) for line in message.get_all("Requires-Dist", [])]
+    for package, extra in EXTRAS.items():
+        brought = {one.name for one in declared if one.marker and one.marker.evaluate({"extra": extra})}
+        assert package in brought | {"starlette"}, package  # starlette comes with gradio
+    extras = {"demo", "hub", "train", "study", "all"}
+    assert set(EXTRAS.values()) <= extras <= set(message.get_all("Provides-Extra", []))
 
 
 def test_text_is_read_and_written_in_a_named_encoding() -> None:

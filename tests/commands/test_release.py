@@ -1,16 +1,15 @@
-"""scripts/release.py runs what docs/measure.md lists, in order, and keeps what each command printed."""
+"""`camloss release` runs what docs/measure.md lists, in order, and keeps what each command printed."""
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import release
 
 from camloss import CamlossError
+from camloss.commands import release
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -23,8 +22,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return subprocess.CompletedProcess(words, 2 if "fail" in words else 0, " ".join(words[1:]).encode())
 
     (tmp_path / release.RECORDS).mkdir(parents=True)
-    monkeypatch.setattr(release, "ROOT", tmp_path)
-    monkeypatch.setattr("release.subprocess.run", run)
+    (tmp_path / "scripts" / "dev").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("camloss.commands.release.subprocess.run", run)
     return called
 
 
@@ -38,11 +38,8 @@ AFTER_TRAINING = [
 ]
 
 
-def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
-    calls: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["release.py", "--alpha", "10", "--seed", "4"])
-    release.main()
+def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(calls: list[list[str]], tmp_path: Path) -> None:
+    release.main(["--alpha", "10", "--seed", "4"])
     folder = "runs/light_cnn-alpha-10-seed-4"
     assert calls == [
         ["scripts/train.py", "--alpha", "10", "--seed", "4"],
@@ -54,18 +51,22 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(
     assert records["ood.md"] == "scripts/ood_score.py --fit"
 
 
-def test_a_finished_pair_is_not_trained(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["release.py", "--pair", "runs/a"])
-    release.main()
+def test_a_finished_pair_is_not_trained(calls: list[list[str]]) -> None:
+    release.main(["--pair", "runs/a"])
     assert calls == [["scripts/join_pair.py", "runs/a"], *AFTER_TRAINING]
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--variants", "cam"]])
-def test_only_a_pair_is_shipped(calls: list[list[str]], flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["release.py", *flags])
-    with pytest.raises(CamlossError, match="only a whole pair can be shipped"):
-        release.main()
+def test_only_a_pair_is_released(calls: list[list[str]], flags: list[str]) -> None:
+    with pytest.raises(CamlossError, match="only a whole pair can be released"):
+        release.main(flags)
     assert calls == []
+
+
+def test_without_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CamlossError, match="there is no checkout here; clone the repository"):
+        release.main([])
 
 
 @pytest.mark.usefixtures("calls")
