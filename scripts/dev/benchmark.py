@@ -39,7 +39,8 @@ def main() -> None:
     for name in parser.parse_args().only:
         print(f"{name} ...", file=sys.stderr)
         rows += MEASUREMENTS[name]()
-    print(cli.table(["what", "measured", "target"], rows))
+    print(cli.table(["what", "measured", "aim"], rows), file=sys.stderr)
+    print(cli.table(["what", "measured"], [row[:2] for row in rows]))  # the record
     print(f"\n{hardware()}")
 
 

@@ -23,7 +23,7 @@ from camloss.training.hardware import pick_precision
 from camloss.training.loop import train
 from camloss.training.optim import make_optimizer
 
-Row = tuple[str, str, str]  # what, measured, target
+Row = tuple[str, str, str]  # what, measured, what maintainers aim at
 PAIRS = 150
 SHORT = (("first", 4), ("default", 3), ("default", 2))  # recipes and epochs about the accuracy that is timed
 SEEDS = 3
@@ -68,7 +68,7 @@ def step() -> list[Row]:
 
 
 def accuracy_in_time() -> list[Row]:
-    """Short runs of the CAM-loss twin on MNIST alone, by the first recipe and by today's in turns; the test set."""
+    """Short runs of the CAM-loss model on MNIST alone, by the first recipe and by today's in turns; the test set."""
     torch.set_num_threads(THREADS)
     data = load_mnist()
     seconds: list[list[float]] = [[] for _ in SHORT]
@@ -87,7 +87,7 @@ def accuracy_in_time() -> list[Row]:
     first = statistics.mean(seconds[0])
     for run, (name, epochs) in enumerate(SHORT):
         mean = statistics.mean(seconds[run])
-        what = f"training the CAM-loss twin, {epochs} epochs of MNIST alone, recipe {name}, mean of {SEEDS} seeds"
+        what = f"training the CAM-loss model, {epochs} epochs of MNIST alone, recipe {name}, mean of {SEEDS} seeds"
         rows.append((what, f"{mean:.0f} s", ""))
         rows.append(("its accuracy on the test set", f"{statistics.mean(accuracy[run]):.2%}", "at least 99.5 %"))
         if run > 0:
