@@ -28,7 +28,8 @@ from camloss.data.ood_fitting import PER_FAMILY, pair_ood_scores, share
 from camloss.digits.ood_drawings import draw_ood_drawings
 from camloss.hub.model_card import BIBTEX
 from camloss.hub.push import push_pair
-from camloss.pair import VARIANTS, Pair
+from camloss.losses import LOSSES
+from camloss.pair import Pair
 from camloss.training.config import TrainConfig
 
 thresholds = importlib.import_module("camloss.diagnose")  # whose name in camloss is the function's
@@ -197,7 +198,7 @@ def test_a_figure_that_nobody_recorded_is_found(
 def test_the_record_is_of_the_weights_that_are_shipped() -> None:
     """Fails when checkpoints/ has changed: run the first and the last command of scripts/tables.py again."""
     record = json.loads((ROOT / "docs" / "records" / "evaluate.json").read_text(encoding="utf-8"))
-    assert set(record["checkpoints"]) == {f"checkpoints/{variant}" for variant in VARIANTS}
+    assert set(record["checkpoints"]) == {f"checkpoints/{variant}" for variant in LOSSES}
     for name, numbers in record["checkpoints"].items():
         at_the_end_of_training = load_training(ROOT / name)["test"]
         for metric in ("accuracy", "loss", "cam_distance", "ink_energy"):  # each machine rounds its own way
