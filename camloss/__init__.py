@@ -1,4 +1,4 @@
-"""CAM-loss (Wang et al., ICCV 2021): the loss, the maps and two trained twins that show what it changes.
+"""CAM-loss (Wang et al., ICCV 2021): the loss, the maps, and a trained pair that shows what it changes.
 
 >>> from camloss import explain, load_checkpoint, preprocess_sketch
 >>> x = preprocess_sketch(image)  # doctest: +SKIP

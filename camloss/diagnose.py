@@ -1,8 +1,8 @@
-"""Why a network's CAM and CAAM agree: because both say where the evidence is, or by a short cut.
+"""Why a network's CAM and CAAM agree: because both say where the evidence is, or by a shortcut.
 
-A small distance is what CAM-loss asks for, and it can be had in ways that say nothing of the image: by maps that are
-small wherever they lie, by one channel that does everything, or by features of one pattern, of which every weighted sum
-is the same map. `diagnose` measures them all on any network with a linear head.
+A small distance is what CAM-loss asks for, and it can be had in ways that tell nothing about the image: by maps that
+are small wherever they lie, by one channel that does everything, or by features of rank one, of which every weighted
+sum is the same map. `diagnose` measures them all on any network with a linear head.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ class Diagnosis:
     distance_to_another: float
     """Of the CAAM and the CAM of another image, for that image's label."""
     area: float
-    """The share of the cells where the CAM is at least half as hot as at its hottest."""
+    """The share of the cells where the CAM is at least half of its maximum."""
     caam_area: float
     entropy: float
     """Of the normalised CAM, in [0, 1]: 1 for a flat map."""
@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def shortcuts(self) -> tuple[str, ...]:
-        """The short cuts that the numbers speak of, in words."""
+        """The shortcuts that the numbers point to, in words."""
         spoken = {
             f"they are small ({self.area:.1%} of the cells)": self.area < SMALL,
             f"the features have nearly one pattern (rank {self.spatial_rank:.1f})": self.spatial_rank < ONE_PATTERN,
@@ -68,7 +68,7 @@ class Diagnosis:
         elif self.shortcuts:
             verdict = f"CAM and CAAM agree ({self.distance:.3f} apart), but {'; '.join(self.shortcuts)}."
         else:
-            verdict = f"CAM and CAAM agree ({self.distance:.3f} apart), and none of the known short cuts explains it."
+            verdict = f"CAM and CAAM agree ({self.distance:.3f} apart), and none of the known shortcuts explains it."
         if self.class_correlation < NEGATIVES:
             verdict += f" The classes share one map: the others' CAMs are its negative ({self.class_correlation:.2f})."
         return verdict

@@ -1,4 +1,4 @@
-"""A network on its way: its weights after a few epochs of the training, in float16.
+"""Epoch snapshots: the weights of a network after a few epochs of its training, in float16.
 
     FOLDER/ce/epochs.safetensors     beside the finished weights in model.safetensors
 
@@ -23,8 +23,8 @@ Snapshot = dict[str, Tensor]
 
 
 def snapshot_epochs(epochs: int, alpha_start_epoch: int) -> list[int]:
-    """After which epochs, counted from 1, to keep the weights: the last of the warm-up, when twins are still alike, the
-    last of all, and between them growing steps, since a network changes most in the beginning."""
+    """After which epochs, counted from 1, to keep the weights: the last one before alpha starts, when all
+    variants are still equal, the last of all, and between them growing steps, since a network changes most at first."""
     chosen = [min(max(alpha_start_epoch, 1), epochs)]
     for steps in range(MOST - 1, 0, -1):
         now = chosen[-1]

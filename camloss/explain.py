@@ -39,7 +39,7 @@ class Explanation:
     other_idx: Tensor | None = None
     """(N,) int64, the class that `contrast` holds against `class_idx`."""
     contrast: Tensor | None = None
-    """(N, H, W) in [-1, 1], the contrastive CAM over its largest absolute value: positive speaks for `class_idx`."""
+    """(N, H, W) in [-1, 1], the contrastive CAM over its largest absolute value: positive for `class_idx`."""
 
 
 @torch.no_grad()

@@ -32,7 +32,7 @@ def cam(features: Tensor, weight: Tensor, class_idx: Tensor) -> Tensor:
         class_idx: (N,) of any integer type, one class per image, each in [0, K).
 
     Returns:
-        (N, H, W), in units of the logits; unbounded, negative where a place speaks against the class.
+        (N, H, W), in units of the logits; unbounded, negative where there is evidence against the class.
     """
     class_weight = weight[class_idx.long()].flatten(1)  # (N, C)
     return weighted_maps(features, class_weight.unsqueeze(2).to(full_precision(features))).squeeze(1)
@@ -50,7 +50,7 @@ def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_i
         other_idx: (N,) int64, the class it is held against.
 
     Returns:
-        (N, H, W): positive where a place speaks for `class_idx`, negative where it speaks for `other_idx`.
+        (N, H, W): positive where there is evidence for `class_idx`, negative where there is evidence for `other_idx`.
     """
     weight = weight.flatten(1).to(full_precision(features))
     return weighted_maps(features, (weight[class_idx.long()] - weight[other_idx.long()]).unsqueeze(2)).squeeze(1)
@@ -69,24 +69,24 @@ def caam(features: Tensor) -> Tensor:
 
 
 def min_max_normalize(maps: Tensor) -> Tensor:
-    """Stretch each map to [0, 1]: `(map - min) / (max - min)` (Wang et al., ICCV 2021, equation 4).
+    """Min-max normalise each map to [0, 1]: `(map - min) / (max - min)` (Wang et al., ICCV 2021, equation 4).
 
     Works on a copy and is differentiable, through the minimum and maximum too. A map that is constant (up to the
-    resolution of its number type) becomes zeros, and its gradient stays finite.
+    resolution of its dtype) becomes zeros, and its gradient stays finite.
 
     Args:
         maps: (..., H, W), floating point, with at least two cells.
 
     Returns:
-        The same shape and number type, in [0, 1].
+        The same shape and dtype, in [0, 1].
 
     Raises:
-        CamlossError: the maps are 1x1, so that there is no place to tell from another.
+        CamlossError: the maps are 1x1, so that there are no positions to compare.
     """
     height, width = maps.shape[-2:]
     if height * width < 2:
         raise CamlossError(
-            f"a {height}x{width} map has no places to compare: the network shrinks its input too far; "
+            f"a {height}x{width} map has no positions to compare: the network shrinks its input too far; "
             "give it a larger image or a stem with less stride"
         )
     low = maps.amin(dim=(-2, -1), keepdim=True)
@@ -97,7 +97,7 @@ def min_max_normalize(maps: Tensor) -> Tensor:
 
 
 def full_precision(tensor: Tensor) -> torch.dtype:
-    """The number type to sum a tensor in: its own, or float32 where its own is half precision."""
+    """The dtype to sum a tensor in: its own, or float32 where its own is half precision."""
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
@@ -108,7 +108,7 @@ def weighted_maps(features: Tensor, channel_weights: Tensor) -> Tensor:
 
     Args:
         features: (N, C, H, W).
-        channel_weights: (N, C, M), each image's own; their number type is that of the products and of the result.
+        channel_weights: (N, C, M), each image's own; their dtype is that of the products and of the result.
 
     Returns:
         (N, M, H, W).

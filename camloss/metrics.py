@@ -19,7 +19,7 @@ INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antial
 
 
 def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
-    """The share of a map's sum that lies on the strokes, the map stretched bilinearly over the image.
+    """The share of a map's sum that lies on the strokes, the map upsampled bilinearly to the image.
 
     The "energy-based pointing game" of Score-CAM (Wang et al., CVPR-W 2020) with the ink in place of a box.
 
@@ -53,67 +53,65 @@ def pointing_game(maps: Tensor, images: Tensor) -> Tensor:
     return peak_inside(maps, _ink(images))
 
 
-def peak_inside(maps: Tensor, places: Tensor) -> Tensor:
-    """Whether the highest point of each map, stretched bilinearly over the image, lies in one of the places given.
+def peak_inside(maps: Tensor, region: Tensor) -> Tensor:
+    """Whether the highest point of each map, upsampled bilinearly to the image, lies in a region.
 
     Args:
         maps: (N, H, W).
-        places: (N, H0, W0) bool, such as where there is ink.
+        region: (N, H0, W0) bool, such as where there is ink.
 
     Returns:
         (N,), 1.0 for a hit and 0.0 for a miss.
     """
-    peak = _over_image(maps, places).flatten(1).argmax(1, keepdim=True)
-    return places.flatten(1).gather(1, peak).squeeze(1).float()
+    peak = _over_image(maps, region).flatten(1).argmax(1, keepdim=True)
+    return region.flatten(1).gather(1, peak).squeeze(1).float()
 
 
-def top_precision(maps: Tensor, places: Tensor, share: float) -> Tensor:
-    """How much of a map's hottest part lies in the places given; their order decides, not how hot they are.
+def top_precision(maps: Tensor, region: Tensor, share: float) -> Tensor:
+    """The precision of a map's top positions: the share of them in a region. Only their order counts, not their values.
 
-    No power or other stretching of a map changes it: a map gains nothing by being small.
+    No power or other monotonic change of a map changes it: a map gains nothing by being small.
 
     Args:
-        maps: (N, H, W), stretched bilinearly over the image.
-        places: (N, H0, W0) bool, such as where there is ink.
-        share: of all pixels that count as the hottest part, in (0, 1]; at least one pixel does.
+        maps: (N, H, W), upsampled bilinearly to the image.
+        region: (N, H0, W0) bool, such as where there is ink.
+        share: of all pixels that count as top positions, in (0, 1]; at least one pixel does.
 
     Returns:
-        (N,), in [0, 1]; what the places cover of the image is what chance gives.
+        (N,), in [0, 1]; the share of the image that the region covers is what chance gives.
     """
-    return places.flatten(1).gather(1, _top_positions(maps, places, share)).float().mean(1)
+    return region.flatten(1).gather(1, _top_positions(maps, region, share)).float().mean(1)
 
 
-def share_of_top(maps: Tensor, places: Tensor, others: Tensor, share: float) -> Tensor:
-    """Of a map's hottest pixels that lie in the places or in the others, the share in the places.
+def share_of_top(maps: Tensor, region: Tensor, other: Tensor, share: float) -> Tensor:
+    """Of a map's top positions that lie in one of two regions, the share in the first.
 
     Args:
-        maps: (N, H, W), stretched bilinearly over the image.
-        places: (N, H0, W0) bool, such as the box of the digit that a map is asked for.
-        others: (N, H0, W0) bool, such as the box of another digit; pixels of both count for neither.
+        maps: (N, H, W), upsampled bilinearly to the image.
+        region: (N, H0, W0) bool, such as the box of the digit that a map is asked for.
+        other: (N, H0, W0) bool, such as the box of another digit; pixels of both count for neither.
         share: as in `top_precision`.
 
     Returns:
-        (N,), in [0, 1]; 0.5 where no hot pixel lies in either.
+        (N,), in [0, 1]; 0.5 where none lies in either.
     """
-    hottest = _top_positions(maps, places, share)
-    hits, misses = (
-        where.flatten(1).gather(1, hottest).float().sum(1) for where in (places & ~others, others & ~places)
-    )
+    top = _top_positions(maps, region, share)
+    hits, misses = (where.flatten(1).gather(1, top).float().sum(1) for where in (region & ~other, other & ~region))
     return torch.where(hits + misses > 0, hits / (hits + misses).clamp_min(1), 0.5)
 
 
-def average_precision(maps: Tensor, places: Tensor) -> Tensor:
-    """The area under the curve of precision over recall, as the pixels come in from the hottest to the coldest.
+def average_precision(maps: Tensor, region: Tensor) -> Tensor:
+    """The area under the curve of precision over recall, over the pixels from the highest value to the lowest.
 
     Args:
-        maps: (N, H, W), stretched bilinearly over the image.
-        places: (N, H0, W0) bool.
+        maps: (N, H, W), upsampled bilinearly to the image.
+        region: (N, H0, W0) bool.
 
     Returns:
-        (N,), in [0, 1]: the mean precision at the rank of each pixel of the places; 0 where there is none.
+        (N,), in [0, 1]: the mean precision at the rank of each pixel of the region; 0 where there is none.
     """
-    order = torch.sort(_over_image(maps, places).flatten(1), dim=1, descending=True, stable=True).indices
-    found = places.flatten(1).gather(1, order).float()
+    order = torch.sort(_over_image(maps, region).flatten(1), dim=1, descending=True, stable=True).indices
+    found = region.flatten(1).gather(1, order).float()
     precision = found.cumsum(1) / torch.arange(1, found.shape[1] + 1, device=maps.device)
     return (precision * found).sum(1) / found.sum(1).clamp_min(1)
 
@@ -169,7 +167,7 @@ def correlation(one: Tensor, other: Tensor) -> Tensor:
 
 
 def area_above_half(maps: Tensor) -> Tensor:
-    """How large the hot part of a map is: the share of its cells that reach half of the way from lowest to highest.
+    """Area above half maximum: the share of a map's cells that are at least half of the way from lowest to highest.
 
     Args:
         maps: (N, H, W), in [0, 1], min-max normalised.
@@ -181,7 +179,7 @@ def area_above_half(maps: Tensor) -> Tensor:
 
 
 def sharpened(maps: Tensor, area: float) -> Tensor:
-    """The maps to the one power at which their hot parts cover this share of all cells; nothing else is changed.
+    """The maps to the one power at which their area above half maximum is `area`; nothing else is changed.
 
     The order of the cells stays, within and between maps: what a sharpened map gains, it gains by its size alone. That
     makes it the control of whatever is measured of a map that is small.
@@ -221,7 +219,7 @@ def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
 def deletion_insertion(
     model: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor, maps: Tensor, class_idx: Tensor, steps: int = 14
 ) -> tuple[Tensor, Tensor]:
-    """How the probability of a class falls as its hottest pixels are erased, and rises as they appear on nothing.
+    """How the probability of a class falls as a map's top positions are erased, and rises as they alone are shown.
 
     Areas under the two curves (Petsiuk et al., BMVC 2018), for one model: a map that points at what its answer hangs on
     has a low deletion and a high insertion. Compare maps of one model, not models: one may lose its answer sooner
@@ -239,7 +237,7 @@ def deletion_insertion(
         deletion (N,) and insertion (N,), each in [0, 1], float32 (float64 where the logits are).
     """
     height, width = images.shape[-2:]
-    rank = _over_image(maps, images).flatten(1).argsort(1, descending=True).argsort(1)  # 0 is the hottest pixel
+    rank = _over_image(maps, images).flatten(1).argsort(1, descending=True).argsort(1)  # 0 is the top position
     rank = rank.view(-1, 1, height, width)
 
     def probability(kept: Tensor) -> Tensor:
@@ -248,10 +246,10 @@ def deletion_insertion(
 
     deletion = insertion = images.new_zeros(len(images), dtype=full_precision(images))
     for step in range(steps + 1):
-        hottest = rank < height * width * step / steps
+        is_top = rank < height * width * step / steps
         share = 0.5 / steps if step in (0, steps) else 1 / steps  # the trapezoid rule
-        deletion = deletion + share * probability(~hottest)
-        insertion = insertion + share * probability(hottest)
+        deletion = deletion + share * probability(~is_top)
+        insertion = insertion + share * probability(is_top)
     return deletion, insertion
 
 
@@ -285,7 +283,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
 
 
 def _top_positions(maps: Tensor, images: Tensor, share: float) -> Tensor:
-    """(N, k): which pixels of the image are the hottest."""
+    """(N, k): the top positions of the image."""
     heat = _over_image(maps, images).flatten(1)
     return heat.topk(max(1, round(share * heat.shape[1])), dim=1).indices
 

@@ -443,7 +443,7 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 
 def _noise_for(model: nn.Module) -> Tensor:
-    """One image of the size that a model is made for, on its device and in its number type."""
+    """One image of the size that a model is made for, on its device and in its dtype."""
     config = getattr(model, "pretrained_cfg", None) or {}
     height, width = config.get("input_size", (3, 224, 224))[1:]
     channels = next((module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d)), 3)

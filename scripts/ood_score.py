@@ -27,9 +27,9 @@ from camloss.data.ood_fitting import (
     as_the_page_reads,
     compare_rules,
     compare_scores,
+    detection_by_kind,
     fit_ood_score,
     measure_ood_score,
-    unnoticed,
 )
 from camloss.digits.ood_drawings import CHOOSING, REPORTED
 from camloss.errors import CamlossError
@@ -82,7 +82,9 @@ def worth(models: Mapping[str, MapClassifier], test: Split, pen_digits: Mapping[
 
 def passing(models: Mapping[str, MapClassifier]) -> str:
     least = [
-        f"{kind} {flagged:.0%} ({digit})" for kind, flagged, digit in unnoticed(models, OF_A_KIND) if flagged < 0.5
+        f"{kind} {flagged:.0%} ({digit})"
+        for kind, flagged, digit in detection_by_kind(models, OF_A_KIND)
+        if flagged < 0.5
     ]
     return (
         f"Letters and shapes of which the page flags less than half, and what the {next(iter(models))} twin mostly "

@@ -9,7 +9,7 @@ from page_server import EXAMPLES
 from PIL import Image, ImageDraw, ImageFilter
 
 PAPERS = ("plain", "ruled", "squared")
-SHADOWS = ("hand", "edge", "corner", "stripe")
+SHADOWS = ("hand", "edge", "corner", "band")
 SIZE = (1600, 1200)
 
 Grey = NDArray[np.float64]
@@ -59,7 +59,7 @@ def _shadow(kind: str | None, generator: random.Random) -> Any:
         canvas.rectangle([0, 0, width * at, height], 255)
     elif kind == "corner":
         canvas.polygon([(0, height), (0, height * (1 - at) - 200), (width * at + 300, height)], 255)
-    elif kind == "stripe":
+    elif kind == "band":
         canvas.polygon([(0, height * at), (width, height * at - 300), (width, height), (0, height)], 255)
     else:  # a hand that holds the phone
         canvas.ellipse([width * at - 700, height * 0.3, width * at + 700, height * 2], 255)

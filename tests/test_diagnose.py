@@ -1,4 +1,4 @@
-"""Networks whose short cut is known, and one that has none."""
+"""Networks whose shortcut is known, and one that has none."""
 
 import math
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_classes_that_share_a_map_are_named() -> None:
 
 def test_agreement_without_a_short_cut() -> None:
     fair = Diagnosis(0.01, 0.2, 0.2, 0.2, 0.9, 3.0, 5.0, 10.0, -0.2)
-    assert fair.verdict == "CAM and CAAM agree (0.010 apart), and none of the known short cuts explains it."
+    assert fair.verdict == "CAM and CAAM agree (0.010 apart), and none of the known shortcuts explains it."
     any_image = Diagnosis(0.01, 0.015, 0.2, 0.2, 0.9, 3.0, 5.0, 10.0, -0.2)
     assert any_image.shortcuts == ("another image's CAM would do as well (0.015)",)
 

@@ -33,7 +33,7 @@ from camloss.epoch_snapshots import (
         (3, 5, [3]),  # only cross-entropy
     ],
 )
-def test_the_end_of_the_warmup_the_last_and_growing_steps_between(
+def test_the_alpha_start_epoch_the_last_and_growing_steps_between(
     epochs: int, alpha_start_epoch: int, kept: list[int]
 ) -> None:
     assert snapshot_epochs(epochs, alpha_start_epoch) == kept

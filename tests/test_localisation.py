@@ -89,7 +89,7 @@ def test_flat_maps_are_not_found() -> None:
     assert box_accuracy(torch.zeros(2, 4, 4), torch.tensor([[0, 0, 3, 3]] * 2), [0.0, 0.5]).tolist() == [1.0, 0.0]
 
 
-def test_masks_of_boxes_feed_the_measures_of_places() -> None:
+def test_masks_of_boxes_feed_the_measures_of_regions() -> None:
     masks = box_masks(torch.tensor([[1, 1, 2, 3], [4, 0, 4, 3]]), (4, 5))
     assert masks.sum((1, 2)).tolist() == [6, 4]
     assert masks[0, 1:4, 1:3].all()

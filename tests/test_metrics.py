@@ -38,7 +38,7 @@ def half_inked() -> Tensor:
     [([[1.0, 0.0], [1.0, 0.0]], 0.875), ([[1.0, 1.0], [1.0, 1.0]], 0.5), ([[0.0, 1.0], [0.0, 1.0]], 0.125)],
 )
 def test_ink_energy_by_hand(heat: list[list[float]], share: float) -> None:
-    # stretched bilinearly from two columns to four, a step from 1 to 0 becomes 1, 3/4, 1/4, 0
+    # upsampled bilinearly from two columns to four, a step from 1 to 0 becomes 1, 3/4, 1/4, 0
     assert ink_energy(torch.tensor([heat]), half_inked()).item() == pytest.approx(share)
 
 
@@ -157,7 +157,7 @@ def test_evaluate_measures_in_eval_mode() -> None:
     assert evaluate(model, [(images, labels)]) == evaluate(model, [(images, labels)])
 
 
-FALLING = torch.arange(20.0, 0.0, -1).view(1, 4, 5)  # the first cell is the hottest
+FALLING = torch.arange(20.0, 0.0, -1).view(1, 4, 5)  # the first cell has the highest value
 
 
 def first_cells(count: int) -> Tensor:
@@ -165,19 +165,19 @@ def first_cells(count: int) -> Tensor:
     return (torch.arange(20) < count).view(1, 4, 5)
 
 
-def test_the_precision_of_the_hottest_by_hand() -> None:
-    for places, share, precision in ((4, 0.1, 1.0), (1, 0.1, 0.5), (3, 0.3, 0.5), (5, 1.0, 0.25), (0, 0.5, 0.0)):
-        assert top_precision(FALLING, first_cells(places), share).item() == precision
+def test_top_precision_by_hand() -> None:
+    for region, share, precision in ((4, 0.1, 1.0), (1, 0.1, 0.5), (3, 0.3, 0.5), (5, 1.0, 0.25), (0, 0.5, 0.0)):
+        assert top_precision(FALLING, first_cells(region), share).item() == precision
     assert top_precision(FALLING, first_cells(1), 0.001).item() == 1  # one pixel at least
     assert top_precision(FALLING, ~first_cells(18), 0.5).item() == 0
 
 
 def test_no_power_changes_the_precision_of_the_hottest() -> None:
-    maps, places = torch.rand(6, 28, 28), torch.rand(6, 28, 28) < 0.3
+    maps, region = torch.rand(6, 28, 28), torch.rand(6, 28, 28) < 0.3
     for share in (0.01, 0.03, 0.1):
-        found = top_precision(maps, places, share)
-        assert torch.equal(top_precision(maps**3, places, share), found)
-    assert torch.equal(average_precision(maps**3, places), average_precision(maps, places))
+        found = top_precision(maps, region, share)
+        assert torch.equal(top_precision(maps**3, region, share), found)
+    assert torch.equal(average_precision(maps**3, region), average_precision(maps, region))
 
 
 def test_average_precision_by_hand() -> None:
@@ -187,8 +187,8 @@ def test_average_precision_by_hand() -> None:
     assert average_precision(FALLING, first_cells(0)).item() == 0
 
 
-def test_the_share_of_the_hottest_in_one_of_two_places_by_hand() -> None:
-    # the hottest four cells are 0 to 3
+def test_the_share_of_the_top_in_one_of_two_regions_by_hand() -> None:
+    # the top four cells are 0 to 3
     share = 0.2
     assert share_of_top(FALLING, first_cells(3), ~first_cells(3), share).item() == 0.75
     assert share_of_top(FALLING, first_cells(1), ~first_cells(10), share).item() == 1

@@ -27,8 +27,8 @@ def ood_score() -> OODScore:
 
 
 def test_distance_is_counted_in_standard_deviations_to_the_nearest_class(ood_score: OODScore) -> None:
-    places = torch.tensor([[0.0, 0.0], [10.0, 0.0], [4.0, 0.0], [6.0, 0.0], [0.0, 3.0], [10.0, -3.0]])
-    _, distance = ood_score._signs(torch.zeros(6, 2), places)
+    points = torch.tensor([[0.0, 0.0], [10.0, 0.0], [4.0, 0.0], [6.0, 0.0], [0.0, 3.0], [10.0, -3.0]])
+    _, distance = ood_score._signs(torch.zeros(6, 2), points)
     torch.testing.assert_close(distance, torch.tensor([0.0, 0.0, 2.0, 2.0, 3.0, 3.0]), atol=0.15, rtol=0.05)
 
 
@@ -56,7 +56,7 @@ def test_the_threshold_flags_the_share_that_was_asked_for(ood_score: OODScore) -
 def test_only_the_in_distribution_images_set_the_threshold() -> None:
     logits, features, targets = samples()
     known = targets == 0
-    features[1::2, 1] *= 5  # the others are stranger
+    features[1::2, 1] *= 5  # the others are further off
     ood_scores = OODScore.fit(logits, features, targets, known, threshold=0.02)(logits, features[:, :, None, None])
     assert float((ood_scores[known] >= 0.5).float().mean()) == pytest.approx(0.02, abs=0.002)
     assert float((ood_scores[~known] >= 0.5).float().mean()) > 0.03

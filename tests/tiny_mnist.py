@@ -1,4 +1,4 @@
-"""A small data set in MNIST's own file format: digits in a 5x7 dot-matrix font at random places."""
+"""A small data set in MNIST's own file format: digits in a 5x7 dot-matrix font at random positions."""
 
 import struct
 from pathlib import Path

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 class Augmentation:
     """How far one batch of digits is varied; each image draws its own amounts, uniformly.
 
-    Made for *drawn* digits as much as for MNIST: size, slant, rotation, place, wobble of the hand, stroke width.
+    Made for *drawn* digits as much as for MNIST: size, slant, rotation, position, wobble, stroke width.
     """
 
     rotation: float = 12.0  # degrees, either way

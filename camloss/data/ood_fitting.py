@@ -1,4 +1,4 @@
-"""Fitting a model's doubt on digits that it should know, and measuring it on drawings that are none."""
+"""Fit a model's OOD score on digits, and measure it on drawings that are none."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,13 +13,13 @@ from camloss.models import MapClassifier
 from camloss.ood import OODScore
 from camloss.split import Split
 
-FLAGGED = 0.0025  # of the validation digits as the page reads them, by each network: the page then flags under 0.5 %
+FLAGGED = 0.0025  # false-positive rate on preprocessed validation digits, of each network: of a pair it is below 0.5 %
 PER_FAMILY = 400
 PAGE, RAW = "the page", "MNIST, test set, as it is"
 
 
 def as_the_page_reads(split: Split, pen: float = PEN) -> Split:
-    """The same digits, each found and written anew as the page does it, or with another pen."""
+    """The same digits, each preprocessed as the demo does it, or with another pen."""
     blank = torch.zeros(1, 1, 28, 28)
     read = [prepare_sketch(image[0].numpy(), pen) for image in split.images]
     images = torch.cat([blank if sketch is None else sketch.pixels for sketch in read])
@@ -27,7 +27,7 @@ def as_the_page_reads(split: Split, pen: float = PEN) -> Split:
 
 
 def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
-    """Give a trained model its doubt, fitted on the validation digits as they are and as the page reads them.
+    """Fit the OOD score of a trained model on the validation digits, raw and preprocessed.
 
     Args:
         model: on the CPU, in eval mode.
@@ -48,7 +48,7 @@ def _answers(model: MapClassifier, split: Split, last: bool = False) -> tuple[Te
 
 
 def pair_ood_scores(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
-    """The ood_scores of each model, and of the page, which ood_scores where any of them does."""
+    """The OOD scores of each model, and of the demo, which flags what any of them flags."""
     found = {name: ood_scores(model, images) for name, model in models.items()}
     return {**found, PAGE: torch.stack(list(found.values())).amax(0)}
 
@@ -61,28 +61,28 @@ def ood_scores(model: MapClassifier, images: Tensor) -> Tensor:
     return torch.cat([model.ood_score(logits, middle) for logits, _, middle in answers])
 
 
-def auroc(strange: Tensor, known: Tensor) -> float:
-    """The chance that a strange image is doubted more than a known one; ties count half (Mann and Whitney, 1947).
+def auroc(ood: Tensor, digits: Tensor) -> float:
+    """The chance that a non-digit scores higher than a digit; ties count half (Mann and Whitney, 1947).
 
     Args:
-        strange, known: (N,) and (M,) ood_scores.
+        ood, digits: (N,) and (M,) OOD scores.
     """
-    order = torch.cat([strange, known]).double()
+    order = torch.cat([ood, digits]).double()
     _, inverse, counts = order.unique(return_inverse=True, return_counts=True)
     ranks = (counts.cumsum(0) - (counts - 1) / 2)[inverse]  # the mean rank of each value, from 1
-    wins = ranks[: len(strange)].sum() - len(strange) * (len(strange) + 1) / 2
-    return float(wins / (len(strange) * len(known)))
+    wins = ranks[: len(ood)].sum() - len(ood) * (len(ood) + 1) / 2
+    return float(wins / (len(ood) * len(digits)))
 
 
 def measure_ood_score(
     models: Mapping[str, MapClassifier], known: Mapping[str, Split], digits: Split
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """What the doubt of a pair is worth, by what it was shown.
+    """False-positive rates on digits, and detection rates and AUROCs on non-digits, of a pair's OOD scores.
 
     Args:
-        models: with their doubt, by name.
-        known: digits by name, as the page reads them; AUROC is against all of them together.
-        digits: as they are: what pieces and pairs of digits are made of.
+        models: with an OOD score, by name.
+        known: preprocessed digits by name; AUROC is against all of them together.
+        digits: raw: what fragments and pairs of digits are made of.
 
     Returns:
         By name of a model, or `PAGE`, and by family, or name of digits: "flagged", the share at 0.5 or more, and for
@@ -109,9 +109,9 @@ def measure_ood_score(
 
 
 @torch.no_grad()
-def unnoticed(models: Mapping[str, MapClassifier], count: int) -> list[tuple[str, float, int]]:
-    """Letters and shapes, `count` drawings each, from the one that the page ood_scores least often to the one it always
-    does: (what, the share that is doubted, the digit that the first model mostly reads there)."""
+def detection_by_kind(models: Mapping[str, MapClassifier], count: int) -> list[tuple[str, float, int]]:
+    """Letters and shapes, `count` drawings each, by detection rate: (what, the share that is flagged, the digit
+    that the first model mostly predicts)."""
     rows = []
     for kind in KINDS:
         images = draw_ood_drawings(kind, count, seed=0)
@@ -122,25 +122,25 @@ def unnoticed(models: Mapping[str, MapClassifier], count: int) -> list[tuple[str
 
 
 def share(found: Tensor) -> float:
-    """Of ood_scores: how many say so."""
+    """The share of OOD scores at the threshold or above."""
     return float((found >= 0.5).float().mean())
 
 
 def compare_scores(
     models: Mapping[str, MapClassifier], validation: Split, read: Split, known: Mapping[str, Split]
 ) -> dict[str, dict[str, float]]:
-    """What else doubt could be computed from: mean AUROC over the `CHOOSING` families but the `EASY` ones.
+    """Other scores that could be taken: mean AUROC over the `CHOOSING` families but the `EASY` ones.
 
     Args:
-        models: with their doubt, by name.
-        validation, read: what doubt was fitted on, as for `fit_ood_score`; pieces of digits are made of the former.
-        known: digits by name, as the page reads them.
+        models: with an OOD score, by name.
+        validation, read: what the OOD score was fitted on, as for `fit_ood_score`; fragments are made of the former.
+        known: preprocessed digits by name.
 
     Returns:
         By score, by name of a model.
     """
     families = [family for family in CHOOSING if family not in EASY]
-    strange = [draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families]
+    non_digits = [draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families]
     digits = torch.cat([split.images.float() / 255 for split in known.values()])
     found: dict[str, dict[str, float]] = {}
     for name, model in models.items():
@@ -148,16 +148,16 @@ def compare_scores(
         last = OODScore.fit(
             *_answers(model, both, last=True), both.labels, torch.ones(len(both), dtype=torch.bool), 0.01
         )
-        of_known, *of_strange = (_scores(model, last, images) for images in (digits, *strange))
+        of_known, *of_non_digits = (_scores(model, last, images) for images in (digits, *non_digits))
         for score, values in of_known.items():
-            aurocs = [auroc(scores[score], values) for scores in of_strange]
+            aurocs = [auroc(scores[score], values) for scores in of_non_digits]
             found.setdefault(score, {})[name] = sum(aurocs) / len(aurocs)
     return found
 
 
 @torch.no_grad()
 def _scores(model: MapClassifier, last: OODScore, images: Tensor) -> dict[str, Tensor]:
-    """(N,) each: the higher, the stranger."""
+    """(N,) each: higher for non-digits."""
     assert model.ood_score is not None
     answers = [model.forward_features(batch) for batch in images.split(1_000)]
     logits, features, middle = (torch.cat(parts) for parts in zip(*answers, strict=True))
@@ -177,8 +177,8 @@ def _scores(model: MapClassifier, last: OODScore, images: Tensor) -> dict[str, T
 def compare_rules(
     models: Mapping[str, MapClassifier], validation: Split, known: Mapping[str, Split], limit: float
 ) -> dict[str, dict[str, float]]:
-    """When a page that asks both networks could ood_score: the share doubted of each of the `CHOOSING` families but the
-    `EASY` ones, and of the known digits, where the threshold ood_scores the share `limit` of the first of the latter.
+    """Rules for a pair: the share flagged of each of the `CHOOSING` families but the
+    `EASY` ones, and of the digits, where the threshold flags the share `limit` of the first of the latter.
 
     Args:
         models, validation, known: as for `compare_scores`.
@@ -190,9 +190,9 @@ def compare_rules(
         name: torch.stack([ood_scores(model, images) for model in models.values()]) for name, images in shown.items()
     }
     rules: dict[str, Callable[[Tensor], Tensor]] = {
-        "both doubt": lambda values: values.amin(0),
-        "the mean doubt is high": lambda values: values.mean(0),
-        "either ood_scores (shipped)": lambda values: values.amax(0),
+        "both scores are high": lambda values: values.amin(0),
+        "the mean score is high": lambda values: values.mean(0),
+        "either score is high (shipped)": lambda values: values.amax(0),
     }
     rows = {}
     for rule, decide in rules.items():

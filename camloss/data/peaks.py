@@ -16,8 +16,7 @@ BLOB = "centre_prior amid the ink"
 
 
 def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
-    """Those numbers of `locate` that say where maps are hottest: of the CAMs of a model ("network"), and of a
-    centred Gaussian."""
+    """Where maps peak, as in `locate`: the CAMs of a model ("network"), and a centred Gaussian."""
     maps = {"network": true_cams(model, test), BLOB: centre_prior(pixels(test))}
     located = {name: locate(of_one, test) for name, of_one in maps.items()}
     return {
@@ -46,9 +45,9 @@ def locate(maps: Tensor, split: Split) -> dict[str, float]:
         "ink_energy": ink_energy(maps, images).mean().item(),
         "pointing_game": pointing_game(maps, images).mean().item(),
     }
-    for name, places in (("peak_near_junction", within(meeting, NEAR)), ("peak_in_hole", enclosed)):
-        if (there := places.flatten(1).any(1)).any():
-            numbers[name] = peak_inside(maps, places)[there].mean().item()
+    for name, region in (("peak_near_junction", within(meeting, NEAR)), ("peak_in_hole", enclosed)):
+        if (there := region.flatten(1).any(1)).any():
+            numbers[name] = peak_inside(maps, region)[there].mean().item()
     return numbers
 
 
@@ -60,7 +59,7 @@ def true_cams(model: MapClassifier, split: Split) -> Tensor:
 
 
 def centre_prior(images: Tensor) -> Tensor:
-    """A round centre_prior on the ink's centre of mass, whose hot part is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
+    """A Gaussian at the ink's centre of mass, of area `SMALL` above half maximum: (N, 1, H, W) -> (N, H, W)."""
     ink = images[:, 0]
     height, width = ink.shape[-2:]
     mass = ink.sum((1, 2)).clamp_min(torch.finfo(ink.dtype).tiny)

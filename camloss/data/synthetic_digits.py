@@ -289,7 +289,7 @@ def seven_in_one_stroke(writer: Writer) -> list[Points]:
 
 
 def eight(writer: Writer) -> list[Points]:
-    """An S and its way back: loops of any width, the upper one often open, the ends short or long."""
+    """An S and back up: loops of any width, the upper one often open, the ends short or long."""
     waist = writer.uniform(0.35, 0.72)
     upper, lower = writer.uniform(0.12, 0.36), writer.uniform(0.14, 0.4)
     top = arc(0.5, waist / 2, upper, waist / 2, writer.uniform(-60, 10), -225)
@@ -414,7 +414,7 @@ def _draw(style: Style, count: int, writer: Writer) -> Tensor:
 
 
 def _vary(strokes: list[Points], writer: Writer) -> list[Points]:
-    """Stretch, slant, turn and smoothly bend a digit, with a tremor; strokes that meet mostly still do."""
+    """Scale, slant, turn and smoothly bend a digit, with a tremor; strokes that meet mostly still do."""
     width, slant = math.exp(writer.gauss(-0.05, 0.25)), writer.uniform(-0.15, 0.5)  # most people slant to the right
     angle, tremor = writer.uniform(-0.12, 0.12), writer.mostly(0.0, 0.03)
     cos, sin = math.cos(angle), math.sin(angle)
@@ -440,7 +440,7 @@ def _vary(strokes: list[Points], writer: Writer) -> list[Points]:
 
 
 def _spans(strokes: list[Points]) -> list[Points]:
-    """Each stretch between two points of a stroke, with the points before and after it."""
+    """Each segment between two points of a stroke, with the points before and after it."""
     return [
         [stroke[max(idx - 1, 0)], stroke[idx], stroke[idx + 1], stroke[min(idx + 2, len(stroke) - 1)]]
         for stroke in strokes
@@ -459,7 +459,7 @@ def _smooth(spans: Tensor) -> Tensor:
 
 
 def _fit(paths: Tensor) -> Tensor:
-    """Scale each digit's longer side to the box and put the mean of its points into the middle of the field."""
+    """Scale each digit's longer side to the box and put the mean of its points into the middle of the image."""
     extent = (paths.amax(1) - paths.amin(1)).amax(1)  # (N,)
     paths = paths * ((BOX - sum(PENS) / 2) / extent)[:, None, None]
     middle, margin = IMAGE_SIDE / 2, (IMAGE_SIDE - BOX) / 2 + sum(PENS) / 4

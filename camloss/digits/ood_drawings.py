@@ -1,7 +1,7 @@
-"""Drawings that are no digit, by family, read as the page reads a drawing: what a network should ood_score.
+"""Non-digits by family, preprocessed as a drawing is: what an OOD score should be high for.
 
-Nothing is ever trained on them. `CHOOSING` families may choose a score and its threshold; what it is worth is said on
-the `REPORTED` ones. Letters and shapes that are a digit to any reader are a family apart.
+Nothing is ever trained on them. A score and its threshold are chosen on the `CHOOSING` families and reported on the
+`REPORTED` ones. Ambiguous glyphs, letters and shapes that anybody takes for digits, are a family of their own.
 
     >>> images = draw_ood_drawings("shapes", 12, seed=0)
     >>> images.shape
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 Family = Callable[[random.Random, Split | None], Iterator[Tensor]]
 
-CHOOSING = ("capital letters", "scribbles", "pieces", "noise")
+CHOOSING = ("capital letters", "scribbles", "digit fragments", "noise")
 REPORTED = ("small letters", "symbols", "shapes", "zigzags", "two digits", "blank")
 EASY = ("noise", "blank")  # left out of means
-LOOK_LIKE_DIGITS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9; as do the `SHAPES_LIKE_DIGITS`
+AMBIGUOUS_GLYPHS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9; as do the `AMBIGUOUS_SHAPES`
 
 CAPITALS, SMALL = "ABCDEFGHJKLMNPQRTUVWXY", "acdefhijkmnprtuvwxy"
 SYMBOLS = "?!&@#%$*+=<>~^§¶€£ΔΣΩΨΦΞΠΛЖШЩЮЯДФЫאשםعपहあ"
@@ -87,7 +87,7 @@ SHAPES: dict[str, tuple[Stroke, ...]] = {  # in a unit square, y down
     "fish": (_arc(0.42, 0.5, 0.42, 0.28), ((0.82, 0.5), (1, 0.25), (1, 0.75), (0.82, 0.5))),
 }
 
-SHAPES_LIKE_DIGITS: dict[str, tuple[Stroke, ...]] = {  # to any reader: 1 5 5 2
+AMBIGUOUS_SHAPES: dict[str, tuple[Stroke, ...]] = {  # to any reader: 1 5 5 2
     "stem": (((0.5, 0), (0.5, 1)),),
     "lightning": (((0.6, 0), (0.2, 0.55), (0.7, 0.5), (0.3, 1)),),
     "zigzag of four corners": (((1, 0), (0, 0.3), (1, 0.7), (0, 1)),),
@@ -99,10 +99,10 @@ def draw_ood_drawings(family: str, count: int, seed: int, digits: Split | None =
     """Draw a family of non-digits.
 
     Args:
-        family: one of `CHOOSING`, of `REPORTED`, "look like digits", or one of the `KINDS` in them.
+        family: one of `CHOOSING`, of `REPORTED`, "ambiguous glyphs", or one of the `KINDS` in them.
         count: how many.
         seed: of everything that varies.
-        digits: what "pieces" and "two digits" are made of.
+        digits: what "digit fragments" and "two digits" are made of.
 
     Returns:
         (count, 1, 28, 28) float32 in [0, 1], as `preprocess_sketch` makes them.
@@ -141,11 +141,11 @@ def _printed(letter: str, font: str, generator: random.Random) -> "Image | None"
 def _of_strokes(
     make: Callable[[random.Random], tuple[Stroke, ...]],
 ) -> Family:
-    """Strokes in a unit square, turned, stretched and trembling as a hand would draw them."""
+    """Strokes in a unit square, rotated, scaled and with a tremor."""
 
     def draw(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
         while True:
-            strokes = _by_hand(make(generator), generator)
+            strokes = _tremble(make(generator), generator)
             pixels = preprocess_sketch(render_strokes(strokes, (SIDE, SIDE), generator.uniform(0.02, 0.06) * SIDE))
             if pixels is not None:
                 yield pixels
@@ -153,7 +153,7 @@ def _of_strokes(
     return draw
 
 
-def _by_hand(strokes: tuple[Stroke, ...], generator: random.Random) -> tuple[Stroke, ...]:
+def _tremble(strokes: tuple[Stroke, ...], generator: random.Random) -> tuple[Stroke, ...]:
     turn, size = generator.uniform(-0.2, 0.2), generator.uniform(0.4, 0.7) * SIDE
     wide, high = size * generator.uniform(0.75, 1.1), size * generator.uniform(0.75, 1.1)
 
@@ -183,7 +183,7 @@ def _scribble(generator: random.Random) -> tuple[Stroke, ...]:
 
 
 def _zigzag(generator: random.Random) -> tuple[Stroke, ...]:
-    corners = generator.randint(5, 9)  # of four, it is one of `SHAPES_LIKE_DIGITS`
+    corners = generator.randint(5, 9)  # of four, it is one of `AMBIGUOUS_SHAPES`
     line = tuple(
         (corner / (corners - 1), generator.uniform(0, 0.3) if corner % 2 else generator.uniform(0.7, 1))
         for corner in range(corners)
@@ -203,7 +203,7 @@ def _in_turns(*families: Family) -> Family:
     return draw
 
 
-def _pieces(generator: random.Random, digits: Split | None) -> Iterator[Tensor]:
+def _fragments(generator: random.Random, digits: Split | None) -> Iterator[Tensor]:
     """What is left of a digit where a half of it, along a slanted line, is missing."""
     y, x = torch.meshgrid(
         torch.arange(IMAGE_SIDE) - IMAGE_SIDE / 2 + 0.5, torch.arange(IMAGE_SIDE) - IMAGE_SIDE / 2 + 0.5, indexing="ij"
@@ -234,12 +234,12 @@ def _cropped(image: Tensor) -> Tensor:
 def _digit(generator: random.Random, digits: Split | None) -> Tensor:
     """(28, 28) in [0, 1]."""
     if digits is None:
-        raise CamlossError("pieces and pairs of digits are made of digits; give some")
+        raise CamlossError("fragments and pairs of digits are made of digits; give some")
     return digits.images[generator.randrange(len(digits)), 0].float() / 255
 
 
 def _noise(generator: random.Random, _: Split | None) -> Iterator[Tensor]:
-    """Uniform, or sparse, or in blotches; straight to the network, since the page would find no ink in it."""
+    """Uniform, or sparse, or in blotches; straight to the network, since preprocessing would find no ink in it."""
     torch_generator = torch.Generator().manual_seed(generator.randrange(2**31))
     while True:
         pixels = torch.rand(1, 1, IMAGE_SIDE, IMAGE_SIDE, generator=torch_generator)
@@ -261,11 +261,11 @@ FAMILIES: dict[str, Family] = {
     "capital letters": _letters(CAPITALS),
     "small letters": _letters(SMALL),
     "symbols": _letters(SYMBOLS),
-    "look like digits": _in_turns(_letters(LOOK_LIKE_DIGITS), _of_strokes(_one_of(SHAPES_LIKE_DIGITS))),
+    "ambiguous glyphs": _in_turns(_letters(AMBIGUOUS_GLYPHS), _of_strokes(_one_of(AMBIGUOUS_SHAPES))),
     "scribbles": _of_strokes(_scribble),
     "zigzags": _of_strokes(_zigzag),
     "shapes": _of_strokes(_one_of(SHAPES)),
-    "pieces": _pieces,
+    "digit fragments": _fragments,
     "two digits": _two_digits,
     "noise": _noise,
     "blank": _blank,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Stroke = tuple[tuple[float, float], ...]
 
 DESIGN_WRITERS = range(1, 16)  # whose misread digits may be looked at, to choose what a model learns
-REPORT_WRITERS = range(16, 31)  # who choose nothing: only their figures say how a model does on hands it never met
+REPORT_WRITERS = range(16, 31)  # who choose nothing: only their figures are reported
 
 SUPERSAMPLING = 4  # drawn this many times larger, then reduced: smooth edges
 
@@ -38,7 +38,7 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
     """Read the digits of a UNIPEN text file, such as `pendigits-orig.tra.gz` of the UCI repository, gzipped or not.
 
     The tablet's y runs up; here it is turned to run down, as on a screen. A comment of three whole numbers after a
-    digit's segment is that file's way to say digit, writer (1 to 30) and number.
+    digit's segment is how that file gives digit, writer (1 to 30) and number.
 
     Raises:
         CamlossError: the file is missing, damaged, or holds no digit.
@@ -50,7 +50,7 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise CamlossError(f"cannot read pen strokes from {path}: {error}; fetch the file again") from error
     labels: list[int] = []
-    writers: dict[int, int] = {}  # by place in `labels`
+    writers: dict[int, int] = {}  # by position in `labels`
     drawn: list[list[list[tuple[float, float]]]] = []
     pen_down = False
     for number, line in enumerate(lines, start=1):
@@ -142,7 +142,7 @@ def random_canvas(
     extent: tuple[float, float] = (0.25, 0.9),
     brush: tuple[float, float] = (0.02, 0.12),
 ) -> "Image":
-    """Draw a digit in dark ink on a transparent square, with random size, place and brush.
+    """Draw a digit in dark ink on a transparent square, with random size, position and brush.
 
     All three are drawn uniformly; ranges are shares of the canvas's side.
 

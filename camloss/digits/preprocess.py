@@ -1,7 +1,7 @@
 """Any drawing or photo of a digit -> the (1, 1, 28, 28) float32 a model expects.
 
-A drawing brings its own size, place, colours and brush. So the ink is found and thinned to the path of the pen, and
-the path is written again at MNIST's size, in MNIST's place, with one pen for all.
+A drawing has its own size, position, colours and brush. So the ink is found and thinned to the path of the pen, and
+the path is drawn again at MNIST's size and position, with one pen for all.
 
     >>> import PIL.Image, PIL.ImageDraw
     >>> canvas = PIL.Image.new("RGBA", (280, 280))
@@ -39,7 +39,7 @@ MIN_SIGNAL_TO_NOISE = 6.0
 BROAD = (0.05, 0.12, 0.4)  # of the picture's longer side: what is broader is paper or a shadow, for pens of any width
 BROAD_LINE = 0.7  # of the broadest line that can be found, which is a pixel narrower than what is looked for
 FEW_MISSED = 0.02  # of what lies beside the lines
-INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak stretches
+INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak parts
 
 
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
@@ -315,7 +315,7 @@ def _surface(grey: Tensor) -> Tensor:
 
 
 def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
-    """(x0, y0, x1, y1) around the strokes, half open. Specks, on the way, are erased from `ink`."""
+    """(x0, y0, x1, y1) around the strokes, half open. Isolated dots are erased from `ink`."""
     mask = ink >= 0.5
     strokes = _strokes(mask)
     if strokes is not None:
@@ -328,7 +328,7 @@ def _bounding_box(ink: Tensor) -> tuple[int, int, int, int] | None:
 
 
 def _strokes(mask: Tensor) -> Tensor | None:
-    """(h, w) bool -> a coarse grid: 1 for strokes, 0 for nothing or a speck; None where all hangs together."""
+    """(h, w) bool -> a coarse grid: 1 for strokes, 0 for nothing or an isolated dot; None where all hangs together."""
     size = _fit(mask.shape, min(32, max(mask.shape)))
     mass = F.adaptive_avg_pool2d(mask.float()[None], size)[0]
     parts = pack(mass > 0).parts()

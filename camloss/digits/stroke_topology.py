@@ -1,4 +1,4 @@
-"""Places of a written digit that a map may point at: where strokes meet, and what they enclose.
+"""Stroke topology of digits: junctions, where strokes meet, and holes, which they enclose.
 
 All functions take N digits at once, as (N, H, W) bool, True where there is ink.
 
@@ -43,8 +43,8 @@ def holes(ink: Tensor) -> Tensor:
     return unpack([pack(digit).holes for digit in ink])
 
 
-def within(places: Tensor, radius: float) -> Tensor:
-    """All pixels whose centre is at most `radius` pixels from the centre of one of the places, themselves included.
+def within(mask: Tensor, radius: float) -> Tensor:
+    """All pixels whose centre is at most `radius` pixels from the centre of a pixel of the mask, itself included.
 
     Returns:
         (N, H, W) bool.
@@ -52,4 +52,4 @@ def within(places: Tensor, radius: float) -> Tensor:
     reach = int(radius)
     steps = torch.arange(-reach, reach + 1)
     disc = (steps[:, None] ** 2 + steps**2 <= radius**2).float()
-    return F.conv2d(places[:, None].float(), disc[None, None], padding=reach)[:, 0] > 0
+    return F.conv2d(mask[:, None].float(), disc[None, None], padding=reach)[:, 0] > 0

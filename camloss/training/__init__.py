@@ -1,1 +1,1 @@
-"""Making pair: the recipe, the loop, and what is measured of the result."""
+"""Training: recipes, the loop, optimizers, and the state of an interrupted run."""

@@ -48,10 +48,10 @@ class TrainConfig:
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
-    alpha: float = option(10.0, "weight of L_cam in the cam twin")
+    alpha: float = option(10.0, "weight of L_cam in the variant cam")
     alpha_start_epoch: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
-    augment: float = option(0.6, "how far size, slant, rotation, place and stroke width of the images vary; 0: not")
-    synthetic: int = option(300, "drawn digits to add for each family of handwriting, such as a 7 in one stroke")
+    augment: float = option(0.6, "how far size, slant, rotation, position and stroke width of the images vary; 0: not")
+    synthetic: int = option(300, "synthetic digits to add of each writing style, such as a 7 with a bar")
     pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
@@ -61,7 +61,7 @@ class TrainConfig:
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
     output_dir: Path = option(lambda: Path("runs"), "folder for the pair; by default named by the options that it has")
     resume: bool = option(False, "continue an interrupted run to the same weights as an uninterrupted one")
-    dry_run: bool = option(False, "train two steps of each twin, write nothing")
+    dry_run: bool = option(False, "train two steps of each variant, write nothing")
 
     def __post_init__(self) -> None:
         CAMLoss(self.alpha)
@@ -92,7 +92,7 @@ class TrainConfig:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
     def alpha_at(self, epoch: int) -> float:
-        """Alpha in an epoch (counted from 0): the only thing in which the twins differ; cross-entropy takes none."""
+        """Alpha in an epoch (counted from 0): the variants differ in nothing else; cross-entropy takes none."""
         return self.alpha if epoch >= self.alpha_start_epoch else 0.0
 
     def learning_rate_at(self, progress: float) -> float:

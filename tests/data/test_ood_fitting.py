@@ -7,7 +7,7 @@ import torch
 from tiny_mnist import write_tiny_mnist
 
 from camloss import build_model, explain, load_checkpoint, preprocess_sketch, save_checkpoint
-from camloss.data.mnist import MNISTData, load_mnist
+from camloss.data.mnist import MNIST, load_mnist
 from camloss.data.ood_fitting import (
     FLAGGED,
     PAGE,
@@ -16,11 +16,11 @@ from camloss.data.ood_fitting import (
     auroc,
     compare_rules,
     compare_scores,
+    detection_by_kind,
     fit_ood_score,
     measure_ood_score,
     ood_scores,
     pair_ood_scores,
-    unnoticed,
 )
 from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_ood_drawings
@@ -32,19 +32,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> MNISTData:
+def data(tmp_path_factory: pytest.TempPathFactory) -> MNIST:
     return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(scope="module")
-def model(data: MNISTData) -> MapClassifier:
+def model(data: MNIST) -> MapClassifier:
     torch.manual_seed(0)
     model = build_model("sketch_cnn").eval()
     fit_ood_score(model, data.train, as_the_page_reads(data.train))
     return model
 
 
-def test_the_page_reads_digits_with_its_own_pen(data: MNISTData) -> None:
+def test_the_page_reads_digits_with_its_own_pen(data: MNIST) -> None:
     some = Split(data.train.images[:5], data.train.labels[:5])
     read = as_the_page_reads(some)
     assert read.images.dtype == torch.uint8
@@ -81,11 +81,11 @@ def test_the_threshold_is_set_on_digits_as_the_page_reads_them(
         assert float((found >= 0.5).float().mean()) == pytest.approx(some, abs=1.01 / len(read))
 
 
-def test_few_digits_are_doubted_for_the_sake_of_drawings_that_are_none() -> None:
+def test_few_digits_are_flagged_and_most_non_digits() -> None:
     assert 0 < FLAGGED <= 0.005
 
 
-def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
+def test_the_shipped_pair_flags_non_digits() -> None:
     """Blank, noise and houses; what the examples of digits get is in tests/page/test_examples.py."""
     models = Pair.load(ROOT / "checkpoints").models
     for family in ("blank", "noise", "house"):
@@ -93,7 +93,7 @@ def test_the_shipped_pair_doubts_what_is_no_digit() -> None:
         assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family
 
 
-def test_a_checkpoint_keeps_the_doubt(model: MapClassifier, data: MNISTData, tmp_path: Path) -> None:
+def test_a_checkpoint_keeps_the_ood_score(model: MapClassifier, data: MNIST, tmp_path: Path) -> None:
     again = load_checkpoint(save_checkpoint(model, tmp_path / "ce"))
     images = data.test.images[:20].float() / 255
     ood_score = explain(again, images).ood_score
@@ -116,7 +116,7 @@ def test_auroc_counts_pairs() -> None:
     assert auroc(known, known) == 0.5
 
 
-def test_the_page_doubts_where_either_network_does(drawn: Split, read: Split) -> None:
+def test_a_pair_flags_what_either_network_flags(drawn: Split, read: Split) -> None:
     models = {}
     for seed, name in enumerate(("ce", "cam")):
         torch.manual_seed(seed)
@@ -130,7 +130,7 @@ def test_the_page_doubts_where_either_network_does(drawn: Split, read: Split) ->
     assert not torch.equal(ours, theirs)
 
 
-def test_everything_is_measured(model: MapClassifier, data: MNISTData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_measured(model: MapClassifier, data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camloss.data.ood_fitting.PER_FAMILY", 5)
     measured = measure_ood_score({"ce": model}, {"digits": data.train}, data.test)
     assert set(measured) == {"ce", PAGE}
@@ -144,7 +144,7 @@ def test_everything_is_measured(model: MapClassifier, data: MNISTData, monkeypat
 
 def test_what_passes_unnoticed_comes_first(model: MapClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camloss.data.ood_fitting.KINDS", {kind: KINDS[kind] for kind in ("A", "house", "heart")})
-    rows = unnoticed({"ce": model}, 4)
+    rows = detection_by_kind({"ce": model}, 4)
     assert {kind for kind, _, _ in rows} == {"A", "house", "heart"}
     assert [share for _, share, _ in rows] == sorted(share for _, share, _ in rows)
 
@@ -158,4 +158,4 @@ def test_what_chose_the_score_and_the_rule(
     assert all(0 <= row["ce"] <= 1 for row in scores.values())
     rules = compare_rules({"ce": model, "cam": model}, drawn, {"digits": read}, 0.1)
     assert all(row["digits"] == pytest.approx(0.1, abs=1.01 / len(read)) for row in rules.values())
-    assert rules["both doubt"] == rules["either ood_scores (shipped)"]  # of two that are one
+    assert rules["both scores are high"] == rules["either score is high (shipped)"]  # of two that are one

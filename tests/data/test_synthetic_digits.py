@@ -45,7 +45,7 @@ def images() -> torch.Tensor:
 
 
 def test_digits_lie_in_mnists_box(images: torch.Tensor) -> None:
-    """The longer side is 20 pixels, give or take the pen; nothing touches the edge of the field."""
+    """The longer side is 20 pixels, give or take the pen; nothing touches the edge of the image."""
     inked = images > 0.1
     longest = torch.maximum(inked.any(2).sum(1), inked.any(1).sum(1))
     assert longest.min() >= 17

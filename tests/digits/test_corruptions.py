@@ -1,4 +1,4 @@
-"""Disturbed digits: exact places and pixels, and the numbers that another language has to repeat.
+"""Corruptions of digits: exact positions and pixels, and the numbers that another language has to repeat.
 
 python tests/digits/test_disturb.py      writes corruptions.json again, when a corruption is meant to change
 """
@@ -130,7 +130,7 @@ def test_the_digit_lies_unscaled_in_the_middle() -> None:
     assert torch.equal(corruptions.on_canvas(DIGITS, 28), DIGITS)
 
 
-def test_scraps_lie_around_the_digit_and_are_pieces_of_others() -> None:
+def test_clutter_lies_around_the_digit_and_is_cut_from_others() -> None:
     white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     blank = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
     for count in (0, 1, 8, 24):
@@ -149,7 +149,7 @@ def test_too_many_fragments_are_refused() -> None:
         corruptions.among_clutter(DIGITS, NUMBERS, POOL, 17, 40)
 
 
-def test_a_digit_anywhere_is_whole_and_reaches_all_places() -> None:
+def test_a_digit_anywhere_is_whole_and_reaches_all_positions() -> None:
     spot = torch.zeros(3_000, 1, 28, 28, dtype=torch.uint8)
     spot[:, 0, 0, 0] = 255
     found = corruptions.anywhere(spot, torch.arange(3_000), 32).nonzero()

@@ -7,13 +7,13 @@ import torch
 
 from camloss import CamlossError
 from camloss.digits.ood_drawings import (
+    AMBIGUOUS_GLYPHS,
+    AMBIGUOUS_SHAPES,
     CHOOSING,
     EASY,
     FAMILIES,
-    LOOK_LIKE_DIGITS,
     REPORTED,
     SHAPES,
-    SHAPES_LIKE_DIGITS,
     _zigzag,
     draw_ood_drawings,
 )
@@ -45,31 +45,31 @@ def test_each_family_is_drawn_as_a_model_expects_it(family: str, digits: Split) 
 
 def test_what_chooses_does_not_report_and_lookalikes_do_neither() -> None:
     assert not set(CHOOSING) & set(REPORTED)
-    assert set(CHOOSING) | set(REPORTED) == set(FAMILIES) - {"look like digits"}
+    assert set(CHOOSING) | set(REPORTED) == set(FAMILIES) - {"ambiguous glyphs"}
     assert set(EASY) <= set(FAMILIES)
     for family in ("capital letters", "small letters", "symbols"):
         letters = next(cell.cell_contents for cell in FAMILIES[family].__closure__ or ())
-        assert not set(letters) & set(LOOK_LIKE_DIGITS), family
+        assert not set(letters) & set(AMBIGUOUS_GLYPHS), family
 
 
 def test_a_stem_and_what_is_like_a_z_are_lookalikes() -> None:
-    assert {"stem", "lightning"} <= set(SHAPES_LIKE_DIGITS)
-    assert not set(SHAPES) & set(SHAPES_LIKE_DIGITS)
+    assert {"stem", "lightning"} <= set(AMBIGUOUS_SHAPES)
+    assert not set(SHAPES) & set(AMBIGUOUS_SHAPES)
     corners = [len(line) for seed in range(50) for line in _zigzag(random.Random(seed))]
     assert min(corners) == 5
 
 
 def test_letters_and_shapes_take_turns_among_lookalikes(digits: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SHAPES_LIKE_DIGITS:
-        monkeypatch.setitem(SHAPES_LIKE_DIGITS, name, SHAPES_LIKE_DIGITS["stem"])
-    images = draw_ood_drawings("look like digits", 8, seed=0, digits=digits)
+    for name in AMBIGUOUS_SHAPES:
+        monkeypatch.setitem(AMBIGUOUS_SHAPES, name, AMBIGUOUS_SHAPES["stem"])
+    images = draw_ood_drawings("ambiguous glyphs", 8, seed=0, digits=digits)
     wide = (images.amax(-2)[:, 0] > 0.5).sum(1)  # columns that hold ink
     assert wide[1::2].max() < 10 < wide[::2].max()
 
 
 def test_a_piece_is_a_part_of_a_digit(digits: Split) -> None:
     whole = Split(digits.images[1:], digits.labels[1:])
-    ink = [float(image.sum()) for image in draw_ood_drawings("pieces", 5, seed=0, digits=whole)]
+    ink = [float(image.sum()) for image in draw_ood_drawings("digit fragments", 5, seed=0, digits=whole)]
     assert all(amount > 0 for amount in ink)
 
 
@@ -77,4 +77,4 @@ def test_bad_questions_are_one_line() -> None:
     with pytest.raises(CamlossError, match="unknown family 'cats'; expected one of capital letters"):
         draw_ood_drawings("cats", 1, seed=0)
     with pytest.raises(CamlossError, match="are made of digits; give some"):
-        draw_ood_drawings("pieces", 1, seed=0)
+        draw_ood_drawings("digit fragments", 1, seed=0)

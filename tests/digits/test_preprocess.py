@@ -88,7 +88,7 @@ def test_resolution_does_not_matter(name: str, side: int) -> None:
 
 
 def test_of_pictures_as_small_as_mnists_the_ink_is_found_whole() -> None:
-    """There a pen is as broad as what is looked for first, which finds its narrower stretches alone."""
+    """There a pen is as broad as what is looked for first, which finds its narrower parts alone."""
     images = draw_synthetic_digits(5, 0, list(STYLES)).images
     whole = 0
     for image in images:
@@ -198,7 +198,7 @@ def test_wide_brush_does_not_pass_for_shading(name: str, brush: float) -> None:
         assert difference(pixels_of(canvas), pixels_of(noisy.clip(0, 1))) < 0.2, seed
 
 
-def test_specks_are_ignored_and_strokes_far_apart_are_kept() -> None:
+def test_isolated_dots_are_ignored_and_strokes_far_apart_are_kept() -> None:
     canvas = draw("7", extent=0.5)
     speckled = canvas.copy()
     speckled.paste((0, 0, 0, 255), (270, 5, 275, 10))

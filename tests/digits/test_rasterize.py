@@ -59,7 +59,7 @@ def test_a_dot_is_no_larger_than_the_pen_and_may_be_drawn_with_any_brush() -> No
 
 
 def test_any_number_of_points_on_the_way_gives_the_same_ink() -> None:
-    """A slow hand's mouse gives many points, a fast one's few."""
+    """A slow mouse gives many points, a fast one few."""
 
     def halved(stroke: PenStroke) -> PenStroke:
         middles = [((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in pairwise(stroke.points)]
@@ -103,7 +103,7 @@ def test_a_tap_beside_the_digit_is_a_speck_and_a_lone_tap_a_dot() -> None:
     assert write_strokes([]) is None
 
 
-def test_thousands_of_points_are_drawn_in_pieces() -> None:
+def test_thousands_of_points_are_drawn_in_parts() -> None:
     circle = torch.linspace(0, 2 * torch.pi, 2_000, dtype=torch.float64)
     points = torch.stack([300 + 200 * circle.cos(), 300 + 200 * circle.sin()], 1)
     round_zero = write_strokes([PenStroke(tuple((x, y) for x, y in points.tolist()), 40.0)])
@@ -128,7 +128,7 @@ def test_strokes_are_whole_where_half_a_pixel_of_ink_counts() -> None:
 
 
 def scribble(count: int, step: float, generator: torch.Generator) -> torch.Tensor:
-    """Lines end to end as large as MNIST's digits; the longer a step, the more of them cross the whole field."""
+    """Lines end to end as large as MNIST's digits; the longer a step, the more of them cross the whole image."""
     path = step * torch.randn(count + 1, 2, generator=generator, dtype=torch.float64)
     path = path.cumsum(0) if step < 1 else path
     path = path * (REACH / (path.amax(0) - path.amin(0)).max().clamp_min(1e-9))
@@ -137,16 +137,16 @@ def scribble(count: int, step: float, generator: torch.Generator) -> torch.Tenso
 
 
 @pytest.mark.parametrize("count", [1, 2, 100, FEW_LINES, FEW_LINES + 1, 1_000, 3_000])
-def test_lines_drawn_tile_by_tile_are_those_of_the_whole_field_bit_for_bit(count: int) -> None:
+def test_lines_drawn_tile_by_tile_are_those_of_the_whole_image_bit_for_bit(count: int) -> None:
     generator = torch.Generator().manual_seed(count)
     centres = torch.arange(IMAGE_SIDE) + 0.5
     for step in (0.1, 0.5, 5.0):
         for width in (0.4, PEN, 4.0):
             lines = scribble(count, step, generator)
             lines[::7, 1] = lines[::7, 0]  # dots
-            places = torch.cartesian_prod(centres, centres).to(lines)[:, :, None]
+            points = torch.cartesian_prod(centres, centres).to(lines)[:, :, None]
             start, along = lines[:, 0], lines[:, 1] - lines[:, 0]
-            across, down = places[:, 1] - start[:, 0], places[:, 0] - start[:, 1]
+            across, down = points[:, 1] - start[:, 0], points[:, 0] - start[:, 1]
             length = along.square().sum(-1).clamp_min(torch.finfo(lines.dtype).tiny)
             share = (across * (along[:, 0] / length)).addcmul(down, along[:, 1] / length).clamp(0, 1)
             across, down = (axis.addcmul(share, along[:, idx], value=-1) for idx, axis in enumerate((across, down)))
@@ -160,10 +160,10 @@ def test_a_line_is_held_against_the_pixels_of_the_tiles_that_it_reaches(
 ) -> None:
     pairs = 0
 
-    def counted(places: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
+    def counted(points: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
         nonlocal pairs
-        pairs += len(places) * lines.shape[1]
-        return _squared_distances(places, lines)
+        pairs += len(points) * lines.shape[1]
+        return _squared_distances(points, lines)
 
     monkeypatch.setattr("camloss.digits.rasterize._squared_distances", counted)
     draw_lines(scribble(2_000, step, torch.Generator().manual_seed(0)))

@@ -10,7 +10,7 @@ from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, accuracy, epoch_generators, train
 
 
-def test_both_twins_learn(config: TrainConfig, data: Dataset) -> None:
+def test_both_variants_learn(config: TrainConfig, data: Dataset) -> None:
     lines: list[str] = []
     for variant in ("ce", "cam"):
         trained = train(dataclasses.replace(config, epochs=4, augment=0.0), variant, data, log=lines.append)
@@ -29,10 +29,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: Train
     assert not same(first, weights(dataclasses.replace(config, seed=1), "cam", data))
 
 
-def test_the_twins_differ_in_alpha_only(config: TrainConfig, data: Dataset) -> None:
-    """Same initial weights, same images in the same order: with no alpha to apply, the twins are one model."""
-    warm_up_only = dataclasses.replace(config, alpha_start_epoch=config.epochs)
-    assert same(weights(warm_up_only, "ce", data), weights(warm_up_only, "cam", data))
+def test_the_variants_differ_in_alpha_only(config: TrainConfig, data: Dataset) -> None:
+    """Same initial weights, same images in the same order: with no alpha to apply, both are one model."""
+    before_alpha = dataclasses.replace(config, alpha_start_epoch=config.epochs)
+    assert same(weights(before_alpha, "ce", data), weights(before_alpha, "cam", data))
     assert not same(weights(config, "ce", data), weights(config, "cam", data))
 
 
@@ -64,7 +64,7 @@ def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: Dataset) ->
         assert trained.model.head.weight.dtype == torch.float32
 
 
-def test_hands_are_part_of_what_is_learnt(config: TrainConfig, data: Dataset) -> None:
+def test_synthetic_digits_are_trained_on(config: TrainConfig, data: Dataset) -> None:
     assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, synthetic=5), "ce", data))
 
 

@@ -38,7 +38,7 @@ def test_an_interrupted_run_continues_to_the_same_weights(config: TrainConfig, d
     assert not torch.equal(uninterrupted.snapshots[2]["head.weight"], last["head.weight"].half())
 
 
-def test_twins_are_one_network_until_the_warmup_ends(config: TrainConfig, data: Dataset) -> None:
+def test_variants_are_one_network_until_alpha_starts(config: TrainConfig, data: Dataset) -> None:
     ce, cam = (train(config, variant, data, log=lambda _: None).snapshots for variant in ("ce", "cam"))
     assert list(ce) == list(cam) == [1, 2]
     assert same(ce[1], cam[1])
