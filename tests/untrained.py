@@ -39,7 +39,7 @@ def write_pair(directory: Path, seed: int = 0, variants: tuple[str, ...] = ("ce"
 
 
 def write_snapshots(directory: Path, run: str = RECORD["run"], arch: str = "sketch_cnn") -> Path:
-    """Networks that have learnt nothing as snapshots after both epochs, beside the twins of a folder."""
+    """Networks that have learnt nothing as snapshots after both epochs, beside the checkpoints of a pair."""
     for offset, variant in enumerate(("ce", "cam")):
         torch.manual_seed(10 + offset)
         save_snapshots({epoch: snapshot_of(build_model(arch)) for epoch in (1, 2)}, directory / variant, run)
