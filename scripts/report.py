@@ -57,11 +57,11 @@ AROUND = {
     "gaussian_noise": "Gaussian noise, 28x28",
 }
 ON_THE_PAGE = {  # its corruptions: the measure of each, and how much of it that was
-    "clutter": ("clutter_8", "8 clutter"),
-    "field": ("canvas_56", "a field of 56x56"),
-    "stripe": ("line", "a line"),
-    "specks": ("salt_noise", "salt noise"),
-    "noise": ("gaussian_noise", "Gaussian noise"),
+    "clutter": ("clutter_8", "8 fragments of clutter"),
+    "canvas": ("canvas_56", "a canvas of 56x56"),
+    "line": ("line", "a line"),
+    "salt_noise": ("salt_noise", "salt noise (10 grains)"),
+    "gaussian_noise": ("gaussian_noise", "Gaussian noise"),
 }
 PLACES = {
     "top_precision_1": "hottest 1 % on the ink",
@@ -647,16 +647,21 @@ def on_the_page(lengths: Mapping[str, Results], part: Part) -> dict[str, str]:
     for kind, (measure, words) in ON_THE_PAGE.items():
         found = part.records.difference(part.chosen, BASELINE, measure)
         (apart if found is not None and found.sign else unsure).append(kind)
-        ood_score = " No sure difference." if kind in unsure else ""
+        ood_score = " Inconclusive." if kind in unsure else ""
         control = part.controls.get(measure) or part.controls["clutter_8"]
         beside = [method for method in (control, "ce-among-clutter") if method is not None]
         methods = [BASELINE, part.chosen, *(method for method in beside if part.records.values(method, measure))]
-        told[kind] = f"Digits read in the study with {words} {shares(part.records, methods, measure)}.{ood_score}"
+        told[kind] = f"Accuracy in the study with {words} {shares(part.records, methods, measure)}.{ood_score}"
         elsewhere = [method for method in beside if method not in methods and lengths["short"].values(method, measure)]
         if elsewhere:
             told[kind] += f" In short runs {shares(lengths['short'], [BASELINE, part.chosen, *elsewhere], measure)}."
-    lists = [("What the study finds to tell the two apart", apart), ("Not for sure", unsure)]
-    return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in lists if kinds), **told}
+    lists = [("The study finds a difference between the two with", apart), ("Inconclusive", unsure)]
+    return {"": " ".join(f"{words}: {', '.join(map(_spoken, kinds))}." for words, kinds in lists if kinds), **told}
+
+
+def _spoken(kind: str) -> str:
+    """ "gaussian_noise" -> "Gaussian noise"."""
+    return kind.replace("_", " ").replace("gaussian", "Gaussian")
 
 
 def shares(records: Results, methods: Sequence[str], measure: str) -> str:

@@ -86,7 +86,7 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     assert [p["label"] for p in info["/explain"]["parameters"]] == list(words)
     (returned,) = info["/explain"]["returns"]
     assert returned["label"] == "answer"
-    assert returned["python_type"]["description"].startswith("blank, summary; seen (28 x 28)")
+    assert returned["python_type"]["description"].startswith("blank; seen (28 x 28)")
     assert returned["python_type"]["type"] == "dict(str, Any)"
 
 
@@ -129,7 +129,7 @@ def test_pad_and_api_get_the_same_answer(page_server: PageServer) -> None:
     answer = ask_page(page_server, "answer", {"picture": SEVEN, "class_idx": 4, "other_idx": 9})
     truth = expected(4, 9)
     for variant in ("ce", "cam"):
-        for name in ("digit", "probs", "class_idx", "other_idx", "agreement", "ink_energy"):
+        for name in ("digit", "probs", "class_idx", "other_idx", "similarity", "stroke_energy"):
             assert answer[variant][name] == truth[variant][name]
         cells = base64.b64decode(answer[variant]["cam"])
         assert [value / 254 for value in cells] == pytest.approx(

@@ -166,7 +166,7 @@ def test_curl_runs_as_printed(working_folder: Path, page_server: PageServer) -> 
     script = script.replace("http://127.0.0.1:7860/", page_server.url)
     done = subprocess.run(["bash", "-euc", script], cwd=working_folder, capture_output=True, text=True, check=True)
     assert "event: complete" in done.stdout
-    assert '"summary"' in done.stdout
+    assert '"similarity"' in done.stdout
 
 
 def test_no_page_speaks_of_what_was_moved() -> None:

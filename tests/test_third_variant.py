@@ -59,7 +59,6 @@ def test_three_are_trained_alike_but_for_the_loss(checkout: Path) -> None:
 def test_three_answer(checkout: Path) -> None:
     answer = json.loads(run(checkout, "-c", ANSWER, checkout / "out"))
     assert [name for name in answer if name in THREE] == THREE
-    assert "half of CAM-loss" in answer["summary"]
 
 
 def test_three_are_published_and_the_card_shows_all(checkout: Path) -> None:

@@ -30,7 +30,7 @@ from camloss.pair import Pair
 KEPT_PAIRS = 8
 FOR_EVER = "public, max-age=31536000, immutable"
 PARTS = 3  # of a layer: convolution, batch norm, ReLU
-LANES = 4  # channels that the kernel computes at once
+GROUP = 4  # channels that the kernel computes at once
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dty
         if layers is None:
             return None
         for idx, layer in enumerate(layers):
-            tensors[f"{name}.{idx}.weight"] = for_lanes(layer.weight).to(dtype)
+            tensors[f"{name}.{idx}.weight"] = in_groups(layer.weight).to(dtype)
             tensors[f"{name}.{idx}.bias"] = layer.bias.to(dtype)
         tensors[f"{name}.head.weight"] = model.head.weight.to(dtype)
         tensors[f"{name}.head.bias"] = model.head.bias.to(dtype)
@@ -111,7 +111,7 @@ def _fold_block(conv: nn.Module, norm: nn.Module, relu: nn.Module) -> Convolutio
     if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and isinstance(relu, nn.ReLU)):
         return None
     plain = conv.kernel_size == (3, 3) and conv.padding == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    if not plain or conv.stride[0] != conv.stride[1] or conv.out_channels % LANES:
+    if not plain or conv.stride[0] != conv.stride[1] or conv.out_channels % GROUP:
         return None
     if norm.running_mean is None or norm.running_var is None:
         return None
@@ -122,9 +122,9 @@ def _fold_block(conv: nn.Module, norm: nn.Module, relu: nn.Module) -> Convolutio
     return Convolution(conv.weight.double() * scale[:, None, None, None], bias, int(conv.stride[0]))
 
 
-def for_lanes(weight: Tensor) -> Tensor:
+def in_groups(weight: Tensor) -> Tensor:
     """(C_out, C_in, 3, 3) -> (C_out / 4, 3, 3, C_in, 4): what four neighbouring outputs need lies side by side."""
-    groups = weight.view(-1, LANES, *weight.shape[1:])  # (C_out / 4, 4, C_in, 3, 3)
+    groups = weight.view(-1, GROUP, *weight.shape[1:])  # (C_out / 4, 4, C_in, 3, 3)
     return groups.permute(0, 3, 4, 2, 1).contiguous()
 
 

@@ -47,10 +47,10 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
             strokes: in place of a picture, where the pen went: a list of {"width": w, "points": [x, y, ...]}, y down.
 
         Returns:
-            blank, summary; seen (28 x 28) and frame [left, top, scale], which say what the models were given and where
-            its pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx,
-            the maps cam and caam in [0, 1], contrast in [-1, 1] or null, agreement of CAM and CAAM, and ink_energy,
-            the share of the CAM, or of what in the contrast speaks for class_idx, that lies on the strokes.
+            blank; seen (28 x 28) and frame [left, top, scale], which say what the models were given and where its
+            pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx,
+            the maps cam and caam in [0, 1], contrast in [-1, 1] or null, similarity of CAM and CAAM, and of the CAM, or
+            of what in the contrast speaks for class_idx, stroke_energy, its share on the strokes, and area_above_half.
         """
         question = request_guard.question_for(
             {

@@ -1,4 +1,4 @@
-"""What the page says of itself to those who show its link: a title, a sentence, a picture. gradio's own say Gradio."""
+"""The page's HTML metadata, for sites that show its link: title, description, picture. gradio's own say Gradio."""
 
 import re
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 from jinja2 import ChoiceLoader, DictLoader
 
 TEMPLATE = "frontend/index.html"
-SENTENCE = "Two networks read your digit, and show where each of them finds its evidence. Draw one and see."
+DESCRIPTION = "Two networks read your digit, and show where each of them finds its evidence. Draw one and see."
 CARD = "web/card.png"
 TAGS = f"""<meta charset="utf-8" />
 <title>{{{{ config['title'] }}}}</title>
-<meta name="description" content="{SENTENCE}" />
+<meta name="description" content="{DESCRIPTION}" />
 <meta property="og:type" content="website" />
 <meta property="og:url" content="{{{{ config['root'] }}}}/" />
 <meta property="og:title" content="{{{{ config['title'] }}}}" />
-<meta property="og:description" content="{SENTENCE}" />
+<meta property="og:description" content="{DESCRIPTION}" />
 <meta property="og:image" content="{{{{ config['root'] }}}}/{CARD}" />
 <meta property="og:image:width" content="1200" />
 <meta property="og:image:height" content="630" />
 <meta name="twitter:card" content="summary_large_image" />"""
 
 
-def speak_for_itself(templates: Any) -> None:
+def put_into(templates: Any) -> None:
     """Put our tags in place of those in gradio's page; `templates` is `gradio.routes.templates`."""
     environment = templates.env
     page = environment.loader.get_source(environment, TEMPLATE)[0]

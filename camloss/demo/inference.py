@@ -1,7 +1,7 @@
 """From a drawing to what two models see in it, as plain JSON; the page's pad and its API share `answer`.
 
 A drawing comes as strokes of a pen or as a picture in base64 text. Callers are strangers: both are checked before
-anything is made of them.
+anything is made of them. `web/map_statistics.js` computes the same in the browser; a test compares the two.
 """
 
 import base64
@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from camloss.demo.map_statistics import HotPart, hot_part, shared, two_digits
 from camloss.demo.safe_images import open_picture
-from camloss.demo.summary_text import Read, sentence
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
 from camloss.metrics import ink_energy
-from camloss.pair import Pair, described
+from camloss.pair import Pair
 
 SHOWN = 8  # channels that are given one by one
 BYTE_STEPS = 254  # even, so that the middle of a signed map is a whole number too
@@ -50,34 +49,32 @@ def answer(
     encode: Callable[..., Any] = as_lists,
     strokes: object = None,
 ) -> dict[str, Any]:
-    """Read the digit in a drawing with both models and say where they look.
+    """Classify the digit in a drawing with both models and say where they look.
 
     Args:
         pair: the two models.
         picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix; or None.
-        class_idx: the digit to explain, by default the one that each model reads.
+        class_idx: the digit to explain, by default the one that each model predicts.
         other_idx: explain why `class_idx` *rather than* this digit, too.
         encode: how maps are written: `as_lists` or `as_bytes`.
         strokes: in place of a picture, a list of `{"width": w, "points": [x, y, x, y, ...]}`, y down, in any one unit.
 
     Returns:
-        blank: whether there is nothing to read; if so, all that follows but `summary` is left out.
-        summary: the outcome in plain words.
+        blank: whether there is nothing to read; if so, all that follows is left out.
         source: which models these are.
         seen: the 28 x 28 pixels that the models are shown, in [0, 1].
         frame: [left, top, scale]: pixel (x, y) of those 28 x 28 lies at (left + scale * x, top + scale * y) in the
             picture, in its pixels, or among the strokes, in their unit. The maps cover the same square.
         map_size: [height, width] of a map.
         ce, cam: what each model says, trained with cross-entropy and with CAM-loss.
-            digit, probs: the digit it reads, the probability of each.
+            digit, probs: the digit it predicts, the probability of each.
             class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
             cam, caam: maps in [0, 1].
             contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
-            agreement: of CAM and CAAM, in [0, 1]; 1 is a perfect match.
-            ink_energy: the share of the evidence that lies on the strokes, in [0, 1]. The evidence is the CAM, or where
-                one is asked for what of the contrast speaks for class_idx.
-            area: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
-            place: where its maximum lies: "hole", "junction", "stroke" or "beside"; "nowhere" where there is none.
+            similarity: of CAM and CAAM: 1 minus their distance, in [0, 1].
+            stroke_energy: the share of the evidence that lies on the strokes, in [0, 1]. The evidence is the CAM, or
+                where one is asked for what of the contrast speaks for class_idx.
+            area_above_half: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
             ood_score: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
@@ -89,27 +86,15 @@ def answer(
         raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
     sketch = _sketch_of(picture, strokes)
     if sketch is None:
-        return {"blank": True, "summary": "There is nothing to read yet."}
+        return {"blank": True}
     seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in pair.models.items()}
-    pixels = sketch.pixels[0, 0]
-    evidence = {variant: _evidence(explanation) for variant, explanation in seen.items()}
-    hot = {variant: hot_part(shown[0], pixels) for variant, shown in evidence.items()}
-    energy = {variant: float(ink_energy(shown, sketch.pixels)) for variant, shown in evidence.items()}
-    described = {
-        variant: _describe(explanation, hot[variant], energy[variant], encode) for variant, explanation in seen.items()
-    }
     return {
         "blank": False,
-        "summary": sentence(
-            [_read(variant, reading) for variant, reading in described.items()],
-            shared(list(hot.values())),
-            two_digits(pixels),
-        ),
         "source": pair.source,
-        "seen": encode(pixels),
+        "seen": encode(sketch.pixels[0, 0]),
         "frame": _frame(sketch),
         "map_size": list(next(iter(seen.values())).cam.shape[1:]),
-        **described,
+        **{variant: _describe(explanation, sketch.pixels, encode) for variant, explanation in seen.items()},
     }
 
 
@@ -130,7 +115,7 @@ def build_up(
         pair: the two models.
         picture, strokes: as for `answer`.
         variant: which of the two.
-        class_idx: the digit to explain, by default the one that the model reads.
+        class_idx: the digit to explain, by default the one that the model predicts.
         encode: how maps are written.
 
     Returns:
@@ -262,7 +247,8 @@ def _evidence(seen: Explanation) -> Tensor:
     return seen.cam if seen.contrast is None else seen.contrast.clamp_min(0)
 
 
-def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[..., Any]) -> dict[str, Any]:
+def _describe(seen: Explanation, pixels: Tensor, encode: Callable[..., Any]) -> dict[str, Any]:
+    evidence = _evidence(seen)
     return {
         "digit": int(seen.probs.argmax()),
         "probs": [round(p, 6) for p in seen.probs[0].tolist()],
@@ -271,15 +257,15 @@ def _describe(seen: Explanation, hot: HotPart, energy: float, encode: Callable[.
         "cam": encode(seen.cam[0]),
         "caam": encode(seen.caam[0]),
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
-        "agreement": round(1 - float(seen.distance), 4),
-        "ink_energy": round(energy, 4),
-        "area": round(hot.area, 4),
-        "place": hot.place,
+        "similarity": round(1 - float(seen.distance), 4),
+        "stroke_energy": round(float(ink_energy(evidence, pixels)), 4),
+        "area_above_half": round(_area_above_half(evidence, pixels), 4),
         **({} if seen.ood_score is None else {"ood_score": round(float(seen.ood_score), 4)}),
     }
 
 
-def _read(variant: str, reading: dict[str, Any]) -> Read:
-    common = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
-    prob = reading["probs"][reading["digit"]]
-    return Read(title=described(variant).title, prob=prob, ood_score=reading.get("ood_score", 0.0), **common)
+def _area_above_half(evidence: Tensor, pixels: Tensor) -> float:
+    """Of a map (1, H, W), at least 0, upsampled to the pixels: the share on which it reaches half of its maximum."""
+    upsampled = F.interpolate(evidence[None].double(), pixels.shape[-2:], mode="bilinear")
+    above = (upsampled > 0) & (upsampled >= 0.5 * evidence.max().double())
+    return float(above.double().mean())

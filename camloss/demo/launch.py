@@ -1,4 +1,4 @@
-"""Starting the page's server and ending it: one port, patience with connections, and an end that finishes its work."""
+"""Starting the page's server and ending it: one port, a timeout for headers, and an end that finishes its work."""
 
 import asyncio
 import contextlib
@@ -44,7 +44,7 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
     gc.freeze()  # what is here now stays; without it to look through, garbage with a picture in it is found soon
     server = demo.server
     server.config.timeout_graceful_shutdown = FINISH_SECONDS
-    server.config.http_protocol_class = impatient(server.config.http_protocol_class)
+    server.config.http_protocol_class = with_header_timeout(server.config.http_protocol_class)
     server.config.ws_protocol_class = None  # nobody asks for a web socket but to see the library stumble
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,10 +66,10 @@ def give_back_pictures() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
-def impatient(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+def with_header_timeout(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
     """uvicorn's protocol, which would wait for ever, with a limit to the time that a request's headers may take."""
 
-    class Impatient(protocol):  # type: ignore[misc, valid-type]
+    class WithHeaderTimeout(protocol):  # type: ignore[misc, valid-type]
         timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,4 +100,4 @@ def impatient(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
 
-    return Impatient
+    return WithHeaderTimeout

@@ -52,19 +52,19 @@ class Pairs:
     """
 
     def __init__(self, checkpoints: Path, repo: str | None = None) -> None:
-        self.places = find_pairs(checkpoints)
+        self.folders = find_pairs(checkpoints)
         self._load = functools.cache(load_for_page)
-        self.default, place = next(iter(self.places.items()))
-        first = self._load(place)  # now, so that the first stroke need not wait, and a damaged file is seen at once
+        self.default, folder = next(iter(self.folders.items()))
+        first = self._load(folder)  # now, so that the first stroke need not wait, and a damaged file is seen at once
         self._shown = follow_hub(first, repo)
 
     def named(self, name: object) -> Pair:
         """The pair of that name, or the first one; loaded when it is first asked for."""
         if name is None or name == self.default:
             return self._shown()
-        if not isinstance(name, str) or name not in self.places:
-            raise CamlossError(f"unknown networks {quoted(name)}; expected one of {', '.join(self.places)}")
-        return self._load(self.places[name])
+        if not isinstance(name, str) or name not in self.folders:
+            raise CamlossError(f"unknown networks {quoted(name)}; expected one of {', '.join(self.folders)}")
+        return self._load(self.folders[name])
 
 
 def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[str, Any]]:
@@ -81,7 +81,7 @@ def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[s
     results = results_in(DOCS)
     blocks = _layout(endpoints_of(pairs.named), pairs, results)
     blocks.queue(max_size=request_guard.MAX_WAITING)
-    html_metadata.speak_for_itself(templates)
+    html_metadata.put_into(templates)
     files = {**files_in(), **(results.figures if results else {})}
     options: dict[str, Any] = {
         "theme": gr.themes.Base(

@@ -69,7 +69,7 @@ BARE = """<canvas class="pad" width="400" height="400"></canvas><button data-do=
 WEIGHTS = "`/web/weights?networks=${document.querySelector('[name=networks]').value}`"
 KERNEL = """async ({ side }) => {
     const { networksIn } = await import("/web/network.js");
-    const { read } = await import("/web/evidence.js");
+    const { read } = await import("/web/map_statistics.js");
     const { file: name } = await (await fetch(WEIGHTS)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${name}`)).arrayBuffer(), kernel);
@@ -92,7 +92,7 @@ PAINTED_TILES = """() => [...document.querySelectorAll(".tile canvas")].filter((
 
 TRUTH = """async (drawings) => {
     const { networksIn } = await import("/web/network.js");
-    const { read } = await import("/web/evidence.js");
+    const { read } = await import("/web/map_statistics.js");
     const { writeStrokes } = await import("/web/rasterize.js");
     const { file: name } = await (await fetch(WEIGHTS)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
@@ -207,7 +207,7 @@ async def large_field(url: str) -> list[Row]:
     async with ready_page(url) as tab:
         for number in range(SOME):
             await clear(tab)  # which ends the corruption
-            await tab.locator("[name=corruption]").select_option("field")
+            await tab.locator("[name=corruption]").select_option("canvas")
             await tab.locator("[name=strength]").fill("100")
             await tab.locator(".pad").scroll_into_view_if_needed()
             timed.append(await timed_stroke(tab, number))

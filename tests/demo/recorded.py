@@ -1,6 +1,6 @@
 """What the page answered to ten drawings when it was last changed on purpose, as pictures and as strokes.
 
-    python tests/page/recorded.py    records anew
+    python tests/demo/recorded.py    records anew
 
 The networks have learnt nothing, so that a new pair of checkpoints changes no answer; only changed code does.
 """
@@ -17,7 +17,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORDED = Path(__file__).with_suffix(".json")
-AGAIN = "python tests/page/recorded.py"  # records
+AGAIN = "python tests/demo/recorded.py"  # records
 Strokes = list[dict[str, Any]]
 sys.path.insert(0, str(ROOT))
 
@@ -58,7 +58,7 @@ def answers() -> dict[str, list[dict[str, Any]]]:
         other = (digit + 1) % 10
         found["pictures"].append(inference.answer(of_pictures, picture_of(strokes), None, other))
         found["strokes"].append(inference.answer(of_strokes, None, None, other, strokes=strokes))
-    return {way: [in_short(answer) for answer in of_way] for way, of_way in found.items()}
+    return {kind: [in_short(answer) for answer in of_kind] for kind, of_kind in found.items()}
 
 
 def in_short(value: Any) -> Any:

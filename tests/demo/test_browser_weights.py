@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from untrained import write_pair, write_snapshots
 
-from camloss.demo.browser_weights import fold, for_lanes, snapshot_file, weight_file, weight_routes
+from camloss.demo.browser_weights import fold, in_groups, snapshot_file, weight_file, weight_routes
 from camloss.demo.pairs import load_for_page
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, build_model
@@ -46,7 +46,7 @@ def test_folded_layers_compute_what_the_network_computes() -> None:
 
 def test_four_outputs_of_one_input_lie_side_by_side() -> None:
     weight = torch.arange(8 * 2 * 9).view(8, 2, 3, 3)
-    ordered = for_lanes(weight)
+    ordered = in_groups(weight)
     assert ordered.shape == (2, 3, 3, 2, 4)
     assert ordered[1, 2, 0, 1].tolist() == weight[4:8, 1, 2, 0].tolist()
 
@@ -110,7 +110,7 @@ def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
     assert {value.dtype for value in tensors.values()} == {torch.float16}
     layers = fold(pair.snapshots[0].models["cam"])
     assert layers is not None
-    assert tensors["1.cam.3.weight"].equal(for_lanes(layers[3].weight).half())
+    assert tensors["1.cam.3.weight"].equal(in_groups(layers[3].weight).half())
 
 
 def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, pair: Pair) -> None:

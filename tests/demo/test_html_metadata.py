@@ -24,7 +24,7 @@ def test_a_link_shows_the_pages_own_title_and_picture(page_server: PageServer) -
         page = answer.read().decode()
     told = tags(page)
     assert re.findall("<title>(.*?)</title>", page) == [told["og:title"]] == ["CAM-loss: what two networks look at"]
-    assert told["og:description"] == html_metadata.SENTENCE
+    assert told["og:description"] == html_metadata.DESCRIPTION
     assert told["og:image"] == f"{page_server.url}{html_metadata.CARD}"
     assert told["twitter:card"] == "summary_large_image"
     assert "gradio" not in " ".join(told.values()).lower()

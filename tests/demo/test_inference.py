@@ -12,10 +12,10 @@ import torch
 from drawn import SEVEN, drawn, encoded
 from PIL import Image
 from recorded import AGAIN, RECORDED, answers
+from torch.nn import functional as F
 
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.demo import inference
-from camloss.demo.map_statistics import hot_part
 from camloss.demo.safe_images import MAX_TEXT
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, write_strokes
@@ -41,10 +41,14 @@ def test_look_says_what_explain_says(pair: Pair) -> None:
         torch.testing.assert_close(torch.tensor(said["probs"]), truth.probs[0], atol=1e-6, rtol=0)
         for name, expected in (("cam", truth.cam), ("caam", truth.caam), ("contrast", truth.contrast)):
             torch.testing.assert_close(torch.tensor(said[name]), expected[0], atol=5.1e-4, rtol=0)
-        assert said["agreement"] == pytest.approx(1 - float(truth.distance), abs=1e-4)
+        assert said["similarity"] == pytest.approx(1 - float(truth.distance), abs=1e-4)
     assert answer["map_size"] == [14, 14]
     assert answer["source"] == pair.source
     torch.testing.assert_close(torch.tensor(answer["seen"]), sketch.pixels[0, 0], atol=5.1e-4, rtol=0)
+
+
+def test_a_map_of_zeros_has_no_area() -> None:
+    assert inference._area_above_half(torch.zeros(1, 14, 14), torch.zeros(1, 1, 28, 28)) == 0.0
 
 
 @pytest.mark.parametrize("other", [None, 5])
@@ -55,13 +59,13 @@ def test_what_is_measured_is_the_map_that_is_shown(pair: Pair, other: int | None
     for variant, model in pair.models.items():
         truth, said = explain(model, sketch.pixels, 3, other), answer[variant]
         shown = truth.cam if truth.contrast is None else truth.contrast.clamp_min(0)
-        hot = hot_part(shown[0], sketch.pixels[0, 0])
-        assert said["ink_energy"] == pytest.approx(float(ink_energy(shown, sketch.pixels)), abs=1e-4)
-        assert (said["area"], said["place"]) == (pytest.approx(hot.area, abs=1e-4), hot.place)
-    assert ("Evidence for 3 rather than 5: " in answer["summary"]) is (other == 5)
+        assert said["stroke_energy"] == pytest.approx(float(ink_energy(shown, sketch.pixels)), abs=1e-4)
+        upsampled = F.interpolate(shown[None].double(), (28, 28), mode="bilinear")
+        above = (upsampled >= shown.max() / 2).double().mean()
+        assert said["area_above_half"] == pytest.approx(float(above), abs=1e-4)
 
 
-def test_each_model_explains_what_it_reads_unless_asked(pair: Pair) -> None:
+def test_each_model_explains_what_it_predicts_unless_asked(pair: Pair) -> None:
     answer = inference.answer(pair, SEVEN)
     for variant in ("ce", "cam"):
         assert answer[variant]["class_idx"] == answer[variant]["digit"]
@@ -98,7 +102,7 @@ def test_frame_leads_from_the_28_pixels_to_the_picture(pair: Pair) -> None:
 @pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)])
 def test_blank_is_said_to_be_blank(pair: Pair, ground: tuple[int, int, int, int]) -> None:
     answer = inference.answer(pair, encoded(Image.new("RGBA", (64, 64), ground)))
-    assert answer == {"blank": True, "summary": "There is nothing to read yet."}
+    assert answer == {"blank": True}
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
@@ -188,7 +192,7 @@ def test_build_up_ends_in_the_maps_of_look(pair: Pair) -> None:
         assert [total["count"] for total in steps["totals"][:4]] == [1, 2, 4, 8]
         for name in ("cam", "caam"):
             torch.testing.assert_close(torch.tensor(last[name]), torch.tensor(answer[variant][name]), atol=2e-3, rtol=0)
-        assert last["distance"] == pytest.approx(1 - answer[variant]["agreement"], abs=1e-3)
+        assert last["distance"] == pytest.approx(1 - answer[variant]["similarity"], abs=1e-3)
 
 
 def test_build_up_adds_the_channels_by_what_they_contribute(pair: Pair) -> None:
@@ -232,9 +236,9 @@ def test_ten_drawings_are_answered_as_ever() -> None:
             assert now == then, f"{name} has changed; if that is meant: {AGAIN}"
 
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
-    for way, found in answers().items():
-        for number, (now, then) in enumerate(zip(found, recorded[way], strict=True)):
-            assert_same(now, then, f"{way}, drawing {number}")
+    for kind, found in answers().items():
+        for number, (now, then) in enumerate(zip(found, recorded[kind], strict=True)):
+            assert_same(now, then, f"{kind}, drawing {number}")
 
 
 BAR = {"width": 20, "points": [10, 10, 10, 400.5]}

@@ -1,10 +1,51 @@
-"""What is measured of an answer for its sentence."""
+"""What is measured of the maps for the summary. Computed in the browser alone."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import engines
 import pytest
 import torch
+from page_server import EXAMPLES
+from playwright.sync_api import Browser
 from torch import Tensor
 
-from camloss.demo.map_statistics import hot_part, shared, two_digits
+from camloss.demo import inference
+from camloss.digits.rasterize import write_strokes
+
+pytestmark = pytest.mark.browser
+
+STATISTICS = """async ([map, size, pixels, drawn]) => {
+    const { statisticsOf, upsample } = await import("/web/map_statistics.js");
+    const [side, given] = [Math.sqrt(pixels.length), Float32Array.from(pixels)];
+    const upsampled = upsample(Float64Array.from(map), size, size, side, side);
+    const { top, ...statistics } = statisticsOf(upsampled, Math.max(...map), given, Float32Array.from(drawn));
+    return { ...statistics, top: [...top] };
+}"""
+OVERLAP = (
+    """async (tops) => (await import("/web/map_statistics.js")).overlapOf(tops.map((top) => Uint8Array.from(top)))"""
+)
+TWO_DIGITS = """async (pixels) =>
+    (await import("/web/stroke_topology.js")).twoDigits(Float32Array.from(pixels), Math.sqrt(pixels.length))"""
+
+
+@pytest.fixture(scope="module")
+def run(browser: Browser) -> Iterator[engines.Run]:
+    with engines.site({}) as address, engines.chromium(browser, address) as run:
+        yield run
+
+
+@pytest.fixture
+def statistics_of(run: engines.Run) -> Callable[..., dict[str, Any]]:
+    def statistics_of(evidence: Tensor, pixels: Tensor, drawn: Tensor | None = None) -> dict[str, Any]:
+        drawn = pixels if drawn is None else drawn
+        given = [evidence.flatten().tolist(), len(evidence), pixels.flatten().tolist(), drawn.flatten().tolist()]
+        return dict(run(STATISTICS, given))
+
+    return statistics_of
+
+
+Statistics = Callable[..., dict[str, Any]]
 
 
 def ring() -> Tensor:
@@ -16,46 +57,48 @@ def ring() -> Tensor:
 
 
 def peak_at(y: int, x: int) -> Tensor:
-    heat = torch.zeros(28, 28)
-    heat[y, x] = 1.0
-    return heat
+    peak = torch.zeros(28, 28)
+    peak[y, x] = 1.0
+    return peak
 
 
 @pytest.mark.parametrize(
-    ("peak", "place"), [((14, 14), "hole"), ((8, 14), "stroke"), ((19, 8), "stroke"), ((7, 14), "beside")]
+    ("at", "peak"), [((14, 14), "hole"), ((8, 14), "stroke"), ((19, 8), "stroke"), ((7, 14), "beside")]
 )
-def test_places_around_a_ring(peak: tuple[int, int], place: str) -> None:
-    assert hot_part(peak_at(*peak), ring()).place == place
+def test_peaks_around_a_ring(statistics_of: Statistics, at: tuple[int, int], peak: str) -> None:
+    assert statistics_of(peak_at(*at), ring())["peak"] == peak
 
 
-@pytest.mark.parametrize(("distance", "place"), [(0, "junction"), (3, "junction"), (5, "stroke")])
-def test_a_junction_reaches_three_pixels(distance: int, place: str) -> None:
+@pytest.mark.parametrize(("distance", "peak"), [(0, "junction"), (3, "junction"), (5, "stroke")])
+def test_a_junction_reaches_three_pixels(statistics_of: Statistics, distance: int, peak: str) -> None:
     cross = torch.zeros(28, 28)
     cross[14, 4:24] = cross[4:24, 14] = 1.0
-    assert hot_part(peak_at(14, 14 + distance), cross).place == place
+    assert statistics_of(peak_at(14, 14 + distance), cross)["peak"] == peak
 
 
-def test_what_was_added_is_none_of_the_digit() -> None:
+def test_what_was_added_is_none_of_the_digit(statistics_of: Statistics) -> None:
     given = ring()
     given[2, 10:18] = given[14, 2:6] = 1.0
-    assert hot_part(peak_at(2, 14), given, ring()).place == "added"
-    assert hot_part(peak_at(2, 14), given).place == "stroke"
-    assert hot_part(peak_at(14, 14), given, ring()).place == "hole"
-    assert hot_part(peak_at(25, 14), given, ring()).place == "beside"
+    assert statistics_of(peak_at(2, 14), given, ring())["peak"] == "added"
+    assert statistics_of(peak_at(2, 14), given)["peak"] == "stroke"
+    assert statistics_of(peak_at(14, 14), given, ring())["peak"] == "hole"
+    assert statistics_of(peak_at(25, 14), given, ring())["peak"] == "beside"
 
 
-def test_area_is_what_reaches_half_of_the_maximum_on_the_whole_field() -> None:
+def test_area_is_what_reaches_half_of_the_maximum_of_the_whole_image(statistics_of: Statistics) -> None:
     cam = torch.zeros(14, 14)
     cam[:7] = 1.0
-    assert hot_part(cam, ring()).area == 0.5
-    assert hot_part(0.3 * cam, ring()).area == 0.5  # a contrast may reach less than 1
+    assert statistics_of(cam, ring())["area_above_half"] == 0.5
+    assert statistics_of(0.3 * cam, ring())["area_above_half"] == 0.5  # a contrast may reach less than 1
     cam[7:] = 0.49
-    assert hot_part(cam, ring()).area == pytest.approx(0.5, abs=1 / 28)  # the step is a slope, once stretched
+    assert statistics_of(cam, ring())["area_above_half"] == pytest.approx(
+        0.5, abs=1 / 28
+    )  # upsampled, the step is a slope
 
 
-def test_what_speaks_for_nothing_is_hot_nowhere() -> None:
-    part = hot_part(torch.zeros(14, 14), ring())
-    assert (part.area, part.place) == (0.0, "nowhere")
+def test_a_map_of_zeros_has_its_peak_nowhere(statistics_of: Statistics) -> None:
+    part = statistics_of(torch.zeros(14, 14), ring())
+    assert (part["area_above_half"], part["peak"]) == (0.0, "nowhere")
 
 
 def hill(y: float, x: float, width: float) -> Tensor:
@@ -63,21 +106,25 @@ def hill(y: float, x: float, width: float) -> Tensor:
     return torch.exp(-((rows - y) ** 2 + (columns - x) ** 2) / width**2)
 
 
-def test_hottest_pixels_are_as_many_whatever_the_size() -> None:
-    wide, narrow = (hot_part(hill(14, 14, width), ring()) for width in (9, 2))
-    assert wide.area > 10 * narrow.area
-    assert wide.hottest.sum() == narrow.hottest.sum() == round(0.05 * 28 * 28)
-    assert shared([wide, narrow]) == 1
-    assert shared([wide, hot_part(hill(4, 22, 9), ring())]) == 0
-    beside = hot_part(hill(14, 17, 9), ring())
-    assert shared([wide, beside]) == pytest.approx(0.5, abs=0.1)
-    assert shared([wide, narrow, beside]) == shared([wide, beside])
+def test_top_positions_are_as_many_whatever_the_area(run: engines.Run, statistics_of: Statistics) -> None:
+    wide, narrow = (statistics_of(hill(14, 14, width), ring()) for width in (9, 2))
+    assert wide["area_above_half"] > 10 * narrow["area_above_half"]
+    assert sum(wide["top"]) == sum(narrow["top"]) == round(0.05 * 28 * 28)
+
+    def overlap(*parts: dict[str, Any]) -> float:
+        return float(run(OVERLAP, [part["top"] for part in parts]))
+
+    assert overlap(wide, narrow) == 1
+    assert overlap(wide, statistics_of(hill(4, 22, 9), ring())) == 0
+    beside = statistics_of(hill(14, 17, 9), ring())
+    assert overlap(wide, beside) == pytest.approx(0.5, abs=0.1)
+    assert overlap(wide, narrow, beside) == overlap(wide, beside)
 
 
-def bars(*places: tuple[int, int, int]) -> Tensor:
+def bars(*strokes: tuple[int, int, int]) -> Tensor:
     """Upright strokes: column, first and last row."""
     pixels = torch.zeros(28, 28)
-    for column, top, bottom in places:
+    for column, top, bottom in strokes:
         pixels[top : bottom + 1, column : column + 2] = 1.0
     return pixels
 
@@ -93,11 +140,20 @@ def bars(*places: tuple[int, int, int]) -> Tensor:
         ([], False),
     ],
 )
-def test_two_digits_stand_apart_and_are_both_tall(strokes: list[tuple[int, int, int]], two: bool) -> None:
-    assert two_digits(bars(*strokes)) is two
+def test_two_digits_stand_apart_and_are_both_tall(
+    run: engines.Run, strokes: list[tuple[int, int, int]], two: bool
+) -> None:
+    assert run(TWO_DIGITS, bars(*strokes).flatten().tolist()) is two
 
 
-def test_a_faint_edge_between_two_digits_does_not_join_them() -> None:
+def test_a_faint_edge_between_two_digits_does_not_join_them(run: engines.Run) -> None:
     pixels = bars((8, 4, 23), (12, 4, 23))
     pixels[:, 10:12] = 0.49
-    assert two_digits(pixels)
+    assert run(TWO_DIGITS, pixels.flatten().tolist()) is True
+
+
+def test_no_example_looks_like_two_digits(run: engines.Run) -> None:
+    for example in EXAMPLES:
+        sketch = write_strokes(inference.open_strokes(example["strokes"]))
+        assert sketch is not None
+        assert run(TWO_DIGITS, sketch.pixels.flatten().tolist()) is False

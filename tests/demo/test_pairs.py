@@ -101,7 +101,7 @@ def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCap
         assert load_for_page(folder).snapshots == ()
     assert caplog.records == []
     write_snapshots(folder)
-    (folder / "ce" / EPOCHS).unlink()  # one twin alone has no way to compare
+    (folder / "ce" / EPOCHS).unlink()  # one model alone: nothing to compare with
     assert load_for_page(folder).snapshots == ()
 
 

@@ -38,7 +38,7 @@ def test_styles_use_only_colours_that_there_are() -> None:
     style = palette.custom_properties()
     for name, colour in palette.LIGHT.items():
         assert f"--{name}: {colour};" in style.partition(".dark")[0]
-    given = {"mono", "twin", "share", "body-text-color", "body-text-color-subdued"}  # the last two by gradio
+    given = {"mono", "model", "share", "body-text-color", "body-text-color-subdued"}  # the last two by gradio
     for path in WEB.glob("*.css"):
         text = path.read_text(encoding="utf-8")
         own = set(re.findall(r"--([a-z-]+):", text))

@@ -3,7 +3,6 @@
 import base64
 import os
 import random
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -20,14 +19,13 @@ from torch.nn import functional as F
 from camloss.data.mnist import default_data_dir
 from camloss.demo import inference
 from camloss.demo.browser_weights import fold, weight_file
-from camloss.demo.map_statistics import HotPart, hot_part, shared, two_digits
-from camloss.demo.summary_text import EVERYWHERE, PLACES, SHARED, WIDER, Read, sentence
 from camloss.digits import corruptions
 from camloss.digits.pendigits import PenDigit, read_unipen
 from camloss.digits.rasterize import PenStroke, write_strokes
+from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, within
 from camloss.epoch_snapshots import snapshot_of
-from camloss.explain import Explanation, explain
-from camloss.metrics import ink_energy
+from camloss.explain import explain
+from camloss.metrics import INK, ink_energy
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_model
 from camloss.ood import OODScore
 from camloss.pair import VARIANTS, Pair, Snapshot
@@ -38,22 +36,21 @@ PENDIGITS = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
 QUESTIONS: list[tuple[int | None, int | None]] = [(None, None), (4, None), (None, 9), (3, 8)]
 
 ANSWER_ALL = """async ({ networks, titles, drawings }) => {
-    const [{ writeStrokes }, { networksIn }, evidence] = await Promise.all(
-        ["pen", "network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const [{ writeStrokes }, { networksIn }, statistics] = await Promise.all(
+        ["rasterize", "network", "map_statistics"].map((name) => import(`/web/${name}.js`)));
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
-    return drawings.map(({ strokes, pixels, question, field }) => {
+    return drawings.map(({ strokes, pixels, question, side }) => {
         const written = writeStrokes(strokes);
         const given = Float32Array.from(pixels);
-        const { summary, readings, logits } = evidence.answerFor(pair, titles, given, question);
+        const { readings, logits } = statistics.answerFor(pair, titles, given, question);
         return {
             written: [...written.pixels],
             frame: written.frame,
             logits,
             readings,
-            summary,
-            steps: evidence.buildUp(pair.get("cam"), given, field, field, question.class_idx, 8),
+            steps: statistics.buildUp(pair.get("cam"), given, side, side, question.class_idx, 8),
         };
     });
 }"""
@@ -81,15 +78,13 @@ def pairs() -> dict[str, Pair]:
     }
     for model in found["flagging"].models.values():
         fit_ood_score(model)
-    on_the_way = (
+    by_epoch = (
         found["plain_cnn"].models,
         {variant: rounded(model) for variant, model in found["default"].models.items()},
     )
     found["default"] = replace(
         found["default"],
-        snapshots=tuple(
-            Snapshot(e + 1, e, models, dict.fromkeys(VARIANTS, 0.9)) for e, models in enumerate(on_the_way)
-        ),
+        snapshots=tuple(Snapshot(e + 1, e, models, dict.fromkeys(VARIANTS, 0.9)) for e, models in enumerate(by_epoch)),
     )
     return found
 
@@ -105,7 +100,7 @@ def rounded(model: MapClassifier) -> MapClassifier:
 
 @torch.no_grad()
 def fit_ood_score(model: MapClassifier) -> None:
-    """So that three of ten drawings are doubted."""
+    """So that three of ten drawings have a high OOD score."""
     sketches = [write_strokes(strokes) for strokes in drawings(200)]
     logits, _, middle = model.forward_features(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
     known = torch.ones(len(logits), dtype=torch.bool)
@@ -119,7 +114,7 @@ def address(pairs: dict[str, Pair]) -> Iterator[str]:
 
 
 def drawings(count: int) -> list[list[PenStroke]]:
-    """Pen digits where they are there, else the page's examples moved about; brushes of all widths."""
+    """Pen digits where there are some, else the page's examples moved about; brushes of all widths."""
     generator = random.Random(0)
     if PENDIGITS.is_file():
         digits = generator.sample(read_unipen(PENDIGITS), count)
@@ -146,33 +141,23 @@ def cells(text: str) -> Tensor:
     return torch.tensor(list(base64.b64decode(text)))
 
 
-def evidence_in(truth: Explanation) -> Tensor:
-    return truth.cam[0] if truth.contrast is None else truth.contrast[0].clamp_min(0)
-
-
-def has_two_peaks(evidence: Tensor, pixels: Tensor) -> bool:
-    """Whether a change of 1e-3 in a map may move its peak to another place."""
+def possible_peaks(evidence: Tensor, pixels: Tensor, drawn: Tensor) -> set[str]:
+    """On which parts of the digit the peak of a map (h, w) may lie, its values being known to 1e-3."""
     if evidence.max() == 0:
-        return False
-    heat = F.interpolate(evidence[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
-    peaks = F.one_hot((heat.flatten() >= heat.max() - 1e-3).nonzero()[:, 0], heat.numel()).view(-1, *heat.shape)
-    return len({hot_part(peak, pixels).place for peak in peaks}) > 1
-
-
-def is_on_the_edge(parts: list[HotPart]) -> bool:
-    """Whether a pixel or two decide what the sentence says."""
-    areas = [part.area for part in parts]
-    pixel = 1 / 28**2
-    wider = abs(max(areas) - WIDER * min(areas)) <= 3 * pixel
-    return abs(shared(parts) - SHARED) <= 2 / 39 or wider or any(abs(area - EVERYWHERE) <= 2 * pixel for area in areas)
-
-
-def assert_same_sentence(ours: str, theirs: str) -> None:
-    """But for percentages that round otherwise."""
-    number = re.compile(r"\d+(?=%)")
-    assert number.sub("N", ours) == number.sub("N", theirs)
-    for one, other in zip(number.findall(ours), number.findall(theirs), strict=True):
-        assert abs(int(one) - int(other)) <= 1
+        return {"nowhere"}
+    upsampled = F.interpolate(evidence[None, None].double(), pixels.shape, mode="bilinear")[0, 0]
+    ink = drawn[None] >= STROKE
+    parts = {
+        "hole": holes(ink)[0],
+        "junction": within(junctions(ink), NEAR)[0],
+        "stroke": drawn >= INK,
+        "added": pixels >= INK,
+        "beside": torch.ones_like(pixels, dtype=torch.bool),
+    }
+    return {
+        next(name for name, mask in parts.items() if mask[y, x])
+        for y, x in (upsampled >= upsampled.max() - 1e-3).nonzero().tolist()
+    }
 
 
 def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
@@ -189,7 +174,7 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
                     "strokes": [as_sent(stroke) for stroke in strokes],
                     "pixels": sketch.pixels.flatten().tolist(),
                     "question": {"class_idx": question[0], "other_idx": question[1]},
-                    "field": 28,
+                    "side": 28,
                 }
                 for strokes, sketch, question in zip(everything, sketches, asked, strict=True)
                 if sketch is not None
@@ -197,13 +182,13 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
         },
     )
     assert len(answers) == count
-    numbers, sentences = 0, 0  # that were compared
+    compared = 0
     for strokes, sketch, question, said in zip(everything, sketches, asked, answers, strict=True):
         assert sketch is not None
         assert (torch.tensor(said["written"]) - sketch.pixels.flatten()).abs().max() <= 1 / 255
-        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], abs=1e-5)
+        # A hundredth of a pixel of the image, in the unit of the strokes: nobody sees a map that far off.
+        assert said["frame"] == pytest.approx([sketch.left, sketch.top, sketch.scale], rel=0, abs=0.01 * sketch.scale)
         truth = inference.answer(pair, None, *question, encode=inference.as_bytes, strokes=list(map(as_sent, strokes)))
-        doubtful, parts = False, []  # whether rounding may decide what the sentence says
         for variant, model in pair.models.items():
             with torch.no_grad():
                 logits = model(sketch.pixels)[0][0]
@@ -213,26 +198,21 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
             close_call = first - second < 1e-3
             assert ours.get("ood_score") == pytest.approx(theirs.get("ood_score"), abs=1e-3)
             if not close_call:
-                numbers += 1
+                compared += 1
                 for exact in ("digit", "class_idx", "other_idx"):
                     assert ours[exact] == theirs[exact]
-                for near in ("agreement", "ink_energy", "probs"):
+                for near in ("similarity", "stroke_energy", "probs"):
                     assert ours[near] == pytest.approx(theirs[near], abs=1e-3)
-                assert ours["area"] == pytest.approx(theirs["area"], abs=1.01 / 28**2)
+                assert ours["area_above_half"] == pytest.approx(theirs["area_above_half"], abs=1.01 / 28**2)
                 for name_of_map in ("cam", "caam", "contrast"):
                     if theirs[name_of_map] is None:
                         assert ours[name_of_map] is None
                     else:
                         assert (cells(ours[name_of_map]) - cells(theirs[name_of_map])).abs().max() <= 1
-            evidence = evidence_in(explain(model, sketch.pixels, *question))
-            doubtful |= close_call or abs(theirs.get("ood_score", 0) - 0.5) < 1e-3
-            doubtful |= has_two_peaks(evidence, sketch.pixels[0, 0])
-            parts.append(hot_part(evidence, sketch.pixels[0, 0]))
-        if not (doubtful or is_on_the_edge(parts)):
-            sentences += 1
-            assert_same_sentence(said["summary"], truth["summary"])
-    assert numbers >= 0.9 * len(pair.models) * count
-    assert sentences >= 0.6 * count
+                truth_maps = explain(model, sketch.pixels, *question)
+                evidence = truth_maps.cam if truth_maps.contrast is None else truth_maps.contrast.clamp_min(0)
+                assert ours["peak"] in possible_peaks(evidence[0], sketch.pixels[0, 0], sketch.pixels[0, 0])
+    assert compared >= 0.9 * len(pair.models) * count
     for strokes, question, said in list(zip(everything, asked, answers, strict=True))[:40]:
         steps = inference.build_up(
             pair, None, "cam", question[0], encode=inference.as_bytes, strokes=list(map(as_sent, strokes))
@@ -263,100 +243,54 @@ def test_webkit(address: str, pairs: dict[str, Pair], name: str, count: int) -> 
         compare(run, name, pairs[name], count)
 
 
-SENTENCES = """async (told) => {
-    const { sentence } = await import("/web/summary_text.js");
-    return told.map(([reads, ...how]) => sentence(reads, ...how));
-}"""
-
-
-def test_sentences_are_the_same_letter_by_letter(browser: Browser, address: str) -> None:
-    random_reads = random.Random(0)
-
-    def read(title: str, class_idx: int | None, other_idx: int | None) -> Read:
-        digit = random_reads.choice([4, 4, 9])
-        prob, ood_score, area = (random_reads.choice(values) for values in ((0.57, 0.8, 1.0), (0.1, 0.5, 0.9), AREAS))
-        place = random_reads.choice(list(PLACES))
-        return Read(title, digit, prob, digit if class_idx is None else class_idx, other_idx, area, place, ood_score)
-
-    told: list[tuple[list[Read], float, bool, bool]] = []
-    for _ in range(2000):
-        asked = random_reads.choice([(None, None), (None, None), (4, None), (4, 9), (None, 9)])
-        reads = [read(kind.title, *asked) for kind in VARIANTS.values()]
-        two, corrupted = (random_reads.random() < 0.3 for _ in range(2))
-        told.append((reads, random_reads.choice([0.49, 0.5]), two, corrupted))
-    with engines.chromium(browser, address) as run:
-        said = run(SENTENCES, [[list(map(as_reading, reads)), *how] for reads, *how in told])
-    assert said == [sentence(*given) for given in told]
-
-
-AREAS = (0.0, 0.004, 0.06, 0.12, 0.4, 0.6, 0.94)
-
-
-def as_reading(read: Read) -> dict[str, Any]:
-    return {**asdict(read), "probs": [read.prob if digit == read.digit else 0.0 for digit in range(10)]}
-
-
 CORRUPTED = """async ({ networks, pixels, pool, kinds }) => {
-    const names = ["network", "evidence", "corrupt"];
-    const [{ networksIn }, evidence, corrupt] = await Promise.all(names.map((name) => import(`/web/${name}.js`)));
+    const names = ["network", "map_statistics", "corruptions"];
+    const [{ networksIn }, statistics, corruptions] = await Promise.all(names.map((name) => import(`/web/${name}.js`)));
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
-    const torn = pool.map((digit) => Uint8Array.from(digit));
+    const cut = pool.map((digit) => Uint8Array.from(digit));
     return kinds.flatMap((kind) => pixels.map((digit) => {
         const sketch = { pixels: Float32Array.from(digit), frame: [0, 0, 1] };
-        const given = corruptions.corrupted(sketch, { kind, strength: 0.5, seed: 0 }, torn);
+        const given = corruptions.corrupted(sketch, { kind, strength: 0.5, seed: 0 }, cut);
         const question = { class_idx: null, other_idx: null };
         const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
         return {
             given: [...given.pixels], drawn: [...given.drawn],
-            ...evidence.answerFor(pair, titles, given.pixels, question, given.drawn),
+            ...statistics.answerFor(pair, titles, given.pixels, question, given.drawn),
         };
     }));
 }"""
 
 
-def test_where_a_disturbed_digit_is_hot(browser: Browser, address: str, pairs: dict[str, Pair]) -> None:
+def test_maps_of_a_corrupted_digit(browser: Browser, address: str, pairs: dict[str, Pair]) -> None:
     """Against what was drawn: clutter and noise are none of its strokes, and no second digit."""
     sketches = [sketch.pixels.flatten() for strokes in drawings(6) if (sketch := write_strokes(strokes)) is not None]
     pool = [(255 * pixels).round().int().tolist() for pixels in sketches]
-    kinds = ["clutter", "field", "stripe", "specks", "noise"]
+    kinds = ["clutter", "canvas", "line", "salt_noise", "gaussian_noise"]
     with engines.chromium(browser, address) as run:
         said = run(
             CORRUPTED,
             {"networks": "default", "pixels": [p.tolist() for p in sketches], "pool": pool, "kinds": kinds},
         )
-    compared = 0
     for answer in said:
         given, drawn = (torch.tensor(answer[name]) for name in ("given", "drawn"))
         side = round(len(given) ** 0.5)
         given, drawn = given.view(side, side), drawn.view(side, side)
-        parts, reads, clear = [], [], True
         for variant, model in pairs["default"].models.items():
             truth, reading = explain(model, given[None, None]), answer["readings"][variant]
-            part = hot_part(truth.cam[0], given, drawn)
+            assert reading["digit"] == int(truth.class_idx)
+            assert reading["peak"] in possible_peaks(truth.cam[0], given, drawn)
             energy = float(ink_energy(truth.cam, drawn[None, None]))
-            clear &= not has_two_peaks(truth.cam[0], given)
-            if clear:
-                assert (reading["digit"], reading["place"]) == (int(truth.class_idx), part.place)
-            assert reading["ink_energy"] == pytest.approx(energy, abs=1e-3)
-            assert reading["area"] == pytest.approx(part.area, abs=3 / side**2)
-            parts.append(part)
-            reads.append(as_read(variant, reading))
-        if clear and not is_on_the_edge(parts):
-            compared += 1
-            assert answer["summary"] == sentence(reads, shared(parts), two_digits(drawn), corrupted=True)
-    assert compared >= 0.6 * len(said)
+            assert reading["stroke_energy"] == pytest.approx(energy, abs=1e-3)
+            upsampled = F.interpolate(truth.cam[None].double(), given.shape, mode="bilinear")
+            area = float((upsampled >= truth.cam.max() / 2).double().mean())
+            assert reading["area_above_half"] == pytest.approx(area, abs=3 / side**2)
+            assert "two digits" not in answer["summary"]
+            assert "may not be a digit" not in answer["summary"]
 
 
-def as_read(variant: str, reading: dict[str, Any]) -> Read:
-    facts = {name: reading[name] for name in ("digit", "class_idx", "other_idx", "area", "place")}
-    return Read(
-        title=VARIANTS[variant].title, prob=reading["probs"][reading["digit"]], ood_score=reading["ood_score"], **facts
-    )
-
-
-LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
+LARGE_CANVASES = """async ({ networks, pixels, height, width }) => {
     const { networksIn } = await import("/web/network.js");
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
@@ -370,41 +304,41 @@ LARGE_FIELDS = """async ({ networks, pixels, height, width }) => {
 
 @pytest.mark.parametrize("name", ["default", "plain_cnn"])
 @pytest.mark.parametrize("size", [(84, 84), (41, 57)])
-def test_any_field(browser: Browser, address: str, pairs: dict[str, Pair], name: str, size: tuple[int, int]) -> None:
+def test_any_canvas(browser: Browser, address: str, pairs: dict[str, Pair], name: str, size: tuple[int, int]) -> None:
     height, width = size
     pixels = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
     with engines.chromium(browser, address) as run:
         said = run(
-            LARGE_FIELDS,
+            LARGE_CANVASES,
             {"networks": name, "pixels": pixels.flatten().tolist(), "height": height, "width": width},
         )
     with torch.no_grad():
         logits = pairs[name]["cam"](pixels)[0][0]
     torch.testing.assert_close(torch.tensor(said["logits"]).float(), logits, atol=1e-4, rtol=1e-5)
-    assert said["same"]  # what one field leaves behind in memory does not reach the next
+    assert said["same"]  # what one canvas leaves behind in memory does not reach the next
 
 
 CORRUPT_ALL = """async ({ digits, pool, numbers, seed }) => {
-    const corrupt = await import("/web/corruptions.js");
-    const torn = pool.map((digit) => Uint8Array.from(digit));
+    const corruptions = await import("/web/corruptions.js");
+    const cut = pool.map((digit) => Uint8Array.from(digit));
     return digits.map((pixels, i) => {
         const [digit, number] = [Uint8Array.from(pixels), numbers[i]];
         return {
-            field: [...corrupt.onField(digit, 84)],
-            odd_field: [...corrupt.onField(digit, 45)],
-            clutter: [...corrupt.amongClutter(digit, number, torn, 8, 56, seed)],
-            few_clutter: [...corrupt.amongClutter(digit, number, torn, 3, 45, seed)],
-            specks: [...corrupt.specks(digit, number, 10, seed)],
-            stripe: [...corrupt.stripe(digit, number, 56, seed)],
-            noise: [...corrupt.noise(digit, number, 51, seed)],
-            words: [...corrupt.words(seed, number, corruptions.LAYOUT, 50)],
+            canvas: [...corruptions.onCanvas(digit, 84)],
+            odd_canvas: [...corruptions.onCanvas(digit, 45)],
+            clutter: [...corruptions.amongClutter(digit, number, cut, 8, 56, seed)],
+            few_clutter: [...corruptions.amongClutter(digit, number, cut, 3, 45, seed)],
+            salt_noise: [...corruptions.saltNoise(digit, number, 10, seed)],
+            line: [...corruptions.line(digit, number, 56, seed)],
+            gaussian_noise: [...corruptions.gaussianNoise(digit, number, 51, seed)],
+            words: [...corruptions.words(seed, number, corruptions.LAYOUT, 50)],
         };
     });
 }"""
 
 
 @pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
-def test_disturbances_are_the_same_number_by_number(browser: Browser, address: str, seed: int) -> None:
+def test_corruptions_are_the_same_number_by_number(browser: Browser, address: str, seed: int) -> None:
     count = 20
     drawn = [write_strokes(strokes) for strokes in drawings(count + 12)]
     pictures = torch.cat([(255 * sketch.pixels).round().to(torch.uint8) for sketch in drawn if sketch is not None])
@@ -421,13 +355,13 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
             },
         )
     truth = {
-        "field": corruptions.on_canvas(digits, 84),
-        "odd_field": corruptions.on_canvas(digits, 45),
+        "canvas": corruptions.on_canvas(digits, 84),
+        "odd_canvas": corruptions.on_canvas(digits, 45),
         "clutter": corruptions.among_clutter(digits, numbers, pool, 8, 56, seed=seed),
         "few_clutter": corruptions.among_clutter(digits, numbers, pool, 3, 45, seed=seed),
-        "specks": corruptions.salt_noise(digits, numbers, 10, seed=seed),
-        "stripe": corruptions.line(digits, numbers, 56, seed=seed),
-        "noise": corruptions.gaussian_noise(digits, numbers, 51, seed=seed),
+        "salt_noise": corruptions.salt_noise(digits, numbers, 10, seed=seed),
+        "line": corruptions.line(digits, numbers, 56, seed=seed),
+        "gaussian_noise": corruptions.gaussian_noise(digits, numbers, 51, seed=seed),
         "words": corruptions.words(seed, numbers, corruptions.LAYOUT, 50),
     }
     for name, expected in truth.items():
@@ -435,20 +369,20 @@ def test_disturbances_are_the_same_number_by_number(browser: Browser, address: s
 
 
 ERASE = """async ({ networks, pixels, share }) => {
-    const [{ networksIn }, evidence] = await Promise.all(
-        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const [{ networksIn }, statistics] = await Promise.all(
+        ["network", "map_statistics"].map((name) => import(`/web/${name}.js`)));
     const { file } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
     const question = { class_idx: null, other_idx: null, erase: share };
     const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
-    return pixels.map((given) => evidence.answerFor(pair, titles, Float32Array.from(given), question).readings);
+    return pixels.map((given) => statistics.answerFor(pair, titles, Float32Array.from(given), question).readings);
 }"""
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3])
-def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Pair], share: float) -> None:
-    """The hottest pixels of each network's own map, and as much ink, never less, in the other orders."""
+def test_what_is_erased(browser: Browser, address: str, pairs: dict[str, Pair], share: float) -> None:
+    """The top positions of each network's own map, and as much ink, never less, in the other orders."""
     sketches = [sketch for strokes in drawings(20) if (sketch := write_strokes(strokes)) is not None]
     given = [sketch.pixels.flatten().tolist() for sketch in sketches]
     with engines.chromium(browser, address) as run:
@@ -464,7 +398,7 @@ def test_what_is_rubbed_out(browser: Browser, address: str, pairs: dict[str, Pai
             assert loss["ink"] == pytest.approx(float(ink[mask].sum() / ink.sum()), abs=1e-4)
             after = explain(model, sketch.pixels * ~mask.view(1, 1, 28, 28))
             assert loss["digit"] == int(before.class_idx)
-            assert loss["hottest"]["prob"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
+            assert loss["top"]["prob"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
             assert readings[variant]["probs"] == pytest.approx(after.probs[0].tolist(), abs=1e-4)
             assert 0 <= loss["chance"]["kept"] <= loss["chance"]["draws"]
 
@@ -494,14 +428,14 @@ def test_as_much_ink_is_taken_in_every_order(browser: Browser, address: str) -> 
 
 
 SNAPSHOTS = """async ({ networks, pixels }) => {
-    const [{ networksIn }, evidence] = await Promise.all(
-        ["network", "evidence"].map((name) => import(`/web/${name}.js`)));
+    const [{ networksIn }, statistics] = await Promise.all(
+        ["network", "map_statistics"].map((name) => import(`/web/${name}.js`)));
     const { snapshots } = await (await fetch(`/web/weights?networks=${networks}`)).json();
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const file = await (await fetch(`/web/weights/${snapshots.file}`)).arrayBuffer();
     const said = [...(await networksIn(file, kernel))].map(([name, network]) => {
         const looks = pixels.map((given) => Float32Array.from(given)).map((given) =>
-            evidence.read(network, given, given, { class_idx: null, other_idx: null }));
+            statistics.read(network, given, given, { class_idx: null, other_idx: null }));
         return [name, looks.map(({ reading, logits }) => ({ ...reading, logits: [...logits] }))];
     });
     return Object.fromEntries(said);
@@ -536,7 +470,7 @@ def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, P
         for reading, sketch in zip(said[f"2.{variant}"], sketches, strict=True):
             shipped = explain(model, sketch.pixels)
             assert reading["digit"] == int(shipped.probs.argmax())
-            assert reading["agreement"] == pytest.approx(1 - float(shipped.distance), abs=2e-3)
+            assert reading["similarity"] == pytest.approx(1 - float(shipped.distance), abs=2e-3)
             for name, expected in (("cam", shipped.cam[0]), ("caam", shipped.caam[0])):
                 assert (cells(reading[name]) / 254 - expected.flatten()).abs().max() <= 0.02
 
@@ -555,7 +489,7 @@ def test_float16_becomes_float32(browser: Browser, address: str) -> None:
 def test_how_far_maps_correlate(browser: Browser, address: str) -> None:
     maps = torch.rand(4, 196, generator=torch.Generator().manual_seed(0)) * 254
     maps[1] = 0.5 * maps[0] + 20
-    correlate = """async (maps) => (await import("/web/similarity.js")).meanCorrelation(maps)"""
+    correlate = """async (maps) => (await import("/web/correlation.js")).meanCorrelation(maps)"""
     with engines.chromium(browser, address) as run:
         assert run(correlate, maps[:2].tolist()) == pytest.approx(1)
         assert run(correlate, [[3, 3, 3], [1, 2, 3]]) == 0

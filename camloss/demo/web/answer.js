@@ -1,7 +1,8 @@
 // Where answers come from: the visitor's own browser once it has the networks' weights, else the server.
 
 import { unpack } from "./heat.js";
-import { fieldOf, ON_PAD } from "./picture.js";
+import { summarized } from "./map_statistics.js";
+import { ON_PAD, squareOf } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
@@ -24,12 +25,13 @@ export async function answerTo(drawing, question, models, server, isAtRest) {
     if ("error" in given || "blank" in given) return given;
     const isQuick = !question.corruption && !question.erase; // one small picture
     const answer = await reader.answer(given, question, models, isAtRest && isQuick);
-    if (answer) return { answer, field: fieldOf(placementOf(drawing), answer), where: "in your browser" };
+    if (answer) return { answer, square: squareOf(placementOf(drawing), answer), where: "in your browser" };
   }
   const { corruption, erase, ...asked } = question; // the server shows a drawing as it is
-  const answer = await reply(() => server.answer({ ...sent(drawing), ...asked }));
-  if (answer.error || answer.blank) return answer;
-  return { answer, field: fieldOf(placementOf(drawing), answer), where: "on the server" };
+  const said = await reply(() => server.answer({ ...sent(drawing), ...asked }));
+  if (said.error || said.blank) return said;
+  const answer = summarized(said, models);
+  return { answer, square: squareOf(placementOf(drawing), answer), where: "on the server" };
 }
 
 /**

@@ -1,5 +1,5 @@
 // gradio's panel "Use via API" says of every value in which component of the page it stands. Ours stand in none: what
-// remains are the words of the function in app.py.
+// remains are the words of the function in camloss/demo/endpoints.py.
 
 const COMPONENT = /^The (?:input|output) value that (?:is provided|appears) in the "[^"]*" Api\s+component\.\s*/;
 

@@ -2,14 +2,14 @@
 
 import { contextOf, percent } from "./dom.js";
 import { colourScale } from "./heat.js";
-import { legendWords, mapOf, paintField } from "./maps.js";
+import { legendWords, mapOf, paintSquare } from "./maps.js";
 
 /** @import { MapShown } from "./maps.js" */
 /** @import { Palette, Shown, Style, Model } from "./types.d.ts" */
 
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
-const SENTENCE = { top: 98, line: 32, size: 25 };
+const SUMMARY = { top: 98, line: 32, size: 25 };
 const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
@@ -38,7 +38,7 @@ export function cardOf(shown, models, style, palettes, palette, font) {
     const square = document.createElement("canvas");
     square.width = 2 * TILE.side;
     square.height = 2 * TILE.side;
-    paintField(square, shown, map, palettes, style, palette.ink);
+    paintSquare(square, shown, map, palettes, style, palette.ink);
     context.fillStyle = palette.raised;
     context.fillRect(x, TILE.top, TILE.side, TILE.side);
     context.drawImage(square, x, TILE.top, TILE.side, TILE.side);
@@ -49,10 +49,10 @@ export function cardOf(shown, models, style, palettes, palette, font) {
   const right = CARD.width - MARGIN;
   write(document.title, MARGIN, 46, 18, { ink: palette.soft });
   write(location.origin + location.pathname, right, 46, 18, { ink: palette.soft, align: "right", width: 560 });
-  context.font = `700 ${SENTENCE.size}px ${font}`;
+  context.font = `700 ${SUMMARY.size}px ${font}`;
   const lines = linesOf(answer.summary, right - MARGIN, (text) => context.measureText(text).width);
   lines.forEach((line, i) => {
-    write(line, MARGIN, SENTENCE.top + i * SENTENCE.line, SENTENCE.size, { weight: 700 });
+    write(line, MARGIN, SUMMARY.top + i * SUMMARY.line, SUMMARY.size, { weight: 700 });
   });
 
   const step = (right - MARGIN - TILE.side) / models.length;
@@ -72,8 +72,8 @@ export function cardOf(shown, models, style, palettes, palette, font) {
     });
     paint(x, map);
     write(map.words, x, FLOOR + 24, 17, { weight: 700 });
-    const area = `${Math.round(100 * reading.area)}% of the square, ${Math.round(100 * reading.ink_energy)}% of it on the ink`;
-    write(area, x, FLOOR + 46, 16, { ink: palette.soft, width: TILE.side });
+    const measured = `${Math.round(100 * reading.area_above_half)}% of the image above half, ${Math.round(100 * reading.stroke_energy)}% on the strokes`;
+    write(measured, x, FLOOR + 46, 16, { ink: palette.soft, width: TILE.side });
   });
 
   const scale = document.createElement("canvas");

@@ -5,8 +5,8 @@ import { Tile } from "./maps.js";
 
 /** @import { Reading, Model } from "./types.d.ts" */
 
-const SCORES = /** @type {const} */ (["area", "ink_energy"]);
-const EQUAL = 0.95; // agreement from which two maps count as one
+const SCORES = /** @type {const} */ (["area_above_half", "stroke_energy"]);
+const EQUAL = 0.95; // similarity from which two maps count as one
 
 export class Column {
   /**
@@ -45,9 +45,9 @@ export class Column {
       write(place, reading ? `${Math.round(100 * reading[name])}%` : "–");
       place.style.setProperty("--share", String(reading ? reading[name] : 0));
     }
-    const alike = reading && reading.contrast === null ? reading.agreement : null; // a contrast is no CAM
-    write(this.sign, alike === null ? "" : alike >= EQUAL ? "=" : "≠");
-    write(this.match, alike === null ? "" : `${Math.round(100 * alike)}% alike`);
+    const similarity = reading && reading.contrast === null ? reading.similarity : null; // a contrast is no CAM
+    write(this.sign, similarity === null ? "" : similarity >= EQUAL ? "=" : "≠");
+    write(this.match, similarity === null ? "" : `${Math.round(100 * similarity)}% similar`);
     for (const tile of this.tiles) tile.show(reading);
   }
 

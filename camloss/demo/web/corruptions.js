@@ -1,11 +1,11 @@
-// What surrounds a digit, changed: camloss/digits/corruptions.py for one picture, number by number. Pictures are square, of
+// Corruptions of a digit: camloss/digits/corruptions.py for one picture, number by number. Pictures are square, of
 // bytes, white ink on black; random is a hash in 32-bit whole numbers.
 
 /** @import { Corruption, Sketch } from "./types.d.ts" */
 
 const DIGIT = 28; // pixels, side of a digit's own picture
 const FRAGMENT = 8; // pixels, side of a fragment
-const [SQUARES, SOURCES, , SPECKS, STRIPES, NOISE] = [0, 1, 2, 3, 4, 5]; // purposes, so that none repeats another
+const [SQUARES, SOURCES, , SALT, LINES, NOISE] = [0, 1, 2, 3, 4, 5]; // purposes, so that none repeats another
 export const LAYOUT = 7;
 
 /** @param {number} value of 32 bits */
@@ -26,39 +26,39 @@ export function words(seed, number, purpose, count) {
   return Uint32Array.from({ length: count }, (_, i) => stirred(state + i));
 }
 
-/** A digit in the middle of a blank field. @param {Uint8Array} digit @param {number} side */
-export function onField(digit, side) {
+/** A digit in the middle of a blank canvas. @param {Uint8Array} digit @param {number} side */
+export function onCanvas(digit, side) {
   const start = Math.floor((side - DIGIT) / 2);
-  const field = new Uint8Array(side * side);
+  const canvas = new Uint8Array(side * side);
   for (let y = 0; y < DIGIT; y++) {
-    field.set(digit.subarray(y * DIGIT, (y + 1) * DIGIT), (start + y) * side + start);
+    canvas.set(digit.subarray(y * DIGIT, (y + 1) * DIGIT), (start + y) * side + start);
   }
-  return field;
+  return canvas;
 }
 
 /**
- * A digit in the middle of a field, clutter of other digits along its border.
+ * A digit in the middle of a canvas, clutter of other digits along its border.
  *
- * @param {Uint8Array} digit @param {number} number which image it is @param {Uint8Array[]} pool that clutter are torn from
+ * @param {Uint8Array} digit @param {number} number which image it is @param {Uint8Array[]} pool that clutter is cut from
  * @param {number} count @param {number} side @param {number} seed
  */
 export function amongClutter(digit, number, pool, count, side, seed) {
   const starts = ring(side);
   const squares = picked(words(seed, number, SQUARES, count), starts.length);
   const source = words(seed, number, SOURCES, 3 * count);
-  const field = onField(digit, side);
+  const canvas = onCanvas(digit, side);
   squares.forEach((square, fragment) => {
-    const torn = pool[source[3 * fragment] % pool.length];
+    const cut = pool[source[3 * fragment] % pool.length];
     const [fromY, fromX] = [6 + (source[3 * fragment + 1] % 9), 6 + (source[3 * fragment + 2] % 9)];
     const [toY, toX] = starts[square];
     for (let y = 0; y < FRAGMENT; y++) {
       for (let x = 0; x < FRAGMENT; x++) {
         const to = (toY + y) * side + toX + x;
-        field[to] = Math.max(field[to], torn[(fromY + y) * DIGIT + fromX + x]);
+        canvas[to] = Math.max(canvas[to], cut[(fromY + y) * DIGIT + fromX + x]);
       }
     }
   });
-  return field;
+  return canvas;
 }
 
 /** Row and column where each square along the border begins. @param {number} side @returns {[number, number][]} */
@@ -75,7 +75,7 @@ function ring(side) {
   return starts;
 }
 
-/** The first places of a shuffle. @param {Uint32Array} random one word a place @param {number} among */
+/** The first entries of a shuffle. @param {Uint32Array} random one word an entry @param {number} among */
 function picked(random, among) {
   const order = Array.from({ length: among }, (_, i) => i);
   random.forEach((word, place) => {
@@ -86,46 +86,46 @@ function picked(random, among) {
 }
 
 /**
- * Specks of 2 x 2 white pixels, on the digit too.
+ * Salt noise: grains of 2 x 2 white pixels, on the digit too.
  *
  * @param {Uint8Array} picture @param {number} number which image it is @param {number} count @param {number} seed
  */
-export function specks(picture, number, count, seed) {
+export function saltNoise(picture, number, count, seed) {
   const side = Math.sqrt(picture.length);
   const result = picture.slice();
-  const places = words(seed, number, SPECKS, 2 * count);
+  const grains = words(seed, number, SALT, 2 * count);
   for (let i = 0; i < count; i++) {
-    const at = (places[2 * i] % (side - 1)) * side + (places[2 * i + 1] % (side - 1));
+    const at = (grains[2 * i] % (side - 1)) * side + (grains[2 * i + 1] % (side - 1));
     for (const next of [0, 1, side, side + 1]) result[at + next] = 255;
   }
   return result;
 }
 
 /**
- * A digit in the middle of a field with a white line from edge to edge beside it.
+ * A digit in the middle of a canvas with a white line from edge to edge beside it.
  *
  * @param {Uint8Array} digit @param {number} number which image it is @param {number} side @param {number} seed
  */
-export function stripe(digit, number, side, seed) {
+export function line(digit, number, side, seed) {
   const margin = Math.floor((side - DIGIT) / 2);
-  const field = onField(digit, side);
-  const [where, random] = words(seed, number, STRIPES, 2);
+  const canvas = onCanvas(digit, side);
+  const [where, random] = words(seed, number, LINES, 2);
   const offset = random % (margin - 1);
   const start = where & 1 ? side - 2 - offset : offset;
   const upright = (where >>> 1) & 1;
-  for (const line of [start, start + 1]) {
-    for (let i = 0; i < side; i++) field[upright ? i * side + line : line * side + i] = 255;
+  for (const at of [start, start + 1]) {
+    for (let i = 0; i < side; i++) canvas[upright ? i * side + at : at * side + i] = 255;
   }
-  return field;
+  return canvas;
 }
 
 /**
- * Noise on every pixel, nearly normal, cut off at black and white.
+ * Gaussian noise on every pixel, nearly normal, cut off at black and white.
  *
  * @param {Uint8Array} picture @param {number} number which image it is @param {number} level standard deviation, of 255
  * @param {number} seed
  */
-export function noise(picture, number, level, seed) {
+export function gaussianNoise(picture, number, level, seed) {
   const three = words(seed, number, NOISE, 3 * picture.length);
   return picture.map((ink, i) => {
     let total = -1530;
@@ -142,17 +142,17 @@ export function noise(picture, number, level, seed) {
  * @type {Record<string, (digit: Uint8Array, strength: number, seed: number, pool: Uint8Array[]) => Uint8Array>}
  */
 export const KINDS = {
-  field: (digit, strength) => onField(digit, DIGIT + 2 * Math.round(28 * strength)),
+  canvas: (digit, strength) => onCanvas(digit, DIGIT + 2 * Math.round(28 * strength)),
   clutter: (digit, strength, seed, pool) => amongClutter(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
-  stripe: (digit, _, seed) => stripe(digit, 0, 2 * DIGIT, seed),
-  specks: (digit, strength, seed) => specks(digit, 0, Math.round(40 * strength), seed),
-  noise: (digit, strength, seed) => noise(digit, 0, Math.round(128 * strength), seed),
+  line: (digit, _, seed) => line(digit, 0, 2 * DIGIT, seed),
+  salt_noise: (digit, strength, seed) => saltNoise(digit, 0, Math.round(40 * strength), seed),
+  gaussian_noise: (digit, strength, seed) => gaussianNoise(digit, 0, Math.round(128 * strength), seed),
 };
 
 /**
  * What the networks are given in place of a digit, where it lies, and what of it is the digit.
  *
- * @param {Sketch} sketch @param {Corruption} corruption @param {Uint8Array[]} pool that clutter are torn from
+ * @param {Sketch} sketch @param {Corruption} corruption @param {Uint8Array[]} pool that clutter is cut from
  * @returns {Sketch & {drawn: Float32Array}}
  */
 export function corrupted({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
@@ -161,7 +161,7 @@ export function corrupted({ pixels, frame: [left, top, scale] }, { kind, strengt
   const side = Math.sqrt(result.length);
   const off = Math.floor((side - DIGIT) / 2) * scale;
   const asInk = (/** @type {Uint8Array} */ bytes) => new Float32Array(bytes).map((ink) => ink / 255);
-  return { pixels: asInk(result), drawn: asInk(onField(digit, side)), frame: [left - off, top - off, scale] };
+  return { pixels: asInk(result), drawn: asInk(onCanvas(digit, side)), frame: [left - off, top - off, scale] };
 }
 
 /** @param {Float32Array} pixels in [0, 1] */

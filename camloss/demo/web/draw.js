@@ -67,7 +67,7 @@ export function start(root, props, server) {
     clearTimeout(later);
     finish = hurried ? () => show(reply, false) : () => {};
     if (hurried) later = setTimeout(() => finish(), SELDOM);
-    Object.assign(root, { answer: shown?.answer ?? null, field: shown?.field ?? null }); // for the console and the tests
+    Object.assign(root, { answer: shown?.answer ?? null, square: shown?.square ?? null }); // for the console and the tests
     if (!hurried || performance.now() - toldAt > SELDOM) tell(reply, shown);
     else for (const column of columns) column.showMaps(shown?.answer[column.variant] ?? null);
     paint();
@@ -191,7 +191,7 @@ export function start(root, props, server) {
     redo: () => pad.redo(),
     clear() {
       question.set(NOTHING); // it was about that drawing
-      trials.set(null); // nor is the next one to be erased out unasked
+      trials.set(null); // nor is the next one to be erased unasked
       pad.clear();
     },
     photo: () => control(root, "photo").click(),
@@ -299,13 +299,13 @@ const NOTHING = { class: "", other: "" }; // is asked
 const SELDOM = 400; // ms between answers in words while one draws in a hurry
 const BLANK = "Draw a digit, or take an example.";
 const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
-const LONG = 190; // characters from which a sentence needs smaller letters
+const LONG = 190; // characters from which a summary needs smaller letters
 const OPENING = 4; // the example that draws itself
 const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
 
 /** Which command a key means where it was pressed. @param {KeyboardEvent} event */
 function commandOf(event) {
-  const isIn = (/** @type {string} */ places) => event.target instanceof Element && event.target.matches(places);
+  const isIn = (/** @type {string} */ selector) => event.target instanceof Element && event.target.matches(selector);
   if (event.defaultPrevented || isIn(TEXT_FIELDS)) return null;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {

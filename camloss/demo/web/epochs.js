@@ -1,4 +1,4 @@
-// The way of the training: what both networks saw in the same drawing after some of its epochs.
+// Epoch snapshots: what both networks saw in the same drawing after some epochs of their training.
 
 import { atEpochOf } from "./answer.js";
 import { control, find, percent, write } from "./dom.js";
@@ -8,8 +8,8 @@ import { reader } from "./reader.js";
 
 /** @typedef {{drawing: Drawing, networks: string, classes: Record<string, number>}} Subject classes: by variant */
 
-const WITHOUT = "Until here both have learnt from cross-entropy alone.";
-const WITH_LOSS = "By now one of them has CAM-loss to obey as well.";
+const WITHOUT = "Up to here both have learnt from cross-entropy alone.";
+const WITH_LOSS = "By now one of them is trained with CAM-loss as well.";
 const MAPS = /** @type {const} */ (["cam", "caam"]);
 
 export class Epochs {
@@ -64,14 +64,14 @@ export class Epochs {
     write(find(this.section, "output"), when);
     write(find(this.section, ".since"), epoch.alpha > 0 ? WITH_LOSS : WITHOUT);
     for (const { title, variant, canvases, numbers } of this.parts) {
-      const { map_size, digit, area, agreement, ...maps } = readings[variant];
+      const { map_size, digit, area_above_half, similarity, ...maps } = readings[variant];
       for (const name of MAPS) {
         this.paintTile(canvases[name], maps[name], map_size);
         canvases[name].setAttribute("aria-label", `${title}, ${name.toUpperCase()} after ${when}`);
       }
       write(numbers.digit, digit);
-      write(numbers.area, `${Math.round(100 * area)}% of the square`);
-      write(numbers.agreement, `${Math.round(100 * agreement)}% alike`);
+      write(numbers.area, `${Math.round(100 * area_above_half)}% of the image`);
+      write(numbers.similarity, `${Math.round(100 * similarity)}%`);
       write(numbers.accuracy, percent(epoch.accuracy[variant]));
     }
   }
@@ -87,7 +87,7 @@ function partOf(place, { variant, title, colour }) {
   const row = (/** @type {string} */ name, /** @type {string} */ words) =>
     `<div><dt>${words}</dt><dd data-number="${name}"></dd></div>`;
   part.innerHTML = `<h3>${title}</h3><div class="maps">${MAPS.map(tile).join("")}</div>
-    <dl>${row("digit", "reads")}${row("area", "evidence on")}${row("agreement", "CAM and CAAM")}${row("accuracy", "right in validation")}</dl>`;
+    <dl>${row("digit", "reads")}${row("area", "area above half maximum")}${row("similarity", "CAM-CAAM similarity")}${row("accuracy", "validation accuracy")}</dl>`;
   place.append(part);
   const number = (/** @type {string} */ name) => find(part, `[data-number=${name}]`);
   const canvas = (/** @type {string} */ name) =>
@@ -99,7 +99,7 @@ function partOf(place, { variant, title, colour }) {
     numbers: {
       digit: number("digit"),
       area: number("area"),
-      agreement: number("agreement"),
+      similarity: number("similarity"),
       accuracy: number("accuracy"),
     },
   };

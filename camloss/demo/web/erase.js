@@ -1,20 +1,20 @@
-// Rubbing out: what a network looked at, and beside it as much ink in an order that knows no network.
+// Erasing: the top positions of a network's map, and beside it as much ink in an order that knows no network.
 
 import { LAYOUT, words } from "./corruptions.js";
 
 /**
- * The hottest pixels; of equals the one that is read first.
+ * The pixels on which a map is highest; of equals the one that comes first, row by row.
  *
- * @param {Float64Array} heat of each pixel @param {number} share of all pixels, in [0, 1]
- * @returns {Uint8Array} 1 where a pixel is to be erased out
+ * @param {Float64Array} map of each pixel @param {number} share of all pixels, in [0, 1]
+ * @returns {Uint8Array} 1 at the top positions
  */
-export function hottest(heat, share) {
-  const count = Math.round(share * heat.length);
-  const coolest = heat.slice().sort()[heat.length - count]; // of those that are erased out
-  let equals = count - heat.reduce((sum, value) => sum + (value > coolest ? 1 : 0), 0);
-  const mask = new Uint8Array(heat.length);
-  heat.forEach((value, i) => {
-    if (value > coolest || (value === coolest && equals-- > 0)) mask[i] = 1;
+export function topPositions(map, share) {
+  const count = Math.round(share * map.length);
+  const lowest = map.slice().sort()[map.length - count]; // of the top positions
+  let equals = count - map.reduce((sum, value) => sum + (value > lowest ? 1 : 0), 0);
+  const mask = new Uint8Array(map.length);
+  map.forEach((value, i) => {
+    if (value > lowest || (value === lowest && equals-- > 0)) mask[i] = 1;
   });
   return mask;
 }

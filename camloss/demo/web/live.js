@@ -10,7 +10,7 @@ const SLOW = 700; // ms after which a question has been open for long
  * @param {{ready: () => Promise<void>, ask: () => Promise<T>, show: (outcome: T) => void, lost: () => void,
  *   slow: () => void, overloaded: () => void, failed: (problem: unknown) => void, busy: (busy: boolean) => void}} page
  *   `ready` for another answer; `ask` about the drawing as it is; `show` what came back; `lost` connection, which is tried
- *   again; `slow` where an answer takes long; `overloaded` where the server asks for patience; `failed` in asking or
+ *   again; `slow` where an answer takes long; `overloaded` where the server is busy; `failed` in asking or
  *   showing, which is not tried again; `busy` while a question is open.
  * @returns {{refresh: () => void, hasten: () => void}} `refresh` is to be called when there is something new to ask;
  *   `hasten` when that shall not wait for the answer to something older
@@ -62,7 +62,7 @@ export function liveLoop({ ready, ask, show, lost, slow, overloaded, failed, bus
       let next = null;
       try {
         const outcome = await Promise.race([open, givenUp()]);
-        next = askForNewer(); // on its way while this outcome is painted
+        next = askForNewer(); // asked while this outcome is painted
         if (outcome) show(outcome);
       } catch (problem) {
         failed(problem);

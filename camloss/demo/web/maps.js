@@ -6,7 +6,7 @@ import { drawOn, drawOutlineOn } from "./strokes.js";
 
 /** @import { Answer, Palette, Reading, Shown, Style, Model } from "./types.d.ts" */
 
-/** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is erased out */
+/** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is erased */
 
 const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
 const KINDS = { caam: "CAAM, class-agnostic activation map", cam: "CAM, class activation map" };
@@ -43,7 +43,7 @@ export function legendWords(answer, models, contrast) {
 /**
  * Lay a map over the whole of a square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} heat to colour the map on, before it is stretched
+ * @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} heat to colour the map on, before it is upsampled
  * @param {{bytes: Uint8Array, low: number}} map @param {[number, number]} size of the map, height and width
  * @param {Record<string, Palette>} palettes @param {Style} style
  */
@@ -63,7 +63,7 @@ export function overlay(canvas, heat, { bytes, low }, size, palettes, { colours,
  * @param {Record<string, Palette>} palettes @param {Style} style @param {string} ink the pen's colour
  * @param {Workshop} [workshop] canvases to work on, where it is done often
  */
-export function paintField(canvas, shown, map, palettes, style, ink, workshop = new Workshop()) {
+export function paintSquare(canvas, shown, map, palettes, style, ink, workshop = new Workshop()) {
   const { answer } = shown;
   contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
   contextOf(canvas).drawImage(workshop.ink(shown, ink, canvas.width), 0, 0);
@@ -85,7 +85,7 @@ function drawPixelsOn(canvas, seen, ink) {
   context.globalAlpha = 1;
 }
 
-/** Leave nothing where something was erased out. @param {HTMLCanvasElement} canvas @param {string} mask */
+/** Leave nothing where something was erased. @param {HTMLCanvasElement} canvas @param {string} mask */
 function eraseOn(canvas, mask) {
   forEachPixel(canvas, unpack(mask), (_, x, y, side) => contextOf(canvas).clearRect(x, y, side, side));
 }
@@ -112,7 +112,7 @@ class Workshop {
   ink(shown, ink, side) {
     return this.#sheet(`ink ${ink}`, shown, side, (canvas) => {
       if (shown.answer.is_corrupted) drawPixelsOn(canvas, shown.answer.seen, ink);
-      else drawOn(canvas, shown.drawing, ink, shown.field);
+      else drawOn(canvas, shown.drawing, ink, shown.square);
     });
   }
 
@@ -120,7 +120,7 @@ class Workshop {
   outline(shown, colour, side) {
     return this.#sheet(`outline ${colour}`, shown, side, (canvas) => {
       if (shown.answer.is_corrupted) drawPixelsOn(canvas, shown.answer.seen, "#fff6");
-      else drawOutlineOn(canvas, shown.drawing.strokes, colour, shown.field);
+      else drawOutlineOn(canvas, shown.drawing.strokes, colour, shown.square);
     });
   }
 
@@ -208,7 +208,7 @@ export class Maps {
   paint(shown, ink, isHurried) {
     const style = { ...this.style, isSimple: isHurried };
     for (const tile of this.tiles) {
-      if (shown) paintField(tile.canvas, shown, tile, this.palettes, style, ink, this.#workshop);
+      if (shown) paintSquare(tile.canvas, shown, tile, this.palettes, style, ink, this.#workshop);
       else contextOf(tile.canvas).clearRect(0, 0, tile.canvas.width, tile.canvas.height);
     }
     if (isHurried) return;
@@ -231,7 +231,7 @@ export class Maps {
     });
   }
 
-  /** The pixels that each network is given: none where its ink is erased out. @param {Shown | null} shown */
+  /** The pixels that each network is given: none where its ink is erased. @param {Shown | null} shown */
   #paintSeen(shown) {
     this.seen.forEach((canvas, i) => {
       contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);

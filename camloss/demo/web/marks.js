@@ -1,4 +1,4 @@
-// The same place everywhere: pointing at a map frames its cell in all of them and on the drawing, and tells the values.
+// Pointing at a map frames that cell in all maps and on the drawing, and tells the values.
 
 import { find, write } from "./dom.js";
 import { TOP } from "./heat.js";
@@ -74,13 +74,13 @@ function inside([column, row]) {
 function surround(frame, [column, row], onMap) {
   if (!state.shown) return;
   const { answer } = state.shown;
-  const field = onMap ? { left: 0, top: 0, side: UNITS } : state.shown.field;
+  const square = onMap ? { left: 0, top: 0, side: UNITS } : state.shown.square;
   const [height, width] = answer.map_size;
   const percentOf = (/** @type {number} */ units) => `${(100 * units) / UNITS}%`;
-  frame.style.left = percentOf(field.left + (column * field.side) / width);
-  frame.style.top = percentOf(field.top + (row * field.side) / height);
-  frame.style.width = percentOf(field.side / width);
-  frame.style.height = percentOf(field.side / height);
+  frame.style.left = percentOf(square.left + (column * square.side) / width);
+  frame.style.top = percentOf(square.top + (row * square.side) / height);
+  frame.style.width = percentOf(square.side / width);
+  frame.style.height = percentOf(square.side / height);
 }
 
 /** @param {Tile} tile @param {[number, number]} cell */

@@ -2,7 +2,7 @@
 
 /** @import { Features, Layer, NetworkHeader } from "./types.d.ts" */
 
-const HEADER = "camloss"; // key of what weights.py wrote in the header of a safetensors file
+const HEADER = "camloss"; // key of what browser_weights.py wrote in the header of a safetensors file
 
 /**
  * The networks in a file of weights, of float32 or float16.
@@ -84,7 +84,7 @@ export class Network {
    *
    * @param {Float32Array} pixels in [0, 1], row by row @param {number} height @param {number} width
    * @returns {{logits: Float64Array, features: Features, middle: Float32Array | null}} the features are the caller's
-   *   until the next call; `middle` is what doubt looks at, one value a channel
+   *   until the next call; `middle` is what the OOD score is computed from, one mean a channel
    */
   run(pixels, height, width) {
     const { layers, pooling, mean, std, classes, ood_score } = this.description;

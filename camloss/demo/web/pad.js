@@ -7,7 +7,7 @@ import { drawOn, EMPTY, isBlank, placeIn } from "./strokes.js";
 
 const LATE = 50; // ms from a move of the pen until the page hears of it
 const HURRY = 500; // ms after that
-const PATIENCE = 100; // ms for which the line then waits for its answer, to be drawn along with it
+const WAIT = 100; // ms for which the line then waits for its answer, to be drawn along with it
 
 export class Pad {
   /** @type {Drawing[]} */ #past = [EMPTY];
@@ -18,7 +18,7 @@ export class Pad {
   /** @type {WeakSet<Drawing>} that a pen has ended */ #own = new WeakSet();
   #due = false; // to be drawn soon
   #timer = 0;
-  #lateAt = -Infinity; // when the pen's places came late for the last time
+  #lateAt = -Infinity; // when positions of the pen came late for the last time
   #lifted = () => {}; // called when the stroke ends
   brush = 65; // width of the next stroke
 
@@ -36,7 +36,7 @@ export class Pad {
     this.ink = "";
     this.restyle();
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
-    canvas.addEventListener("pointermove", (event) => this.#extend(event)); // once a frame, with all places since
+    canvas.addEventListener("pointermove", (event) => this.#extend(event)); // once a frame, with all positions since
     for (const name of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
       canvas.addEventListener(name, (event) => this.#end(event));
     }
@@ -200,7 +200,7 @@ export class Pad {
   #drawSoon() {
     if (this.#due) return;
     this.#due = true;
-    if (this.isHurried) this.#timer = setTimeout(() => this.draw(), PATIENCE);
+    if (this.isHurried) this.#timer = setTimeout(() => this.draw(), WAIT);
     else requestAnimationFrame(() => this.catchUp());
   }
 }

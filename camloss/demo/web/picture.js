@@ -2,10 +2,10 @@
 
 import { contextOf } from "./dom.js";
 import { unpack } from "./heat.js";
-import { FIELD } from "./rasterize.js";
+import { SIDE } from "./rasterize.js";
 import { UNITS } from "./strokes.js";
 
-/** @import { Field, Photo, Placement } from "./types.d.ts" */
+/** @import { Square, Photo, Placement } from "./types.d.ts" */
 
 const PHOTO = 480; // pixels on the longest side of a photo, once scaled down
 
@@ -33,9 +33,9 @@ export async function photoFrom(file) {
  *
  * @param {Placement} placement of the picture or the strokes
  * @param {{frame: [number, number, number], seen?: string}} answer
- * @returns {Field}
+ * @returns {Square}
  */
-export function fieldOf({ left, top, unit }, { frame: [x, y, scale], seen }) {
-  const side = seen ? Math.sqrt(unpack(seen).length) : FIELD;
+export function squareOf({ left, top, unit }, { frame: [x, y, scale], seen }) {
+  const side = seen ? Math.sqrt(unpack(seen).length) : SIDE;
   return { left: left + x * unit, top: top + y * unit, side: side * scale * unit };
 }

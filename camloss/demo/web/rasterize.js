@@ -1,8 +1,8 @@
-// Strokes of the pad, written anew as MNIST's digits lie: what camloss/digits/rasterize.py does, line by line.
+// Strokes of the pad, rasterized as MNIST's digits lie: what camloss/digits/rasterize.py does, line by line.
 
 /** @import { Sketch, Stroke } from "./types.d.ts" */
 
-export const FIELD = 28; // pixels, side of a network's input
+export const SIDE = 28; // pixels, side of a network's input
 const BOX = 20;
 const REACH = BOX - 2.6;
 const PEN = 1.1;
@@ -34,12 +34,12 @@ export function writeStrokes(strokes) {
   }
   const reach = Math.max(right - left, bottom - top);
   const scale = Math.max(reach, (reach + brush) / 2) / REACH;
-  const boxX = FIELD / 2 - (left + right) / 2 / scale;
-  const boxY = FIELD / 2 - (top + bottom) / 2 / scale;
+  const boxX = SIDE / 2 - (left + right) / 2 / scale;
+  const boxY = SIDE / 2 - (top + bottom) / 2 / scale;
   const [massX, massY] = centreOfMass(drawStrokes(marks, scale, boxX, boxY));
-  const margin = (FIELD - BOX) / 2; // a lopsided digit may not leave the field
-  const x = Math.min(Math.max(boxX + FIELD / 2 - massX, boxX - margin), boxX + margin);
-  const y = Math.min(Math.max(boxY + FIELD / 2 - massY, boxY - margin), boxY + margin);
+  const margin = (SIDE - BOX) / 2; // a lopsided digit may not leave the image
+  const x = Math.min(Math.max(boxX + SIDE / 2 - massX, boxX - margin), boxX + margin);
+  const y = Math.min(Math.max(boxY + SIDE / 2 - massY, boxY - margin), boxY + margin);
   return { pixels: drawStrokes(marks, scale, x, y), frame: [-x * scale, -y * scale, scale] };
 }
 
@@ -50,9 +50,9 @@ export function writeStrokes(strokes) {
  */
 function drawStrokes(strokes, scale, offX, offY) {
   const edge = PEN / 2 + 0.5;
-  const squared = new Float64Array(FIELD * FIELD).fill(edge * edge);
+  const squared = new Float64Array(SIDE * SIDE).fill(edge * edge);
   /** @param {number} low @param {number} high */
-  const reached = (low, high) => [Math.max(0, Math.floor(low - edge)), Math.min(FIELD - 1, Math.ceil(high + edge))];
+  const reached = (low, high) => [Math.max(0, Math.floor(low - edge)), Math.min(SIDE - 1, Math.ceil(high + edge))];
   for (const { points } of strokes) {
     for (let i = 0; i < points.length; i += 2) {
       const before = Math.max(0, i - 2); // the first point is a line too
@@ -68,7 +68,7 @@ function drawStrokes(strokes, scale, offX, offY) {
           const share = Math.min(Math.max((wayX * alongX + wayY * alongY) / length, 0), 1);
           const [dx, dy] = [wayX - share * alongX, wayY - share * alongY];
           const distance = dx * dx + dy * dy;
-          if (distance < squared[y * FIELD + x]) squared[y * FIELD + x] = distance;
+          if (distance < squared[y * SIDE + x]) squared[y * SIDE + x] = distance;
         }
       }
     }
@@ -81,8 +81,8 @@ function centreOfMass(pixels) {
   let [sum, sumX, sumY] = [0, 0, 0];
   pixels.forEach((value, i) => {
     sum += value;
-    sumX += value * ((i % FIELD) + 0.5);
-    sumY += value * (Math.floor(i / FIELD) + 0.5);
+    sumX += value * ((i % SIDE) + 0.5);
+    sumY += value * (Math.floor(i / SIDE) + 0.5);
   });
   return [sumX / sum, sumY / sum];
 }

@@ -2,14 +2,14 @@
 // functions say null, and the server is asked instead.
 
 import { pause } from "./dom.js";
-import { asBytes } from "./evidence.js";
+import { asBytes } from "./map_statistics.js";
 import { Tasks } from "./tasks.js";
 
 /** @import { Answer, AtEpoch, BuildUp, Epoch, Given, Question } from "./types.d.ts" */
 
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
-const PATIENCE = 5000; // ms until the worker counts as broken
+const STALL_TIMEOUT = 5000; // ms until the worker counts as broken
 const DOWNLOAD = 60000; // ms until a download does
 const SUFFIX = ".safetensors";
 
@@ -72,16 +72,16 @@ class Reader {
   }
 
   /**
-   * @param {string} task @param {object} given @param {number} [patience] how many times longer than usual to wait
+   * @param {string} task @param {object} given @param {number} [times] the stall timeout
    * @returns {Promise<any>}
    * @throws {Error} the worker failed
    */
-  async #call(task, given, patience = 1) {
+  async #call(task, given, times = 1) {
     this.#worker ??= this.#hire();
     const id = ++this.#calls;
     const reply = new Promise((resolve) => this.#open.set(id, resolve));
     this.#worker.postMessage({ id, task, given });
-    const { result, problem } = (await Promise.race([reply, pause(patience * PATIENCE)])) ?? { problem: "no answer" };
+    const { result, problem } = (await Promise.race([reply, pause(times * STALL_TIMEOUT)])) ?? { problem: "no answer" };
     this.#open.delete(id);
     if (problem === undefined) return result;
     this.#dismiss();
@@ -158,7 +158,7 @@ class Reader {
   }
 
   /**
-   * What the networks see, as `serve.answer` says it.
+   * What the networks see, as `inference.answer` says it.
    *
    * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} models
    * @param {boolean} isAtOnce whether the page may wait for it, as nobody draws: after a pen is lifted or a button pressed,
@@ -180,7 +180,7 @@ class Reader {
   }
 
   /**
-   * How the maps arise, as `serve.build_up` says it.
+   * How the maps arise, as `inference.build_up` says it.
    *
    * @param {Given} given @param {string} networks @param {{variant: string, class_idx: number | null, shown: number}} question
    * @returns {Promise<BuildUp | null>}

@@ -76,11 +76,11 @@ async function linkCopied(strokes, choice) {
   }
 }
 
-/** Whether this browser hands pictures on, as phones do. */
+/** Whether this browser can share pictures, as phones do. */
 export const canShare = () => navigator.canShare?.({ files: [pictureFile(new Blob())] }) ?? false;
 
 /**
- * Hand the picture, its sentence and a link to it to another app.
+ * Share the picture, its summary and a link to it with another app.
  *
  * @param {Blob} picture @param {Shown} shown @param {Record<string, string>} choice what is asked and added, by name
  */

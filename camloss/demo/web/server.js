@@ -2,7 +2,7 @@
 
 import { pause } from "./dom.js";
 
-const PATIENCE = 15000; // ms until a call counts as failed
+const STALL_TIMEOUT = 15000; // ms until a call counts as failed
 
 export class ConnectionLost extends Error {}
 
@@ -20,7 +20,7 @@ export class ServerBusy extends ConnectionLost {}
  */
 export async function reply(call) {
   for (let attempt = 0; attempt < 2; attempt++) {
-    const answer = await Promise.race([call(), pause(PATIENCE)]);
+    const answer = await Promise.race([call(), pause(STALL_TIMEOUT)]);
     if (isBusy(answer)) throw new ServerBusy("the server has too much to do");
     if (answer !== undefined) return answer;
     if (!(await serverIsThere())) throw new ConnectionLost("the server cannot be reached");
@@ -36,7 +36,7 @@ function isBusy(answer) {
 async function serverIsThere() {
   try {
     const probe = fetch(import.meta.url, { method: "HEAD", cache: "no-store" });
-    return (await Promise.race([probe, pause(PATIENCE)]))?.ok ?? false;
+    return (await Promise.race([probe, pause(STALL_TIMEOUT)]))?.ok ?? false;
   } catch {
     return false;
   }

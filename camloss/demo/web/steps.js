@@ -2,16 +2,16 @@
 // few maps more at each step, and their difference.
 
 import { buildUpOf, placementOf } from "./answer.js";
+import { meanCorrelation } from "./correlation.js";
 import { button, control, find, write } from "./dom.js";
 import { Epochs } from "./epochs.js";
 import { fit, palettesOf, unpack } from "./heat.js";
 import { overlay } from "./maps.js";
-import { fieldOf } from "./picture.js";
-import { meanCorrelation } from "./similarity.js";
+import { squareOf } from "./picture.js";
 import { state } from "./state.js";
 import { drawOn } from "./strokes.js";
 
-/** @import { BuildUp, Drawing, Field, Server, StepsProps, Model } from "./types.d.ts" */
+/** @import { BuildUp, Drawing, Square, Server, StepsProps, Model } from "./types.d.ts" */
 
 const STYLE = { colours: "cividis", opacity: 0.8, smooth: true };
 const SUMS = /** @type {const} */ (["caam", "cam", "difference"]);
@@ -25,7 +25,7 @@ export function start(root, props, server) {
   const slider = control(root, "step");
   const columns = props.models.map((model) => new Column(root, model, props.shown));
   const epochs = new Epochs(root, props.models, server, paintTile);
-  /** @type {{drawing: Drawing, field: Field, steps: BuildUp[]} | null} one build-up a model */
+  /** @type {{drawing: Drawing, square: Square, steps: BuildUp[]} | null} one build-up a model */
   let shown = null;
   let stale = true;
 
@@ -46,7 +46,7 @@ export function start(root, props, server) {
         if (!("totals" in reply)) throw new Error("there is nothing to read");
         steps.push(reply);
       }
-      shown = { drawing, field: fieldOf(placementOf(drawing), steps[0]), steps };
+      shown = { drawing, square: squareOf(placementOf(drawing), steps[0]), steps };
     } catch (problem) {
       write(find(root, ".note"), `This did not work: ${/** @type {Error} */ (problem).message}`);
       return;
@@ -67,7 +67,7 @@ export function start(root, props, server) {
   function paintTile(canvas, map, size) {
     if (!shown) return;
     fit(canvas);
-    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color, shown.field);
+    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color, shown.square);
     overlay(canvas, heat, { bytes: unpack(map), low: 0 }, size, palettes, STYLE);
   }
 
@@ -86,10 +86,10 @@ export function start(root, props, server) {
         write(find(column.channels[c], "p"), words);
         find(column.channels[c], ".tile").classList.toggle("added", c < total.count);
       });
-      const alike = meanCorrelation(channels.map(({ features }) => unpack(features)));
-      write(column.alike, `They correlate at ${alike.toFixed(2)}.`);
+      const correlation = meanCorrelation(channels.map(({ features }) => unpack(features)));
+      write(column.correlation, `They correlate at ${correlation.toFixed(2)}.`);
       for (const name of SUMS) paintTile(column.sums[name], total[name], map_size);
-      write(column.distance, `${(100 * total.distance).toFixed(1)}% apart`);
+      write(column.distance, `CAM-CAAM distance ${(100 * total.distance).toFixed(1)}%`);
     });
     epochs.paint();
   }
@@ -141,8 +141,8 @@ class Column {
     };
     const tile = '<div class="tile"><canvas role="img"></canvas></div>';
     const stamps = `<div>${tile}<p>&nbsp;</p></div>`.repeat(shown);
-    const channels = add("channels", `<div class="channels">${stamps}</div><p class="alike">&nbsp;</p>`);
-    this.alike = find(channels, ".alike");
+    const channels = add("channels", `<div class="channels">${stamps}</div><p class="correlation">&nbsp;</p>`);
+    this.correlation = find(channels, ".correlation");
     this.channels = /** @type {HTMLElement[]} */ ([...find(channels, ".channels").children]);
     const sum = (/** @type {typeof SUMS[number]} */ name) => add(name, `${tile}<p>&nbsp;</p>`);
     const parts = { caam: sum("caam"), cam: sum("cam"), difference: sum("difference") };

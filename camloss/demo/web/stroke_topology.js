@@ -1,13 +1,11 @@
-// Places of a written digit, and which of them a map points at: what camloss/digits/stroke_topology.py, the thinning of
-// camloss/digits/bitmap.py and camloss/demo/map_statistics.py do. Pictures are square, row by row.
+// The topology of a written digit's strokes: what camloss/digits/stroke_topology.py and the thinning of
+// camloss/digits/bitmap.py do. Pictures are square, row by row.
 
-import { hottest } from "./erase.js";
+/** @import { Peak } from "./types.d.ts" */
 
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
-const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
+export const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const NEAR = 3; // pixels
-const HOT = 0.5; // of the map's maximum
-const TOP = 0.05; // share of the pixels by which places are compared
 const TALL = 0.5; // of the height of all the ink
 
 /** Columns and rows of the eight neighbours, clockwise from the one above. */
@@ -88,35 +86,20 @@ export function holes(ink, side) {
 }
 
 /**
- * Where the evidence is hot: the share of the field on which it reaches half of its maximum, where its highest point
- * lies, and its hottest twentieth of the pixels.
+ * Which part of the digit a position belongs to.
  *
- * @param {Float64Array} heat of each pixel, at least 0 @param {number} most the map's maximum, before it was stretched
- * @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @param {number} position @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @returns {Peak}
  */
-export function hotPart(heat, most, pixels, drawn) {
-  const peak = heat.reduce((best, value, i) => (value > heat[best] ? i : best), 0);
-  const hot = heat.reduce((sum, value) => sum + (value > 0 && value >= HOT * most ? 1 : 0), 0);
-  const place = hot > 0 ? placeOf(peak, pixels, drawn) : "nowhere";
-  return { area: hot / heat.length, place, hottest: hottest(heat, TOP) };
-}
-
-/** @param {number} peak @param {Float32Array} pixels @param {Float32Array} drawn */
-function placeOf(peak, pixels, drawn) {
+export function partAt(position, pixels, drawn) {
   const side = Math.sqrt(drawn.length);
   const ink = Uint8Array.from(drawn, (value) => (value >= STROKE ? 1 : 0));
-  if (holes(ink, side)[peak]) return "hole";
+  if (holes(ink, side)[position]) return "hole";
   const far = (/** @type {number} */ i) =>
-    Math.hypot((i % side) - (peak % side), Math.floor(i / side) - Math.floor(peak / side));
+    Math.hypot((i % side) - (position % side), Math.floor(i / side) - Math.floor(position / side));
   if (junctions(ink, side).some((meet, i) => meet && far(i) <= NEAR)) return "junction";
-  if (drawn[peak] >= INK) return "stroke";
-  return pixels[peak] >= INK ? "added" : "beside";
-}
-
-/** The share of the hottest pixels of each map that are hottest in all of them. @param {Uint8Array[]} hottest */
-export function shared(hottest) {
-  const count = (/** @type {Uint8Array} */ mask) => mask.reduce((sum, cell) => sum + cell, 0);
-  return count(hottest[0].map((_, i) => Math.min(...hottest.map((mask) => mask[i])))) / count(hottest[0]);
+  if (drawn[position] >= INK) return "stroke";
+  return pixels[position] >= INK ? "added" : "beside";
 }
 
 /** Whether empty columns part the strokes into pieces of which two are tall. @param {Float32Array} pixels @param {number} side */

@@ -3,12 +3,12 @@
 
 import { contextOf } from "./dom.js";
 
-/** @import { Drawing, Field, Stroke } from "./types.d.ts" */
+/** @import { Drawing, Square, Stroke } from "./types.d.ts" */
 
 export const UNITS = 1000;
 const OUTLINE = 2.4; // both edges of a stroke together, in pixels of the screen
 
-/** @type {Field} */
+/** @type {Square} */
 const PAD = { left: 0, top: 0, side: UNITS };
 
 /** @type {Drawing} */
@@ -51,7 +51,7 @@ export function drawStrokes(context, strokes, ink, thinner = 0) {
   }
 }
 
-/** Let a square canvas show a part of the pad. @param {HTMLCanvasElement} canvas @param {Field} part */
+/** Let a square canvas show a part of the pad. @param {HTMLCanvasElement} canvas @param {Square} part */
 function lookAt(canvas, { left, top, side }) {
   const scale = canvas.width / side;
   contextOf(canvas).setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
@@ -60,7 +60,7 @@ function lookAt(canvas, { left, top, side }) {
 /**
  * Ink and paper as the screen shows them, on any square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {Drawing} drawing @param {string} ink @param {Field} [part] of the pad
+ * @param {HTMLCanvasElement} canvas @param {Drawing} drawing @param {string} ink @param {Square} [part] of the pad
  */
 export function drawOn(canvas, { strokes, photo }, ink, part = PAD) {
   const context = contextOf(canvas);
@@ -78,7 +78,7 @@ export function drawOn(canvas, { strokes, photo }, ink, part = PAD) {
 /**
  * The outline of the ink alone, on any square canvas.
  *
- * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink @param {Field} [part] of the pad
+ * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink @param {Square} [part] of the pad
  */
 export function drawOutlineOn(canvas, strokes, ink, part = PAD) {
   drawOn(canvas, { strokes, photo: null }, ink, part);

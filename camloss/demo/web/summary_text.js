@@ -1,37 +1,37 @@
-// The sentence that tells how the networks differ on one drawing: camloss/demo/summary_text.py, word by word.
+// The summary: how the networks differ on one drawing, from what was measured on it and nothing else.
 
-/** @import { Reading } from "./types.d.ts" */
+/** @import { Peak, Reading } from "./types.d.ts" */
 
-const OOD_THRESHOLD = 0.5;
-const SURE = 0.8;
-const SHARED = 0.5;
-const WIDER = 2;
-const EVERYWHERE = 0.6;
+const OOD_THRESHOLD = 0.5; // score from which the summary says so
+const SURE = 0.8; // probability below which it says so
+const OVERLAP = 0.5; // of the top positions, from which the reasons count as the same
+const WIDER = 2; // times another's area, from which one of them is said to be wider
+const EVERYWHERE = 0.6; // of the image, from which its share tells nothing of where
 
-/** @type {Record<string, string>} */
-const PLACES = {
-  hole: "hottest in a hole, where there is no ink",
-  junction: "hottest where strokes meet",
-  stroke: "hottest on a stroke",
-  beside: "hottest beside the ink",
-  added: "hottest on what was added",
+/** @type {Record<Peak, string>} */
+const PEAKS = {
+  hole: "peaking in a hole, where there is no ink",
+  junction: "peaking where strokes meet",
+  stroke: "peaking on a stroke",
+  beside: "peaking beside the ink",
+  added: "peaking on what was added",
   nowhere: "with nothing that speaks for it",
 };
 
-/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area" | "place" | "ood_score"> & {title: string}} Read */
+/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area_above_half" | "peak" | "ood_score"> & {title: string}} Read */
 
 /**
- * @param {Read[]} reads at least two @param {number} shared of the hottest pixels of all of them, in [0, 1]
+ * @param {Read[]} reads at least two @param {number} overlap of the top positions of all of them, in [0, 1]
  * @param {boolean} twoDigits whether the drawing seems to show two
- * @param {boolean} corrupted whether the networks are given other than the drawing: their doubt is then about that
+ * @param {boolean} corrupted whether the networks are given other than the drawing: their OOD scores are then about that
  */
-export function sentence(reads, shared, twoDigits, corrupted) {
+export function summaryOf(reads, overlap, twoDigits, corrupted) {
   const agreed = new Set(reads.map(({ digit }) => digit)).size === 1;
   const oddity = oddityOf(reads, twoDigits, corrupted);
   const remark = remarkOn(reads, corrupted);
   const opening = agreed ? oddity : "they disagree";
   const ending = agreed ? remark : oddity || remark;
-  const told = tellOf(reads, agreed, shared);
+  const told = tellOf(reads, agreed, overlap);
   const parts = [opening ? `${opening}: ${told}` : told, ending].filter((part) => part !== "");
   return parts.map((part) => upper(`${part}.`)).join(" ");
 }
@@ -43,8 +43,8 @@ function oddityOf(reads, twoDigits, corrupted) {
   return flagged ? "this may not be a digit" : "";
 }
 
-/** @param {Read[]} reads @param {boolean} agreed @param {number} shared */
-function tellOf(reads, agreed, shared) {
+/** @param {Read[]} reads @param {boolean} agreed @param {number} overlap */
+function tellOf(reads, agreed, overlap) {
   const digits = reads.map((read) => `${inner(read.title)} reads ${read.digit}`);
   const told = agreed ? `${everyone(reads)} read ${reads[0].digit}` : digits.join(", ");
   if (reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null)) {
@@ -58,7 +58,7 @@ function tellOf(reads, agreed, shared) {
     );
   }
   const clauses = reads.map(({ title }, i) => `${inner(title)} ${i === 0 ? "spreads its evidence over" : "over"}`);
-  return `${told}, ${why(reads, shared)} ${evidence(reads, clauses)}`;
+  return `${told}, ${why(reads, overlap)} ${evidence(reads, clauses)}`;
 }
 
 /** @param {Read[]} reads */
@@ -68,27 +68,27 @@ function asked(reads) {
   return other_idx === null ? digit : `${digit} rather than ${other_idx}`;
 }
 
-/** @param {Read[]} reads @param {number} shared */
-function why(reads, shared) {
-  if (shared < SHARED) return "for different reasons:";
-  const areas = reads.map(({ area }) => area);
+/** @param {Read[]} reads @param {number} overlap */
+function why(reads, overlap) {
+  if (overlap < OVERLAP) return "for different reasons:";
+  const areas = reads.map((read) => read.area_above_half);
   const isWider = Math.max(...areas) >= WIDER * Math.min(...areas);
   return isWider ? "from much the same place, but" : "for much the same reason:";
 }
 
-/** Each clause, which wants an area, with area and place. @param {Read[]} reads @param {string[]} clauses */
+/** Each clause, which wants an area, with area and peak. @param {Read[]} reads @param {string[]} clauses */
 function evidence(reads, clauses) {
-  const areas = reads.map(({ area }, i) => `${clauses[i]} ${areaOf(area, i === 0)}`);
-  if (new Set(reads.map(({ place }) => place)).size === 1) {
-    return `${areas.join(", ")}, ${everyone(reads)} ${PLACES[reads[0].place]}`;
+  const areas = reads.map((read, i) => `${clauses[i]} ${areaOf(read.area_above_half, i === 0)}`);
+  if (new Set(reads.map(({ peak }) => peak)).size === 1) {
+    return `${areas.join(", ")}, ${everyone(reads)} ${PEAKS[reads[0].peak]}`;
   }
-  return areas.map((area, i) => `${area}, ${PLACES[reads[i].place]}`).join(", ");
+  return areas.map((area, i) => `${area}, ${PEAKS[reads[i].peak]}`).join(", ");
 }
 
 /** @param {number} share @param {boolean} isFirst */
 function areaOf(share, isFirst) {
-  if (share >= EVERYWHERE) return isFirst ? "most of the square" : "most of it";
-  return isFirst ? `${percent(share)} of the square` : percent(share);
+  if (share >= EVERYWHERE) return isFirst ? "most of the image" : "most of it";
+  return isFirst ? `${percent(share)} of the image` : percent(share);
 }
 
 /** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} corrupted */
@@ -108,7 +108,7 @@ function remarkOn(reads, corrupted) {
 /** @param {Read[]} reads */
 const everyone = (reads) => (reads.length === 2 ? "both" : "all");
 
-/** A title as it stands within a sentence. @param {string} title */
+/** A title as it stands within the summary. @param {string} title */
 const inner = (title) =>
   title[1] === title[1].toUpperCase() && title[1] !== title[1].toLowerCase()
     ? title

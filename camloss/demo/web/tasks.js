@@ -1,9 +1,9 @@
 // What is computed with the networks: in worker.js while one draws, in the page itself when the pen is up.
 
 import { asBytes, corrupted } from "./corruptions.js";
-import { answerFor, buildUp, read, rounded } from "./evidence.js";
+import { answerFor, buildUp, read, rounded } from "./map_statistics.js";
 import { networksIn } from "./network.js";
-import { FIELD, writeStrokes } from "./rasterize.js";
+import { SIDE, writeStrokes } from "./rasterize.js";
 
 /** @import { Network } from "./network.js" */
 /** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
@@ -14,9 +14,9 @@ import { FIELD, writeStrokes } from "./rasterize.js";
 export class Tasks {
   /** @type {Map<string, Network>} by variant: both of one pair, or none */ #networks = new Map();
   /** @type {WebAssembly.Module | null} */ #kernel = null;
-  /** @type {Map<string, Network>} by epoch and variant, "3.cam": those of the same pair on their way, or none */
+  /** @type {Map<string, Network>} by epoch and variant, "3.cam": epoch snapshots of the same pair, or none */
   #snapshots = new Map();
-  /** @type {Uint8Array[]} the page's examples, which clutter are torn from */ #clutter = [];
+  /** @type {Uint8Array[]} the page's examples, which clutter is cut from */ #clutter = [];
 
   /** @param {Files} given @throws {Error} the weights are damaged */
   async load({ weights, hash, kernel, examples }) {
@@ -68,7 +68,7 @@ export class Tasks {
     const network = this.#networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);
     const { pixels, frame } = sketchOf(given);
-    return { blank: false, frame, ...buildUp(network, pixels, FIELD, FIELD, class_idx, shown) };
+    return { blank: false, frame, ...buildUp(network, pixels, SIDE, SIDE, class_idx, shown) };
   }
 }
 
@@ -79,7 +79,7 @@ function sketchOf({ strokes, sketch }) {
   return { pixels, frame: [rounded(frame[0], 3), rounded(frame[1], 3), rounded(frame[2], 3)] };
 }
 
-/** Whether nothing happened to a file on its way; not to be told without https. @param {ArrayBuffer} file @param {string} hash */
+/** Whether a file arrived undamaged; not to be told without https. @param {ArrayBuffer} file @param {string} hash */
 async function isWhole(file, hash) {
   return !crypto.subtle || hexOf(await crypto.subtle.digest("SHA-256", file)) === hash;
 }

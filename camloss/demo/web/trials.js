@@ -1,11 +1,11 @@
-// What the visitor puts in the way of the networks, and what became of their answers.
+// How the visitor corrupts the drawing, and what became of the answers.
 
 import { KINDS } from "./corruptions.js";
 import { button, control, find, percent, write } from "./dom.js";
 
 /** @import { Corruption, Question, Shown, Model } from "./types.d.ts" */
 
-const STEADY = new Set(["", "stripe"]); // kinds that have no strength
+const STEADY = new Set(["", "line"]); // kinds that have no strength
 
 /** @param {Corruption | null} corruption @returns {string} for links, "" for none */
 export const codeOf = (corruption) =>
@@ -13,7 +13,7 @@ export const codeOf = (corruption) =>
 
 /** The inverse; null for what it never writes. @param {string} code @returns {Corruption | null} */
 export function corruptionIn(code) {
-  const [, kind, percent, seed] = /^([a-z]+)-(\d{1,3})-(\d{1,6})$/.exec(code) ?? [];
+  const [, kind, percent, seed] = /^([a-z_]+)-(\d{1,3})-(\d{1,6})$/.exec(code) ?? [];
   if (!Object.hasOwn(KINDS, kind ?? "") || Number(percent) > 100) return null;
   return { kind, strength: Number(percent) / 100, seed: Number(seed) };
 }
@@ -54,7 +54,7 @@ export class Trials {
 
   #tell() {
     this.strength.disabled = STEADY.has(this.kind.value);
-    this.another.disabled = this.kind.value === "" || this.kind.value === "field";
+    this.another.disabled = this.kind.value === "" || this.kind.value === "canvas";
     write(this.share, `${this.erase.value}%`);
     write(this.said, this.study[this.kind.value]);
   }
@@ -67,7 +67,7 @@ export class Trials {
     find(this.table, "tbody").append(row);
   }
 
-  /** Add this, and erase out nothing. @param {Corruption | null} corruption */
+  /** Add this, and erase nothing. @param {Corruption | null} corruption */
   set(corruption) {
     this.kind.value = corruption?.kind ?? "";
     this.strength.value = String(100 * (corruption?.strength ?? 0.5));
@@ -98,7 +98,7 @@ export class Trials {
     for (const { variant } of this.models) {
       const { loss } = shown.answer[variant];
       if (!loss) continue;
-      const { digit, hottest, chance, middle } = loss;
+      const { digit, top, chance, middle } = loss;
       const told = (/** @type {{digit: number, prob: number}} */ now) => ({
         words: `${now.digit === digit ? "still" : "now"} ${now.digit} (${Math.round(100 * now.prob)}%)`,
         isLost: now.digit !== digit,
@@ -108,7 +108,7 @@ export class Trials {
         isLost: 2 * chance.kept < chance.draws,
       };
       const cells = this.table.querySelectorAll(`[data-of=${variant}] td`);
-      [told(hottest), byChance, told(middle)].forEach(({ words, isLost }, i) => {
+      [told(top), byChance, told(middle)].forEach(({ words, isLost }, i) => {
         write(cells[i], words);
         cells[i].classList.toggle("lost", isLost);
       });

@@ -33,25 +33,28 @@ export interface Question {
   other_idx: number | null;
   networks: string;
   corruption: Corruption | null;
-  erase: number; // share of the pixels, the hottest of each network's map, that are erased out
+  erase: number; // share of the pixels, the top positions of each network's map, that are erased
 }
 
-/** What is put in the way of the networks. */
+/** How the drawing is corrupted before the networks see it. */
 export interface Corruption {
   kind: string; // a key of KINDS in corruptions.js
   strength: number; // in [0, 1]
   seed: number;
 }
 
-/** What became of the digit that a network had read, once some of its ink was erased out. */
+/** What became of the digit that a network had read, once some of its ink was erased. */
 export interface Loss {
   digit: number;
-  mask: string; // base64 of one byte a pixel: 254 where it was erased out
-  ink: number; // the share of the ink that was erased out
-  hottest: { digit: number; prob: number }; // what is read now, and the probability of the digit
+  mask: string; // base64 of one byte a pixel: 254 where it was erased
+  ink: number; // the share of the ink that was erased
+  top: { digit: number; prob: number }; // what is read now, and the probability of the digit
   chance: { kept: number; draws: number; prob: number };
   middle: { digit: number; prob: number };
 }
+
+/** Where a map has its maximum: on which part of the digit, beside it, on what was added, or nowhere, where it is all 0. */
+export type Peak = "hole" | "junction" | "stroke" | "beside" | "added" | "nowhere";
 
 /** What one network says. Maps are base64 of one byte a cell: 0 is the lowest possible value, 254 is 1. */
 export interface Reading {
@@ -62,28 +65,32 @@ export interface Reading {
   cam: string;
   caam: string;
   contrast: string | null;
-  agreement: number;
+  similarity: number; // of CAM and CAAM, in [0, 1]
   // Of the evidence: the CAM, or what of the contrast speaks for class_idx, where there is one.
-  ink_energy: number; // share of it on the digit's strokes
-  area: number; // share of the square on which it reaches half of its maximum
-  place: string; // where its maximum lies, a key of PLACES in summary_text.js
+  stroke_energy: number; // share of it on the digit's strokes
+  area_above_half: number; // share of the image on which it reaches half of its maximum
+  peak: Peak;
   ood_score?: number; // in [0, 1], where the network was fitted for it
-  loss?: Loss; // where something was erased out
+  loss?: Loss; // where something was erased
 }
 
-/** What `camloss.demo.inference.answer` returns for a drawing that is not blank, with one reading a variant. */
-export type Answer = {
+interface AnswerFrame {
   blank: false;
-  summary: string;
   source: string;
   seen: string;
   frame: [number, number, number];
   map_size: [number, number];
   is_corrupted?: boolean; // whether `seen` is other than the drawing
-} & { [variant: string]: Reading };
+}
+
+/** What `camloss.demo.inference.answer` returns for a drawing that is not blank, with one reading a variant. */
+export type ServerAnswer = AnswerFrame & { [variant: string]: Omit<Reading, "peak"> };
+
+/** The same with what the page adds. */
+export type Answer = AnswerFrame & { summary: string } & { [variant: string]: Reading };
 
 /** The square that the maps cover, in the pad's units. */
-export interface Field {
+export interface Square {
   left: number;
   top: number;
   side: number;
@@ -115,7 +122,7 @@ export interface NetworkHeader {
   pooling: "avg" | "max";
   mean: number;
   std: number;
-  ood_score: { distance_share: number; after: number } | null; // after how many layers it looks; null where none was fitted
+  ood_score: { distance_share: number; after: number } | null; // after how many layers its channel means are taken; null where none was fitted
 }
 
 /** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
@@ -126,15 +133,15 @@ export interface Features {
   channels: number;
 }
 
-/** What came back for a drawing: an answer and its field, nothing to read, or one line that says what is wrong. */
-export type Outcome = { answer: Answer; field: Field; where: string } | { blank: true } | { error: string };
+/** What came back for a drawing: an answer and its square, nothing to read, or one line that says what is wrong. */
+export type Outcome = { answer: Answer; square: Square; where: string } | { blank: true } | { error: string };
 
 /** Everything that the page shows at a moment. */
 export interface Shown {
   drawing: Drawing;
   question: Question;
   answer: Answer;
-  field: Field;
+  square: Square;
   where: string; // it was computed
 }
 
@@ -151,17 +158,17 @@ export interface Model {
   colour: string; // its name in the page's palette
 }
 
-/** How the maps are painted: their palette's name, opacity in [0, 1], and whether cells melt into each other. */
+/** How the maps are painted: their palette's name, opacity in [0, 1], and whether colours are interpolated. */
 export interface Style {
   colours: string;
   opacity: number;
   smooth: boolean;
-  isSimple?: boolean; // the cells' colours melt rather than their values: nearly the same, and quicker
+  isSimple?: boolean; // colours are interpolated rather than values: nearly the same, and quicker
 }
 
 export type Palette = Uint32Array;
 
-/** The functions of app.py that the page may call; undefined is gradio's word for any failure. */
+/** The functions of camloss/demo/endpoints.py that the page may call; undefined is gradio's word for any failure. */
 export interface Server {
   // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
   answer(question: object): Promise<any>;
@@ -171,7 +178,7 @@ export interface Server {
   sketch(question: object): Promise<any>;
 }
 
-/** What app.py gives to the Draw tab. */
+/** What camloss/demo/page.py gives to the Draw tab. */
 export interface DrawProps {
   models: Model[];
   networks: string[];
@@ -181,7 +188,7 @@ export interface DrawProps {
   palette: Record<string, string>;
 }
 
-/** What app.py gives to the How-it-works tab. */
+/** What camloss/demo/page.py gives to the How-it-works tab. */
 export interface StepsProps {
   models: Model[];
   networks: string[];
@@ -211,6 +218,6 @@ export type AtEpoch = Record<string, Reading & { map_size: [number, number] }>;
 /** The Draw tab's element, with what the console and the tests read from it. */
 export interface DrawElement extends HTMLElement {
   answer: Answer | null;
-  field: Field | null;
+  square: Square | null;
   marked: [number, number] | null;
 }

@@ -1,4 +1,4 @@
-// How much maps look alike.
+// How far maps correlate.
 
 /**
  * The mean correlation of every two of them: 1 for one pattern, whatever its strength; 0 where they have nothing in

@@ -1,19 +1,20 @@
-// What a network says of a picture and where its evidence lies: camloss/maps.py, metrics.py and explain.py, and what
-// camloss/demo/inference.py makes of them. Python is the reference; a test compares the two.
+// The maths of the maps: camloss/maps.py, metrics.py and explain.py, and what camloss/demo/inference.py makes of them.
+// Python is the reference; a test compares the two. What the summary needs besides is computed here alone.
 
-import { asMuch, byChance, fromTheMiddle, hottest, inkUnder, without } from "./erase.js";
-import { TOP } from "./heat.js";
-import { hotPart, shared, twoDigits } from "./stroke_topology.js";
-import { sentence } from "./summary_text.js";
+import { asMuch, byChance, fromTheMiddle, inkUnder, topPositions, without } from "./erase.js";
+import { TOP, unpack } from "./heat.js";
+import { INK, partAt, twoDigits } from "./stroke_topology.js";
+import { summaryOf } from "./summary_text.js";
 
-/** @import { BuildUp, Features, Question, Reading } from "./types.d.ts" */
+/** @import { Answer, BuildUp, Features, Model, Peak, Question, Reading, ServerAnswer } from "./types.d.ts" */
 /** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "erase">>} Asked */
 /** @import { Network } from "./network.js" */
 
-const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
+const HALF = 0.5; // of the map's maximum
+const SHARE = 0.05; // of the pixels that the top positions are: as many of each map, so that no map's size decides
 const EPSILON = 2 ** -23; // of float32, in which the reference computes
 const TINY = 2 ** -126;
-const DRAWS = 5; // of what is erased out at random
+const DRAWS = 5; // of what is erased at random
 
 /** @param {Float64Array} logits @returns {number[]} probabilities */
 export function softmax(logits) {
@@ -40,8 +41,8 @@ export function oodScoreOf({ ood_score }, logits, middle) {
   );
   const top = Math.max(...logits);
   const energy = -top - Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
-  const strange = (energy - spread[0]) / spread[1] + (distanceShare * (Math.min(...distances) - spread[2])) / spread[3];
-  return 1 / (1 + Math.exp((scale[0] - strange) / scale[1]));
+  const score = (energy - spread[0]) / spread[1] + (distanceShare * (Math.min(...distances) - spread[2])) / spread[3];
+  return 1 / (1 + Math.exp((scale[0] - score) / scale[1]));
 }
 
 /**
@@ -66,7 +67,7 @@ export function weightedMap({ values, height, width, channels }, weights) {
 /** Where a cell's channels begin in bordered features. @param {number} x @param {number} y @param {number} width @param {number} channels */
 const cellAt = (x, y, width, channels) => ((y + 1) * (width + 2) + x + 1) * channels;
 
-/** Stretch to [0, 1]; a constant map becomes zeros. @param {Float64Array} map */
+/** To [0, 1]; a constant map becomes zeros. @param {Float64Array} map */
 export function minMaxNormalize(map) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of map) {
@@ -88,34 +89,79 @@ function overLargest(map) {
 const distance = (one, other) => one.reduce((sum, value, i) => sum + Math.abs(value - other[i]), 0) / one.length;
 
 /**
- * A map stretched bilinearly over a picture.
+ * A map upsampled bilinearly to the size of a picture.
  *
  * @param {Float64Array} map @param {number} height @param {number} width of the map
  * @param {number} down height of the picture @param {number} across its width
  */
-export function stretched(map, height, width, down, across) {
+export function upsample(map, height, width, down, across) {
   const columns = Array.from({ length: across }, (_, x) => between(x, across, width));
-  const heat = new Float64Array(down * across);
+  const large = new Float64Array(down * across);
   for (let y = 0; y < down; y++) {
     const [above, below, share] = between(y, down, height);
     for (let x = 0; x < across; x++) {
       const [left, right, part] = columns[x];
       const upper = map[above * width + left] * (1 - part) + map[above * width + right] * part;
       const lower = map[below * width + left] * (1 - part) + map[below * width + right] * part;
-      heat[y * across + x] = upper * (1 - share) + lower * share;
+      large[y * across + x] = upper * (1 - share) + lower * share;
     }
   }
-  return heat;
+  return large;
 }
 
-/** The share of the heat that lies on the strokes. @param {Float64Array} heat of each pixel @param {Float32Array} pixels */
-export function inkEnergy(heat, pixels) {
+/** The share of a map that lies on the strokes. @param {Float64Array} map of each pixel @param {Float32Array} pixels */
+export function strokeEnergy(map, pixels) {
   let [onInk, all] = [0, 0];
-  heat.forEach((value, i) => {
+  map.forEach((value, i) => {
     all += value;
     if (pixels[i] >= INK) onInk += value;
   });
   return onInk / Math.max(all, TINY);
+}
+
+/**
+ * Where a map is high.
+ *
+ * @param {Float64Array} map of each pixel, at least 0 @param {number} most its maximum, before it was upsampled
+ * @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
+ * @returns {{area_above_half: number, peak: Peak, top: Uint8Array}} the share of the pixels on which it reaches half of
+ *   its maximum, where its highest point lies, and its top positions
+ */
+export function statisticsOf(map, most, pixels, drawn) {
+  const highest = map.reduce((best, value, i) => (value > map[best] ? i : best), 0);
+  const above = map.reduce((sum, value) => sum + (value > 0 && value >= HALF * most ? 1 : 0), 0);
+  const peak = above > 0 ? partAt(highest, pixels, drawn) : "nowhere";
+  return { area_above_half: above / map.length, peak, top: topPositions(map, SHARE) };
+}
+
+/** The share of each map's top positions that are top positions of all of them. @param {Uint8Array[]} tops */
+export function overlapOf(tops) {
+  const count = (/** @type {Uint8Array} */ mask) => mask.reduce((sum, cell) => sum + cell, 0);
+  return count(tops[0].map((_, i) => Math.min(...tops.map((top) => top[i])))) / count(tops[0]);
+}
+
+/**
+ * The server's answer with what the page says of it besides: the summary, and where each map has its peak.
+ *
+ * @param {ServerAnswer} answer @param {Model[]} models @returns {Answer}
+ */
+export function summarized(answer, models) {
+  const pixels = new Float32Array(unpack(answer.seen)).map((value) => value / TOP);
+  const side = Math.sqrt(pixels.length);
+  const [height, width] = answer.map_size;
+  const told = models.map(({ variant, title }) => {
+    const reading = answer[variant];
+    const map = Float64Array.from(unpack(reading.contrast ?? reading.cam), (value) => value / TOP);
+    const speaking = reading.contrast ? map.map((value) => Math.max(2 * value - 1, 0)) : map;
+    const upsampled = upsample(speaking, height, width, side, side);
+    const { peak, top } = statisticsOf(upsampled, Math.max(...speaking), pixels, pixels);
+    return { variant, top, reading: { ...reading, peak }, title };
+  });
+  const overlap = overlapOf(told.map(({ top }) => top));
+  const reads = told.map(({ reading, title }) => ({ ...reading, title }));
+  const readings = Object.fromEntries(told.map(({ variant, reading }) => [variant, reading]));
+  const summary = summaryOf(reads, overlap, twoDigits(pixels, side), false);
+  return /** @type {any} */ ({ ...answer, summary, ...readings });
 }
 
 /** Two neighbouring cells, and how far towards the second a pixel lies. @param {number} pixel @param {number} pixels @param {number} cells */
@@ -137,11 +183,11 @@ export const rounded = (value, digits) => Number(value.toFixed(digits));
 const highest = (values) => Array.from(values).reduce((best, value, i) => (value > values[best] ? i : best), 0);
 
 /**
- * What `serve.answer` says of a picture, but for its frame and source, with maps as bytes.
+ * What `inference.answer` says of a picture, but for its frame and source, with maps as bytes; and the summary.
  *
  * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
  * @param {Float32Array} pixels of a square picture @param {Asked} question
- * @param {Float32Array} drawn what of the picture is the digit, where something was put in the way
+ * @param {Float32Array} drawn what of the picture is the digit, where it was corrupted
  * @throws {Error} one of the networks is not there
  */
 export function answerFor(networks, titles, pixels, question, drawn = pixels) {
@@ -156,11 +202,11 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
     };
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
-  const common = shared(told.map(({ hottest }) => hottest));
+  const overlap = overlapOf(told.map(({ top }) => top));
   const isCorrupted = drawn !== pixels || Boolean(question.erase);
   return {
     blank: false,
-    summary: sentence(reads, common, twoDigits(drawn, Math.sqrt(drawn.length)), isCorrupted),
+    summary: summaryOf(reads, overlap, twoDigits(drawn, Math.sqrt(drawn.length)), isCorrupted),
     map_size: told[0].size,
     readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
     logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
@@ -168,7 +214,7 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
 }
 
 /**
- * What one network says once the hottest pixels of its own map are erased out, and whether the digit that it read before
+ * What one network says once the top positions of its own map are erased, and whether the digit that it read before
  * would have outlived the loss of as much ink elsewhere: at random, and from the middle of the ink outwards.
  *
  * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
@@ -178,7 +224,7 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels) {
 function readErased(network, pixels, drawn, question, share) {
   const before = read(network, pixels, drawn, question);
   const { digit } = before.reading;
-  const mask = hottest(before.heat, share);
+  const mask = topPositions(before.upsampled, share);
   const ink = inkUnder(pixels, mask);
   const side = Math.sqrt(pixels.length);
   /** @param {Uint8Array} erased */
@@ -202,7 +248,7 @@ function readErased(network, pixels, drawn, question, share) {
         ),
       4,
     ),
-    hottest: { digit: after.reading.digit, prob: after.reading.probs[digit] },
+    top: { digit: after.reading.digit, prob: after.reading.probs[digit] },
     chance: {
       kept: draws.filter((draw) => draw.digit === digit).length,
       draws: DRAWS,
@@ -218,8 +264,8 @@ function readErased(network, pixels, drawn, question, share) {
  *
  * @param {Network} network @param {Float32Array} pixels @param {Float32Array} drawn what of them is the digit
  * @param {Asked} question
- * @returns {{reading: Reading, hottest: Uint8Array, heat: Float64Array, logits: Float64Array, size: [number, number]}}
- *   hottest: the pixels by which places are compared; heat: the evidence, stretched over the pixels
+ * @returns {{reading: Reading, top: Uint8Array, upsampled: Float64Array, logits: Float64Array, size: [number, number]}}
+ *   top: its top positions; upsampled: the map that is shown, as large as the picture
  */
 export function read(network, pixels, drawn, question) {
   const side = Math.sqrt(pixels.length);
@@ -241,8 +287,8 @@ export function read(network, pixels, drawn, question) {
     );
   }
   const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // what of the shown map speaks for the class
-  const heat = stretched(speaking, height, width, side, side);
-  const hot = hotPart(heat, Math.max(...speaking), pixels, drawn);
+  const upsampled = upsample(speaking, height, width, side, side);
+  const { top, area_above_half, peak } = statisticsOf(upsampled, Math.max(...speaking), pixels, drawn);
   const ood_score = oodScoreOf(network, logits, middle);
   const reading = {
     digit,
@@ -252,13 +298,13 @@ export function read(network, pixels, drawn, question) {
     cam: asBytes(cam),
     caam: asBytes(caam),
     contrast: contrast && asBytes(contrast, -1),
-    agreement: rounded(1 - distance(cam, caam), 4),
-    ink_energy: rounded(inkEnergy(heat, drawn), 4),
-    area: rounded(hot.area, 4),
-    place: hot.place,
+    similarity: rounded(1 - distance(cam, caam), 4),
+    stroke_energy: rounded(strokeEnergy(upsampled, drawn), 4),
+    area_above_half: rounded(area_above_half, 4),
+    peak,
     ...(ood_score === null ? {} : { ood_score: rounded(ood_score, 4) }),
   };
-  return { reading, hottest: hot.hottest, heat, logits, size: [height, width] };
+  return { reading, top, upsampled, logits, size: [height, width] };
 }
 
 /** Of the head for one class. @param {Network} network @param {number} class_idx @param {number} channels */
@@ -266,7 +312,7 @@ const weightsOf = (network, class_idx, channels) =>
   network.headWeight.subarray(class_idx * channels, (class_idx + 1) * channels);
 
 /**
- * What `serve.build_up` says, but for the frame: how CAM and CAAM arise, a few channels after the other.
+ * What `inference.build_up` says, but for the frame: how CAM and CAAM arise, a few channels after the other.
  *
  * @param {Network} network @param {Float32Array} pixels @param {number} down height of the picture
  * @param {number} across its width @param {number | null} asked the class to explain, by default the one it reads

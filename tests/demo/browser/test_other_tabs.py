@@ -1,0 +1,87 @@
+"""How it works, the results, and the panel of the API."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+from driving import (
+    Open,
+    draw,
+    example,
+    ink,
+    settled,
+)
+from page_server import ROOT, PageServer
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_how_it_works_on_ones_own_drawing(page: Page) -> None:
+    draw(page, example(2))
+    settled(page)
+    said = page.locator(".verdict").inner_text()
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".note")).to_have_text("Evidence for 2.")
+    expect(page.locator(".told")).to_have_text(said)
+    expect(page.locator(".count output")).to_have_text(re.compile(r"^(\d+) of \1$"))
+    for name in ("caam", "cam", "difference"):
+        expect(page.locator(f"[data-show={name}] h3")).to_have_text(["Cross-entropy", "CAM-loss"])
+        for number in (0, 1):
+            assert ink(page, f"[data-show={name}] .model:nth-child({number + 1}) canvas") > 10_000
+    apart = page.locator("[data-show=difference] .model > p")
+    ends = apart.all_text_contents()
+    distances = [float(end.removeprefix("CAM-CAAM distance ").removesuffix("%")) for end in ends]
+    assert distances[1] < distances[0]  # what CAM-loss was trained for
+    page.locator("[name=step]").fill("0")
+    expect(page.locator(".count output")).to_have_text(re.compile("^1 of "))
+    expect(page.locator(".channels .added")).to_have_count(2)  # one of each
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".channels .added")).to_have_count(8, timeout=5000)
+    expect(apart).to_have_text(ends, timeout=10_000)
+
+
+def test_the_equations_are_folded_and_typeset(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".katex").first).to_be_hidden()
+    page.get_by_text("The equations").click()
+    expect(page.locator(".katex").first).to_be_visible()
+    assert page.locator(".katex-error").count() == 0
+    assert "$" not in page.locator("#how").inner_text()
+
+
+def test_the_results_are_a_tab_where_they_have_been_written(page: Page) -> None:
+    tab = page.get_by_role("tab", name="Results")
+    if not (ROOT / "docs" / "results.md").exists():
+        expect(tab).to_have_count(0)
+        return
+    tab.click()
+    expect(page.locator(".prose h1")).to_be_visible()
+    for figure in page.locator(".prose img").all():
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("(image) => image.complete", arg=figure.element_handle())
+        assert figure.evaluate("(image) => image.naturalWidth") > 100
+
+
+def test_the_panel_of_the_api_says_what_the_function_says(open_page: Open, page_server: PageServer) -> None:
+    page = open_page(watched=False)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.location["url"]) if message.type == "error" else None)
+    with urllib.request.urlopen(f"{page_server.url}gradio_api/info", timeout=30) as answer:
+        info = json.load(answer)["named_endpoints"]["/explain"]
+    for _ in range(2):  # it is made anew each time
+        page.get_by_role("button", name="Use via API").click()
+        said = [info["description"], *(value["python_type"]["description"] for value in info["parameters"])]
+        expect(page.locator(".api-docs .desc")).to_have_text([*said, info["returns"][0]["python_type"]["description"]])
+        ways = page.locator(".api-docs .snippet:visible")
+        assert [way.strip() for way in ways.all_inner_texts()] == ["Python", "JavaScript", "CLI", "cURL"]
+        ways.get_by_text("cURL").click()
+        expect(page.locator(".api-docs .desc").nth(1)).to_have_text(said[1])
+        assert "MCP" not in page.locator(".api-docs").inner_text()
+        page.locator(".api-docs .banner-wrap button").last.click()
+        expect(page.locator(".api-docs")).to_have_count(0)
+    asked = {f"{page_server.url}{path}" for path in ("monitoring/summary", "gradio_api/mcp/schema")}
+    assert set(complaints) <= asked  # of gradio's own, to learn that there is neither
