@@ -112,7 +112,7 @@ def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[s
 
 
 def _layout(endpoints: Endpoints, pairs: Pairs, results: Results | None) -> gr.Blocks:
-    networks = list(pairs.places)
+    networks = list(pairs.folders)
     models = [
         {"variant": variant, "title": described(variant).title, "colour": palette.OF_VARIANT.get(variant, "alarm")}
         for variant in pairs.named(None).variants

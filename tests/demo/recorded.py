@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT))
 from camloss import build_model  # noqa: E402
 from camloss.demo import inference  # noqa: E402
 from camloss.digits.pendigits import render_strokes  # noqa: E402
-from camloss.pair import VARIANTS, Pair  # noqa: E402
+from camloss.losses import LOSSES  # noqa: E402
+from camloss.pair import Pair  # noqa: E402
 
 
 def drawings() -> list[Strokes]:
@@ -44,7 +45,7 @@ def picture_of(strokes: Strokes) -> str:
 
 def untrained(arch: str) -> Pair:
     models = {}
-    for seed, variant in enumerate(VARIANTS):
+    for seed, variant in enumerate(LOSSES):
         torch.manual_seed(seed)
         models[variant] = build_model(arch).eval()
     return Pair(models, "", "")

@@ -188,6 +188,7 @@ def test_the_guard_knows_the_parameters_of_each_function() -> None:
     from camloss.demo import demo
 
     (explain,) = demo.fns.values()
+    assert explain.fn is not None
     assert tuple(signature(explain.fn).parameters) == request_guard.TAKES["explain"] == request_guard.TAKES["answer"]
     own = Guard(None, demo)
     assert {name for _, name in own.functions} == set(request_guard.TAKES) - {request_guard.CALLED}

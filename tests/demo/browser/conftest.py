@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from driving import DESKTOP, Open, settle_in, wait_for_networks
 from page_server import PageServer
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from browser.driving import DESKTOP, Open, settle_in, wait_for_networks
 
 START_OVER = """() => {
     document.activeElement.blur();

@@ -1,7 +1,9 @@
 """For everyone: axe, and the dark."""
 
 import pytest
-from driving import (
+from playwright.sync_api import expect
+
+from browser.driving import (
     PHONE,
     Open,
     corrupt,
@@ -9,7 +11,6 @@ from driving import (
     example,
     settled,
 )
-from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 

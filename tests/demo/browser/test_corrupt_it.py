@@ -5,7 +5,10 @@ import re
 
 import pytest
 import torch
-from driving import (
+from page_server import WEB
+from playwright.sync_api import Page, Route, expect
+
+from browser.driving import (
     DASH,
     PHONE,
     VARIANTS,
@@ -18,8 +21,6 @@ from driving import (
     settled,
     show_example,
 )
-from page_server import WEB
-from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,9 @@
 import re
 
 import pytest
-from driving import (
+from playwright.sync_api import Page, Route, expect
+
+from browser.driving import (
     COUNT,
     DASH,
     PHONE,
@@ -17,7 +19,6 @@ from driving import (
     show_example,
     touch,
 )
-from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import (
+from page_server import ROOT
+from playwright.sync_api import Page, Route, ViewportSize, expect
+
+from browser.driving import (
     PHONE,
     VARIANTS,
     Open,
@@ -15,9 +18,6 @@ from driving import (
     settled,
     show_example,
 )
-from page_server import ROOT
-from playwright.sync_api import Page, Route, ViewportSize, expect
-
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page
 

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from driving import (
+from page_server import PageServer
+from playwright.sync_api import Page, Route, expect
+
+from browser.driving import (
     VARIANTS,
     Open,
     asked_again,
@@ -21,8 +24,6 @@ from driving import (
     wait_for_networks,
     where,
 )
-from page_server import PageServer
-from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 

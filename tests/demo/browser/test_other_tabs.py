@@ -5,15 +5,16 @@ import re
 import urllib.request
 
 import pytest
-from driving import (
+from page_server import ROOT, PageServer
+from playwright.sync_api import Page, expect
+
+from browser.driving import (
     Open,
     draw,
     example,
     ink,
     settled,
 )
-from page_server import ROOT, PageServer
-from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 

@@ -1,7 +1,10 @@
 """The pad's tools, by mouse and by keyboard."""
 
 import pytest
-from driving import (
+from page_server import EXAMPLES
+from playwright.sync_api import Page, expect
+
+from browser.driving import (
     DESKTOP,
     Open,
     asked_again,
@@ -14,8 +17,6 @@ from driving import (
     settled,
     show_example,
 )
-from page_server import EXAMPLES
-from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,10 @@ import base64
 import io
 
 import pytest
-from driving import (
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
+
+from browser.driving import (
     VARIANTS,
     draw,
     example,
@@ -13,8 +16,6 @@ from driving import (
     settled,
     where,
 )
-from PIL import Image
-from playwright.sync_api import FilePayload, Page, expect
 
 pytestmark = pytest.mark.browser
 

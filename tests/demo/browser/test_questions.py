@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from driving import (
+from page_server import ROOT, WEB
+from playwright.sync_api import Page, expect
+
+from browser.driving import (
     VARIANTS,
     Open,
     area_above_half,
@@ -15,9 +18,6 @@ from driving import (
     settled,
     show_example,
 )
-from page_server import ROOT, WEB
-from playwright.sync_api import Page, expect
-
 from camloss import explain
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page

@@ -5,7 +5,11 @@ import json
 
 import pytest
 import torch
-from driving import (
+from page_server import WEB, PageServer
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from browser.driving import (
     VARIANTS,
     Open,
     asked_again,
@@ -17,9 +21,6 @@ from driving import (
     settled,
     show_example,
 )
-from page_server import WEB, PageServer
-from PIL import Image
-from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driving import (
+from page_server import PageServer
+from playwright.sync_api import Page, expect
+from untrained import RECORD, write_pair, write_snapshots
+
+from browser.driving import (
     VARIANTS,
     Open,
     area_above_half,
@@ -16,10 +20,6 @@ from driving import (
     show_example,
     wait_for_networks,
 )
-from page_server import PageServer
-from playwright.sync_api import Page, expect
-from untrained import RECORD, write_pair, write_snapshots
-
 from camloss import build_model, explain, save_checkpoint
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page

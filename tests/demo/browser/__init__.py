@@ -1,0 +1,1 @@
+"""The page as people use it: the real app in real Chromium."""
