@@ -225,7 +225,7 @@ def test_no_checkpoints_is_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 1
-    assert run.stderr == f"error: no pair of checkpoints in {tmp_path}; train one with: python scripts/train.py\n"
+    assert run.stderr == f"error: no pair of checkpoints in {tmp_path}; train one with `camloss train`\n"
 
 
 def loaded(code: str) -> set[str]:

@@ -1,20 +1,18 @@
 """Deploying the Space with the real client, and the page that comes out of it."""
 
-import io
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
+import command_line
 import pytest
+from command_line import Done
 from gradio_client import Client
 from hub_server import Hub
 from packaging.requirements import Requirement
@@ -97,36 +95,16 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     return root
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: object
-    out: str
-    err: str
-
-
 @pytest.fixture
-def deploy(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Runs `python scripts/deploy_space.py user/camloss --root CHECKOUT FLAGS` in this process."""
-    script = ROOT / "scripts" / "deploy_space.py"
-    monkeypatch.syspath_prepend(str(script.parent))
-
-    def run(*flags: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [script.name, SPACE, "--root", str(checkout), *flags])
-        code: object = 0
-        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-            try:
-                runpy.run_path(str(script), run_name="__main__")
-            except SystemExit as stop:
-                code = stop.code
-        return Outcome(code, out.getvalue(), err.getvalue())
-
-    return run
+def deploy(checkout: Path) -> Callable[..., Done]:
+    """Runs `camloss deploy-space user/camloss --root CHECKOUT FLAGS` in this process."""
+    return lambda *flags: command_line.run("deploy-space", SPACE, "--root", checkout, *flags)
 
 
-Deploy = Callable[..., Outcome]
+Deploy = Callable[..., Done]
 
 
-def refusal(outcome: Outcome) -> str:
+def refusal(outcome: Done) -> str:
     """The one line that a refused deployment ends with."""
     assert outcome.code == 2
     assert re.fullmatch(r"error: .*\n", outcome.err)

@@ -23,7 +23,7 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
     "gradio": ("demo",),
     "spaces": ("demo/page",),
     "starlette": ("demo",),
-    "huggingface_hub": ("hub", "scripts/deploy_space"),
+    "huggingface_hub": ("hub", "commands/deploy_space"),
     "httpx2": ("hub",),
     "matplotlib": ("hub/card_figures", "scripts/dev", "digits/ood_drawings"),
     "torchvision": ("scripts/dev", "data/mnist", "models", "wrap"),

@@ -1,7 +1,7 @@
 """Show a pair: a page where you draw a digit and see what both networks predict and where they look.
 
     camloss demo                                the pair in ./checkpoints
-    camloss demo --pair runs/light_cnn-seed-0   a pair in another folder
+    camloss demo --pair runs/mine             a pair in another folder
     camloss demo --pair USER/NAME               a pair on the Hugging Face Hub
 
 GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say where the page listens.
@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from camloss import cli, demo
+from camloss.checkpoint import CONFIG
 from camloss.demo import launch
-from camloss.errors import require
+from camloss.errors import CamlossError, require
+from camloss.hub.pull import Published
+from camloss.pair import Pair
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,5 +30,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--revision", help="of a pair on the Hub: a branch, tag or commit")
     flags = parser.parse_args(argv)
     require("gradio")  # the other packages come with it
-    page, options = demo.build(Path(flags.pair))
+    page, options = demo.build(folder_of(flags.pair, flags.revision))
     launch.run(page, options)
+
+
+def folder_of(source: str, revision: str | None = None) -> Path:
+    """Where a pair lies: a folder, or the place in the cache of the Hub's client to which it is loaded.
+
+    Raises:
+        CamlossError: there is no such folder, and the Hub cannot be reached or refuses.
+    """
+    folder = Path(source)
+    if revision is None and (folder.is_dir() or len(folder.parts) != 2 or folder.parent.is_dir()):
+        if not folder.is_dir():
+            raise CamlossError(
+                f"there is no folder {source}; train a pair with `camloss train`, or show one from the Hub with "
+                "--pair USER/NAME"
+            )
+        return folder
+    published = Published(source, revision)
+    Pair.published(published)
+    return published.file(CONFIG).parent

@@ -44,7 +44,7 @@ def find_pairs(folder: Path) -> dict[str, Path]:
             reasons.append(f"{place} has variants {found}; expected {expected}, as the first pair")
     if not pairs:
         raise CamlossError(
-            reasons[0] if reasons else f"no pair of checkpoints in {folder}; train one with: python scripts/train.py"
+            reasons[0] if reasons else f"no pair of checkpoints in {folder}; train one with `camloss train`"
         )
     for reason in reasons:
         log.warning("left out: %s", reason)

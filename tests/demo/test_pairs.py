@@ -76,7 +76,7 @@ def test_a_pair_that_cannot_be_loaded_is_not_offered(tmp_path: Path, caplog: pyt
 
 
 def test_no_pair_at_all_is_one_line_that_says_why(tmp_path: Path) -> None:
-    with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one with: python scripts/train.py"):
+    with pytest.raises(CamlossError, match=r"no pair of checkpoints in .*; train one with `camloss train`"):
         find_pairs(tmp_path)
     (write_pair(tmp_path) / "cam" / WEIGHTS).write_bytes(b"not safetensors")
     with pytest.raises(CamlossError, match="is damaged"):
