@@ -23,6 +23,7 @@ from torch import nn
 from torchvision import models
 
 import camloss
+from camloss import commands as entry_point
 from camloss.checkpoint import load_training
 from camloss.data.ood_fitting import PER_FAMILY, pair_ood_scores, share
 from camloss.digits.ood_drawings import draw_ood_drawings
@@ -47,9 +48,9 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """(page, words) of every `python scripts/...` in the pages, in blocks and between backticks."""
+    """(page, words) of every `python scripts/...` and `camloss ...` in the pages, in blocks and between backticks."""
     for page, text in TEXTS.items():
-        for line in re.findall(r"(?:^|`)python (scripts/[^`#\n>]+)", text, re.MULTILINE):
+        for line in re.findall(r"(?:^|`)(?:python (?=scripts/)|(?=camloss [a-z]))([^`#\n>]+)", text, re.MULTILINE):
             yield page, shlex.split(line.replace("USER", "user"))
 
 
@@ -84,7 +85,9 @@ def test_the_index_and_the_site_list_every_page_in_one_order() -> None:
 
 
 def test_the_api_page_has_every_public_name() -> None:
-    assert sorted(re.findall(r"^::: camloss\.(?:\w+\.)?(\w+)$", TEXTS["docs/api.md"], re.MULTILINE)) == sorted(camloss.__all__)
+    assert sorted(re.findall(r"^::: camloss\.(?:\w+\.)?(\w+)$", TEXTS["docs/api.md"], re.MULTILINE)) == sorted(
+        camloss.__all__
+    )
 
 
 def test_one_alpha_and_one_start_are_recommended() -> None:
@@ -131,7 +134,9 @@ def test_a_command_takes_the_flags_that_are_printed(
 
 
 def run(monkeypatch: pytest.MonkeyPatch, script: str, *flags: str) -> int:
-    """A script in this process; its exit code."""
+    """A script, or the entry point `camloss`, in this process; its exit code."""
+    if script == "camloss":
+        return entry_point.main(flags)
     monkeypatch.setattr(sys, "argv", [script, *flags])
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / script), run_name="__main__")
