@@ -1,4 +1,4 @@
-"""Another loss is one entry in `VARIANTS`: a checkout with a third twin trains, answers and publishes all three."""
+"""Another loss is one entry in `LOSSES`: a checkout with a third variant trains, answers and publishes all three."""
 
 import json
 import shutil
