@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_mnist import write_tiny_mnist
 
-from camloss import CamlossError
+from camloss import CamlossError, build_model, save_checkpoint
 from camloss.checkpoint import WEIGHTS
 from camloss.commands import train
 from camloss.training.config import RECIPES, TrainConfig, default_output_dir
@@ -43,11 +42,11 @@ def test_the_help_names_the_folder_that_is_used(capsys: pytest.CaptureFixture[st
 
 
 def test_resuming_a_finished_pair_says_so_and_leaves_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--epochs", "2", "--batch-size", "200", "--synthetic", "0", "--output-dir", str(tmp_path / "pair")]
-    flags += ["--data-dir", str(write_tiny_mnist(tmp_path / "data"))]
-    train.main(flags)
+    flags = ["--epochs", "2", "--output-dir", str(tmp_path / "pair"), "--data-dir", str(tmp_path / "none")]
+    config = TrainConfig(epochs=2)
+    for variant in config.variants:
+        save_checkpoint(build_model(config.arch), tmp_path / "pair" / variant, {"config": config.record()})
     weights = {variant: (tmp_path / "pair" / variant / WEIGHTS).read_bytes() for variant in ("ce", "cam")}
-    capsys.readouterr()
     train.main([*flags, "--resume"])
     assert f"{tmp_path / 'pair'} is trained already: there is nothing to resume\n" in capsys.readouterr().out
     with pytest.raises(CamlossError, match=r"the finished training in .* had other values of alpha; repeat its flags"):
