@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from camloss.demo import inference, request_guard
-from camloss.demo.worker_pools import Busy, lane_for
+from camloss.demo.worker_pools import Busy, pool_for
 from camloss.errors import CamlossError
 from camloss.pair import Pair
 
@@ -62,8 +62,8 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
             }
         )
         try:
-            lane = lane_for(question["picture"], question["strokes"])
-            return await lane.run(
+            pool = pool_for(question["picture"], question["strokes"])
+            return await pool.run(
                 lambda: inference.answer(pair_named(question.pop("networks")), **question), request_guard.caller()
             )
         except CamlossError as error:
@@ -114,8 +114,8 @@ def _for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], A
             question = request_guard.question_for(question)
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
-            lane = lane_for(question.get("picture"), question.get("strokes"))
-            return await lane.run(functools.partial(function, question), request_guard.caller())
+            pool = pool_for(question.get("picture"), question.get("strokes"))
+            return await pool.run(functools.partial(function, question), request_guard.caller())
         except Busy as error:
             return {"busy": True, "error": str(error)}
         except CamlossError as error:

@@ -53,8 +53,8 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
         pass
     server.should_exit = True
     server.thread.join(FINISH_SECONDS + 1)
-    for lane in worker_pools.LANES:
-        lane.close()
+    for pool in worker_pools.WORKER_POOLS:
+        pool.close()
 
 
 def give_back_pictures() -> None:

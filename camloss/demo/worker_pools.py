@@ -39,7 +39,7 @@ Caller = tuple[str, str]  # an address and a session, which its owner names as i
 NOBODY: Caller = ("", "")
 
 
-class Lane:
+class WorkerPool:
     """Threads that do one piece of work after the other, and the queue before them."""
 
     def __init__(self, workers: int, room: int, niceness: int = 0) -> None:
@@ -53,7 +53,7 @@ class Lane:
         """What `work` gives, done in its turn.
 
         Raises:
-            Busy: the lane is full, and of those who wait nobody takes more of it than this caller; else whatever `work`
+            Busy: the pool is full, and of those who wait nobody takes more of it than this caller; else whatever `work`
                 raises.
         """
         await self._turn(caller)
@@ -143,18 +143,18 @@ def _count(sessions: dict[str, deque[Turn]]) -> int:
 def _start_thread(niceness: int) -> None:
     torch.set_num_threads(1)  # more at once would slow down everyone
     if niceness and hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # where threads have no priorities, the lane is still bounded
+        with contextlib.suppress(OSError):  # where threads have no priorities, the pool is still bounded
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
-DRAWINGS = Lane(WORKERS, room=128)  # 5 to 10 ms each
-PHOTOS = Lane(1, room=16, niceness=5)  # up to 60 ms each
-REST = Lane(1, room=4, niceness=10)  # up to 300 ms each
-LANES = (DRAWINGS, PHOTOS, REST)
+DRAWINGS = WorkerPool(WORKERS, room=128)  # 5 to 10 ms each
+PHOTOS = WorkerPool(1, room=16, niceness=5)  # up to 60 ms each
+REST = WorkerPool(1, room=4, niceness=10)  # up to 300 ms each
+WORKER_POOLS = (DRAWINGS, PHOTOS, REST)
 
 
-def lane_for(picture: object, strokes: object = None) -> Lane:
+def pool_for(picture: object, strokes: object = None) -> WorkerPool:
     """Where a question about this picture, base64 text, or these strokes waits.
 
     What a picture's first bytes say about its size is binding: no other part of the file can enlarge it.
@@ -162,9 +162,9 @@ def lane_for(picture: object, strokes: object = None) -> Lane:
     if not isinstance(picture, str):
         return DRAWINGS if _points_and_strokes(strokes) <= POINTS else PHOTOS
     side = _png_side(picture)
-    for lane, (pixels, characters) in ((DRAWINGS, DRAWING), (PHOTOS, PHOTO)):
+    for pool, (pixels, characters) in ((DRAWINGS, DRAWING), (PHOTOS, PHOTO)):
         if side is not None and side <= pixels and len(picture) <= characters:
-            return lane
+            return pool
     return REST
 
 

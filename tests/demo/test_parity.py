@@ -235,6 +235,7 @@ def test_chromium(browser: Browser, address: str, pairs: dict[str, Pair], name: 
         compare(run, name, pairs[name], count)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("CI") and shutil.which("WebKitWebDriver") is None, reason="needs webkit2gtk-driver and xvfb"
 )

@@ -15,35 +15,35 @@ from drawn import SEVEN
 from guarded import JSON, running, send
 from hostile import png, saved, text_of
 
-from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Caller, Lane, lane_for
+from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Caller, WorkerPool, pool_for
 
 
-def test_what_the_page_sends_has_lanes_of_its_own() -> None:
-    assert lane_for(SEVEN) is DRAWINGS
-    assert lane_for(f"data:image/png;base64,{SEVEN}") is DRAWINGS
-    assert lane_for(text_of(png(480, 320, colour=6))) is PHOTOS
-    assert lane_for(SEVEN + "A" * 200_000) is PHOTOS
+def test_what_the_page_sends_has_worker_pools_of_its_own() -> None:
+    assert pool_for(SEVEN) is DRAWINGS
+    assert pool_for(f"data:image/png;base64,{SEVEN}") is DRAWINGS
+    assert pool_for(text_of(png(480, 320, colour=6))) is PHOTOS
+    assert pool_for(SEVEN + "A" * 200_000) is PHOTOS
     for picture in (png(2000, 2000), png(16_000, 1), saved("JPEG"), saved("WEBP")):
-        assert lane_for(text_of(picture)) is REST
+        assert pool_for(text_of(picture)) is REST
     for text in ("", "no base64!", "data:", "A" * 4_000_000, "iVBORw0KGgo", "b\u00fcnt"):
-        assert lane_for(text) is REST
-    assert lane_for(None) is DRAWINGS
-    assert lane_for(None, [{"width": 1, "points": [0] * 998}] * 2) is DRAWINGS
+        assert pool_for(text) is REST
+    assert pool_for(None) is DRAWINGS
+    assert pool_for(None, [{"width": 1, "points": [0] * 998}] * 2) is DRAWINGS
     odd: list[object] = ["abc", [1], [[]], [{}], [{"points": 3}], {"points": []}]
     for strokes in odd:
-        assert lane_for(None, strokes) is DRAWINGS
+        assert pool_for(None, strokes) is DRAWINGS
 
 
 @pytest.mark.parametrize("name", hostile.DEAR_DRAWINGS)
 def test_what_is_several_times_as_dear_as_a_drawing_waits_where_nobody_draws(name: str) -> None:
     question = hostile.DEAR_DRAWINGS[name]()
-    assert lane_for(question.get("picture"), question.get("strokes")) is PHOTOS
+    assert pool_for(question.get("picture"), question.get("strokes")) is PHOTOS
 
 
 @pytest.mark.parametrize("name", hostile.LARGEST_DRAWINGS)
 def test_what_is_little_dearer_than_a_drawing_waits_with_drawings(name: str) -> None:
     question = hostile.LARGEST_DRAWINGS[name]()
-    assert lane_for(question.get("picture"), question.get("strokes")) is DRAWINGS
+    assert pool_for(question.get("picture"), question.get("strokes")) is DRAWINGS
 
 
 def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
@@ -54,48 +54,48 @@ def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    async def of(lane: Lane) -> int:
-        return await lane.run(niceness)
+    async def of(pool: WorkerPool) -> int:
+        return await pool.run(niceness)
 
     here = niceness()
     assert own_loop.run(of(REST)) >= min(19, here + 10) > here == own_loop.run(of(DRAWINGS))
 
 
 def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:
-    lane, end = Lane(workers=1, room=2), threading.Event()
+    pool, end = WorkerPool(workers=1, room=2), threading.Event()
 
     async def crowd() -> list[object]:
-        first, second = (asyncio.create_task(lane.run(end.wait)) for _ in range(2))
+        first, second = (asyncio.create_task(pool.run(end.wait)) for _ in range(2))
         await asyncio.sleep(0)
         with pytest.raises(Busy, match="try again"):
-            await lane.run(lambda: True)
+            await pool.run(lambda: True)
         end.set()
-        return [await first, await second, await lane.run(lambda: "next")]
+        return [await first, await second, await pool.run(lambda: "next")]
 
     assert own_loop.run(crowd()) == [True, True, "next"]
 
 
 def test_work_that_fails_gives_its_place_back() -> None:
-    lane = Lane(workers=1, room=1)
+    pool = WorkerPool(workers=1, room=1)
 
     async def twice() -> None:
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
-                await lane.run(lambda: 1 // 0)
+                await pool.run(lambda: 1 // 0)
 
     own_loop.run(twice())
 
 
 def order_of(arrivals: Sequence[Caller], room: int = 128) -> list[int]:
     """Who is served, one after the other, by one worker that is busy until all have come; the others are refused."""
-    lane, all_here, served = Lane(workers=1, room=room), threading.Event(), []
+    pool, all_here, served = WorkerPool(workers=1, room=room), threading.Event(), []
 
     async def come(number: int, caller: Caller) -> None:
         with contextlib.suppress(Busy):
-            await lane.run(lambda: served.append(number), caller)
+            await pool.run(lambda: served.append(number), caller)
 
     async def crowd() -> None:
-        first = asyncio.create_task(lane.run(all_here.wait, ("first", "")))
+        first = asyncio.create_task(pool.run(all_here.wait, ("first", "")))
         await asyncio.sleep(0)
         others = [asyncio.create_task(come(number, caller)) for number, caller in enumerate(arrivals)]
         await asyncio.sleep(0)
@@ -103,7 +103,7 @@ def order_of(arrivals: Sequence[Caller], room: int = 128) -> list[int]:
         await asyncio.gather(first, *others)
 
     own_loop.run(crowd())
-    lane.close()
+    pool.close()
     return served
 
 
@@ -134,13 +134,13 @@ def test_callers_take_turns_each_with_its_own_questions_in_order() -> None:
 
 
 def test_who_gives_up_while_waiting_leaves_the_queue_to_the_others() -> None:
-    lane, end = Lane(workers=1, room=3), threading.Event()
+    pool, end = WorkerPool(workers=1, room=3), threading.Event()
 
     async def crowd() -> str:
-        first, second = (asyncio.create_task(lane.run(end.wait)) for _ in range(2))
+        first, second = (asyncio.create_task(pool.run(end.wait)) for _ in range(2))
         await asyncio.sleep(0)
         second.cancel()
-        third = asyncio.create_task(lane.run(lambda: "third"))
+        third = asyncio.create_task(pool.run(lambda: "third"))
         await asyncio.sleep(0)
         end.set()
         await first
@@ -154,11 +154,11 @@ import json
 import app
 from camloss.demo import worker_pools
 
-async def run(lane, work, caller=worker_pools.NOBODY):
+async def run(pool, work, caller=worker_pools.NOBODY):
     print(json.dumps(caller), flush=True)
     return work()
 
-worker_pools.Lane.run = run
+worker_pools.WorkerPool.run = run
 app.demo.launch(**app.LAUNCH, prevent_thread_lock=True, quiet=True)
 (component,) = (number for number, block in app.demo.blocks.items() if hasattr(block, "answer"))
 print(app.demo.local_url, component, flush=True)

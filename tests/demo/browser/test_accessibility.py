@@ -15,6 +15,7 @@ from browser.driving import (
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 def test_axe_finds_no_violation(open_page: Open, scheme: str, device: str) -> None:

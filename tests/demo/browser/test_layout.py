@@ -100,6 +100,7 @@ def long_answers(plain: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[s
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(w, 800) for w in (320, 390, 720, 721, 844, 1000, 1280, 1440)] + [(844, 390)])
 def test_every_summary_has_room(server_page: Page, size: tuple[int, int]) -> None:
     plain = inference.answer(load_for_page(ROOT / "checkpoints"), strokes=example(9), encode=inference.as_bytes)
@@ -170,6 +171,7 @@ FLAWS = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_nothing_overlaps_or_is_cut_at_any_width(page: Page) -> None:
     show_example(page, 3)
     flaws = {}

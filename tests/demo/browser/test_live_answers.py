@@ -168,6 +168,7 @@ def own_server(mortal_server: PageServer) -> PageServer:
     return mortal_server
 
 
+@pytest.mark.slow
 def test_page_recovers_when_the_server_comes_back(open_page: Open, own_server: PageServer) -> None:
     # watched=False: the browser itself logs each request that fails
     page = open_page(by_server=True, server=own_server, watched=False)
@@ -183,6 +184,7 @@ def test_page_recovers_when_the_server_comes_back(open_page: Open, own_server: P
     assert settled(page)["cam"]["digit"] == 5
 
 
+@pytest.mark.slow
 def test_drawing_goes_on_with_the_server_killed(open_page: Open, own_server: PageServer) -> None:
     page = open_page(server=own_server, watched=False)  # the browser itself logs what gradio asks a dead server
     own_server.kill()
@@ -270,6 +272,7 @@ def test_strokes_ask_the_server_nothing(page: Page) -> None:
     assert [url for url in asked if "component_server" in url or "weights" in url] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["weights/*", "kernel.wasm", "worker.js"])
 def test_whatever_is_damaged_the_server_goes_on_answering(open_page: Open, broken: str) -> None:
     page = open_page(by_server=True)

@@ -26,7 +26,7 @@ from camloss.demo.pairs import load_for_page
 from camloss.digits.rasterize import write_strokes
 from camloss.pair import Snapshot
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
