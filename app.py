@@ -3,7 +3,7 @@
     python app.py
 
 CAMLOSS_CHECKPOINTS names another folder of checkpoints than the one beside this file. CAMLOSS_HUB_REPO names a pair on
-the Hugging Face Hub (USER/NAME or USER/NAME@REVISION, as pushed by scripts/push_to_hub.py) that replaces the first pair
+the Hugging Face Hub (USER/NAME or USER/NAME@REVISION, as pushed by `camloss push`) that replaces the first pair
 as soon as it is loaded.
 """
 

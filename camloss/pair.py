@@ -32,7 +32,7 @@ FORMAT = 2
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
 LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what twins may differ in
 MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
-HOW_TO_PAIR = "train both with scripts/train.py, or join two finished checkpoints with scripts/join_pair.py"
+HOW_TO_PAIR = "train both with `camloss train`, or join two finished checkpoints with `camloss join-pair`"
 
 
 def described(variant: str) -> Loss:
@@ -322,7 +322,7 @@ def _settings(header: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differ(name: str, what: str, values: Mapping[str, Any]) -> CamlossError:
     shown = ", ".join(f"{variant} {one_line(value)}" for variant, value in values.items())
-    return CamlossError(f"{name} is no pair: its twins differ in {one_line(what)} ({shown}); {HOW_TO_PAIR}")
+    return CamlossError(f"{name} is no pair: its models differ in {one_line(what)} ({shown}); {HOW_TO_PAIR}")
 
 
 def _same_weights(one: MapClassifier, other: MapClassifier) -> bool:

@@ -107,7 +107,7 @@ def test_a_record_that_differs_in_more_than_the_loss_is_refused(
     pair: Path, change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
     rewrite(pair / "cam", change)
-    with pytest.raises(CamlossError, match=f"{pair} is no pair: .*{reason}.*scripts/join_pair.py$") as refused:
+    with pytest.raises(CamlossError, match=f"{pair} is no pair: .*{reason}.*`camloss join-pair`$") as refused:
         Pair.load(pair)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300 + len(str(pair))

@@ -1,4 +1,4 @@
-"""Checkpoints of networks that have learnt nothing, with a training record as `scripts/train.py` writes it."""
+"""Checkpoints of networks that have learnt nothing, with a training record as `camloss train` writes it."""
 
 from pathlib import Path
 from typing import Any

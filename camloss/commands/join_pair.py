@@ -4,8 +4,8 @@
     camloss join-pair runs/light_cnn-alpha-10-seed-0            a pair already: its card is written anew
 
 What one training made keeps the id of that training; checkpoints that were trained apart get one in common.
-Pair whose arch, number of classes, precision or config differ in anything but the loss are refused.
-With --data-dir each card says where the twin's maps are hottest, as it does after a new training.
+Checkpoints whose arch, number of classes, precision or config differ in anything but the loss are refused.
+With --data-dir the card says where the maps peak, as it does after a new training.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
-"""Train the twins on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
+"""Train a pair on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
 
     camloss train                      both, to runs/light_cnn-alpha-10-seed-0/ce and .../cam
     camloss train --recipe original    the recipe of the article that this project goes back to
     camloss train --resume             continue after Ctrl-C or a crash
 
-The pair appears in its folder in one step, when both twins are done; until then the previous one stays. A single twin
+The pair appears in its folder in one step, when both models are done; until then the previous one stays. A single model
 (--variants) is for experiments; it is no pair and cannot be published.
 """
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         check_repo_id(push_to)
         if not makes_pair(config):
-            raise CamlossError("a single twin cannot be published; leave out --variants or --push-to-hub")
+            raise CamlossError("a single model cannot be published; leave out --variants or --push-to-hub")
 
     if is_finished(config):
         print(f"{config.output_dir} is trained already: there is nothing to resume")
@@ -90,11 +90,11 @@ def print_next_commands(folder: Path) -> None:
 
 
 def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
-    """Train the config's twins and write their checkpoints; returns what each measures on the test set.
+    """Train the config's variants and write their checkpoints; returns what each measures on the test set.
 
     Raises:
-        CamlossError: as `train`; also if another training is at work in the folder, if the twins could not differ, or
-            if a single twin would take the place of one of a pair.
+        CamlossError: as `train`; also if another training is at work in the folder, if the models could not differ, or
+            if a single model would take the place of one of a pair.
     """
     refuse_equal_variants(config)
     pick_precision(config.precision, pick_device(config.device))
@@ -109,7 +109,7 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
 
 def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
     if not makes_pair(config) and is_pair(config.output_dir):
-        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single twin")
+        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single model")
     states = [TrainingState(config, variant) for variant in config.variants]
     if not config.resume:
         for state in states:

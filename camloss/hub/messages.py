@@ -118,7 +118,7 @@ def _status_reason(error: "Exception", loading: bool) -> str:
     if isinstance(error, errors.RevisionNotFoundError):
         return "there is no such revision; look for its name on the repository's page"
     if isinstance(error, errors.RemoteEntryNotFoundError):
-        return "the repository has no such file, so it is no pair; push one with scripts/push_to_hub.py"
+        return "the repository has no such file, so it is no pair; push one with `camloss push`"
     if status == 401 and "authorization" in response.request.headers:
         return "the Hub does not accept the token (401); run `hf auth login` or correct HF_TOKEN"
     if status >= 500:

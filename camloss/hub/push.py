@@ -71,7 +71,7 @@ def push_pair(
     log(f"{repo_id} is at {commit[:7]}: {url}")
     if tag is not None and not create_pr:
         with_stall_timeout(f"tag {repo_id} {tag}", lambda: _tag(api, repo_id, commit, tag))
-    log(f"its card leads to the Space {space}: python scripts/deploy_space.py {space} --weights {repo_id}")
+    log(f"its card leads to the Space {space}: camloss deploy-space {space} --weights {repo_id}")
     return commit
 
 

@@ -33,7 +33,7 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> A
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything a run depends on. The flags of `scripts/train.py` and `training.json` are made from these fields.
+    """Everything a run depends on. The flags of `camloss train` and `training.json` are made from these fields.
 
     Raises:
         CamlossError: a value is out of range.

@@ -3,13 +3,12 @@
 import json
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from command_line import UNREACHABLE, apart, assert_one_line, offline, process, quick, run, run_apart, script
+from command_line import UNREACHABLE, assert_one_line, offline, process, quick, run, run_apart, script
 from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
@@ -140,7 +139,7 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
         (["--device", "meta"], "try --device cpu"),
         (["--alpha", "0"], "both models would be the same"),
         (["--alpha-start-epoch", "3"], "both models would be the same"),
-        (["--variants", "cam", "--push-to-hub", "user/mnist"], "a single twin cannot be published"),
+        (["--variants", "cam", "--push-to-hub", "user/mnist"], "a single model cannot be published"),
         (["--device", "nowhere"], "try --device cpu"),
     ],
 )
@@ -227,7 +226,7 @@ def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Pa
     assert_one_line(done, 2, f"another training is at work in {tmp_path / 'out'}")
 
 
-def test_a_single_twin_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:
+def test_a_single_model_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:
     pair = write_pair(tmp_path / "pair")
     before = (pair / "cam" / "model.safetensors").read_bytes()
     assert_one_line(run("train", *quick(data_dir, pair, "--variants", "cam")), 2, "holds a pair; name another")
@@ -254,35 +253,20 @@ Mix = Callable[[Path], str]
 @pytest.mark.parametrize(
     "words",
     [
-        ("scripts/evaluate.py", "{folder}"),
-        ("scripts/push_to_hub.py", "user/camloss-mnist", "--dry-run", "--checkpoints", "{folder}"),
-        ("scripts/deploy_space.py", "user/camloss", "--dry-run", "--root", "{root}"),
-        ("app.py",),
+        ("push", "user/camloss-mnist", "--dry-run", "--checkpoints", "{folder}"),
+        ("deploy-space", "user/camloss", "--dry-run", "--root", "{root}"),
+        ("demo", "--pair", "{folder}"),
     ],
     ids=lambda words: words[0],
 )
-def test_every_command_refuses_twins_of_two_trainings(tmp_path: Path, words: tuple[str, ...], mix: Mix) -> None:
-    for name in (
-        "app.py",
-        "requirements.txt",
-        "pyproject.toml",
-        "LICENSE",
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "docs",
-        "scripts",
-    ):
-        (tmp_path / name).symlink_to(ROOT / name)
+def test_every_command_refuses_models_of_two_trainings(tmp_path: Path, words: tuple[str, ...], mix: Mix) -> None:
+    for path in ROOT.iterdir():
+        if path.name != "checkpoints" and not path.name.startswith("."):
+            (tmp_path / path.name).symlink_to(path)
     reason = mix(write_pair(tmp_path / "checkpoints"))
     places = {"folder": str(tmp_path / "checkpoints"), "root": str(tmp_path)}
-    done = apart(
-        [sys.executable, str(ROOT / words[0]), *(word.format(**places) for word in words[1:])],
-        CAMLOSS_CHECKPOINTS=places["folder"],
-    )
-    code = 1 if words[0] == "app.py" else 2
-    assert_one_line(done, code, f"{places['folder']} is no pair: its twins {reason}; train both with scripts/train.py")
+    done = run(*(word.format(**places) for word in words))
+    assert_one_line(done, 2, f"{places['folder']} is no pair: its models {reason}; train both with `camloss train`")
 
 
 def names(folder: Path) -> set[str]:
