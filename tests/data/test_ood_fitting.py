@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_mnist import write_tiny_mnist
 
 from camloss import build_model, explain, load_checkpoint, preprocess_sketch, save_checkpoint
-from camloss.data.mnist import MNIST, load_mnist
+from camloss.data.mnist import MNIST
 from camloss.data.ood_fitting import (
     FLAGGED,
     PAGE,
@@ -29,11 +28,6 @@ from camloss.pair import Pair
 from camloss.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> MNIST:
-    return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(scope="module")
