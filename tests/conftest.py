@@ -26,11 +26,24 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("fuzz", max_examples=10_000)  # the long run of test_fuzz.py
 
 
+SLOW_FIXTURES = {"browser", "page_server"}
+SLOW_FILES = {  # these start pages and processes, or train again and again
+    "test_deploy_space.py",
+    "test_faults.py",
+    "test_launch.py",
+    "test_study.py",
+    "test_third_variant.py",
+    "test_train.py",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if "CAMLOSS_DATA_DIR" not in os.environ:
-        for item in items:
-            if "real_data" in item.keywords:
-                item.add_marker(pytest.mark.skip("needs the data that CAMLOSS_DATA_DIR names"))
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or item.path.name in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
+        if "real_data" in item.keywords and "CAMLOSS_DATA_DIR" not in os.environ:
+            item.add_marker(pytest.mark.skip("needs the data that CAMLOSS_DATA_DIR names"))
 
 
 @pytest.fixture(scope="session")
