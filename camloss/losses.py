@@ -183,7 +183,8 @@ class CAAMDistillation(CAMLoss):
     downsampled bilinearly to that of the student's. The teacher learns nothing.
 
     Args:
-        alpha, base: as in `CAMLoss`; targets are class indices or probabilities.
+        alpha: as in `CAMLoss`.
+        base: as in `CAMLoss`; targets are class indices or probabilities.
         teacher: any network that `explain` takes; set to eval mode.
     """
 
