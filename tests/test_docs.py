@@ -19,6 +19,7 @@ import timm
 import torch
 from hub_server import Hub
 from page_server import PageServer
+from PIL import Image
 from torch import nn
 from torchvision import models
 
@@ -74,6 +75,19 @@ def test_the_files_that_a_page_names_are_there(page: str) -> None:
     named = re.findall(r"`((?:camloss|scripts|tests|docs|checkpoints)/[\w./]*|\w+\.(?:txt|toml))`", TEXTS[page])
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "scripts" / name).exists(), name
+
+
+def test_the_moving_picture_is_small_and_moves() -> None:
+    path = ROOT / "docs" / "clutter.webp"
+    assert path.stat().st_size <= 1_000_000
+    with Image.open(path) as picture:
+        assert getattr(picture, "n_frames", 1) > 3
+        assert picture.info["xmp"].decode() == Pair.load(ROOT / "checkpoints").source
+    assert f"](docs/{path.name})" in TEXTS["README.md"]
+
+
+def test_the_version_is_one() -> None:
+    assert f"\nversion: {camloss.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_index_and_the_site_list_every_page_in_one_order() -> None:

@@ -40,10 +40,12 @@ async def record(path: Path) -> str:
             answers = {digit: await answers_among_clutter(tab, digit) for digit in range(10)}
         digit = max(answers, key=lambda digit: (held(digit, answers[digit][:SHOWN]), held(digit, answers[digit])))
         async with chromium_page(url, viewport=VIEWPORT) as tab:
-            frames = await film(tab, digit)
+            frames, source = await film(tab, digit)
     first, *others = [Image.open(io.BytesIO(picture)).convert("RGB") for picture, _ in frames]
     durations = [duration for _, duration in frames]
-    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, quality=70, method=6)
+    first.save(
+        path, save_all=True, append_images=others, duration=durations, loop=0, quality=70, method=6, xmp=source.encode()
+    )
     return caption(digit, answers)
 
 
@@ -80,8 +82,8 @@ async def reading(tab: "Page") -> tuple[int, int]:
     return found[0], found[1]
 
 
-async def film(tab: "Page", digit: int) -> list[tuple[bytes, int]]:
-    """Pictures of the page, each with how long it is shown, in ms."""
+async def film(tab: "Page", digit: int) -> tuple[list[tuple[bytes, int]], str]:
+    """Pictures of the page, each with how long it is shown, in ms; and of which pair they are."""
     frames: list[tuple[bytes, int]] = []
     board, pad = await box_of(tab, ".board"), await box_of(tab, ".pad")
     area = {**board, "height": pad["y"] + pad["height"] - board["y"]}
@@ -89,14 +91,14 @@ async def film(tab: "Page", digit: int) -> list[tuple[bytes, int]]:
     async def shoot(duration: int) -> None:
         frames.append((await tab.screenshot(clip=area), duration))  # type: ignore[arg-type]
 
-    await draw(tab, strokes_of(digit), after_point=lambda: shoot(60))
+    source = await draw(tab, strokes_of(digit), after_point=lambda: shoot(60))
     await shoot(1500)
     await tab.locator("[name=corruption]").select_option("clutter")
     for _ in range(SHOWN):
         await reading(tab)
         await shoot(1800)
         await tab.locator("[data-do=another]").click()
-    return frames
+    return frames, source
 
 
 if __name__ == "__main__":
