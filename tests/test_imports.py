@@ -137,3 +137,12 @@ def test_training_imports_the_hub_only_where_it_is_asked_for() -> None:
         tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
         at_once = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
         assert not [name for name in at_once if name.startswith("camloss.hub")], module
+
+
+def test_training_knows_neither_digits_nor_cards_nor_the_demo() -> None:
+    """What one data set alone needs is a hook of `camloss.data.dataset.Dataset`."""
+    for module in sorted((ROOT / "camloss" / "training").glob("*.py")):
+        for name in imported(module.relative_to(ROOT)):
+            target = our_modules(name) or ""
+            assert top(target) not in ("digits", "hub", "demo", "study"), f"{module.name} imports {name}"
+            assert target not in ("data/ood_fitting", "data/peaks", "data/synthetic_digits"), f"{module.name}: {name}"
