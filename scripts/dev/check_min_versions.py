@@ -14,7 +14,7 @@ from pathlib import Path
 
 from _root import ROOT
 
-SLOW = ("test_app.py", "test_browser.py", "test_scripts.py", "test_deploy_space.py")
+SLOW = ("test_app.py", "test_scripts.py", "test_deploy_space.py")
 FAST = ["tests", "-m", "not browser", *(f"--ignore=tests/{name}" for name in SLOW)]
 NEWEST = "--newest"
 

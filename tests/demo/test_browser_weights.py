@@ -69,7 +69,7 @@ def test_what_the_kernel_does_not_know_is_not_folded(change: object) -> None:
     assert fold(model) is None
 
 
-def test_the_file_holds_both_twins_and_its_name_their_hash(client: TestClient, pair: Pair) -> None:
+def test_the_file_holds_both_models_and_its_name_their_hash(client: TestClient, pair: Pair) -> None:
     told = client.get("/web/weights?networks=pair").json()
     assert told["source"] == pair.source
     answer = client.get(f"/web/weights/{told['file']}")
