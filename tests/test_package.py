@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,21 @@ def test_links_on_pypi_lead_to_the_repository(tmp_path: Path) -> None:
     assert len(links) == len(re.findall(r"\]\(", (ROOT / "README.md").read_text(encoding="utf-8")))
     kinds = {"!": "https://example.org/u/r/raw/main/docs/", "": "https://"}
     assert all(link.startswith(kinds[picture]) for picture, link in links)
+
+
+def test_the_sdist_holds_no_tests(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "camloss").mkdir(parents=True)
+    (source / "tests").mkdir()
+    for name in (*BUILT_FROM, "MANIFEST.in", "camloss/__init__.py", "tests/test_cli.py"):
+        shutil.copy(ROOT / name, source / name)
+    build = "from setuptools import build_meta; build_meta.build_sdist('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = sdist.getnames()
+    assert any(name.endswith("/camloss/__init__.py") for name in names)
+    assert not [name for name in names if "/tests" in name]
 
 
 def test_an_error_about_a_missing_package_names_the_extra_that_brings_it(wheel: zipfile.ZipFile) -> None:
