@@ -198,6 +198,11 @@ def sharpened(maps: Tensor, area: float) -> Tensor:
     return maps ** (power * (1 - 1e-6))  # so that rounding does not leave the last cell just below one half
 
 
+def correct(logits: Tensor, targets: Tensor) -> Tensor:
+    """Whether each prediction is right: (N, K) and (N,) -> (N,) bool; its mean is the accuracy."""
+    return logits.argmax(1) == targets
+
+
 def calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
     """Expected calibration error: |confidence - accuracy| averaged over bins of confidence (Guo et al., ICML 2017).
 
@@ -275,7 +280,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
         targets.append(labels.cpu())
     all_logits, all_targets = torch.cat(logits), torch.cat(targets)
     return {
-        "accuracy": (all_logits.argmax(1) == all_targets).double().mean().item(),
+        "accuracy": correct(all_logits, all_targets).double().mean().item(),
         "loss": F.cross_entropy(all_logits, all_targets).item(),
         "calibration_error": calibration_error(all_logits.softmax(1), all_targets),
         **dict(zip(measured, torch.cat(per_image).mean(0).tolist(), strict=True)),

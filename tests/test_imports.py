@@ -32,8 +32,10 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
         "wrap",
     ),
     "playwright": ("scripts/dev",),
-    "optuna": ("scripts/study",),
-    "sqlalchemy": ("scripts/study",),
+    "jinja2": ("study/report",),
+    "scipy": ("study/statistics",),
+    "optuna": ("study/queue",),
+    "sqlalchemy": ("study/queue",),
     "tqdm": ("training", "study", "scripts"),
 }
 

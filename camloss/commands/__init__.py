@@ -14,6 +14,9 @@ COMMANDS = {  # what each does, in one line; join-pair is the module join_pair
     "push": "publish a pair on the Hugging Face Hub",
     "deploy-space": "deploy the page as a Space on the Hugging Face Hub, from a checkout",
     "release": "for maintainers: put a pair into checkpoints/ and refresh everything made from it",
+    "evaluate": "measure checkpoints, their maps, and how they predict the digits of unseen writers",
+    "study": "train and measure the methods that CAM-loss is compared with",
+    "report": "write the pages of results from the records",
 }
 
 

@@ -1,6 +1,6 @@
 """Fit a model's OOD score on digits, and measure it on drawings that are none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -8,7 +8,6 @@ from torch import Tensor
 from camloss.digits.ood_drawings import CHOOSING, EASY, FAMILIES, KINDS, REPORTED, draw_ood_drawings
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PEN
-from camloss.maps import cam
 from camloss.models import MapClassifier
 from camloss.ood import OODScore
 from camloss.split import Split
@@ -40,10 +39,10 @@ def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
 
 
 @torch.no_grad()
-def _answers(model: MapClassifier, split: Split, last: bool = False) -> tuple[Tensor, Tensor]:
-    """Logits and averaged features, of the middle or the last ones."""
+def _answers(model: MapClassifier, split: Split) -> tuple[Tensor, Tensor]:
+    """Logits and averaged features of the middle."""
     answers = [model.forward_features(images) for images, _ in split.batches(1_000)]
-    averaged = [(features if last else middle).float().mean((-2, -1)) for _, features, middle in answers]
+    averaged = [middle.float().mean((-2, -1)) for _, _, middle in answers]
     return torch.cat([logits for logits, _, _ in answers]), torch.cat(averaged)
 
 
@@ -124,79 +123,3 @@ def detection_by_kind(models: Mapping[str, MapClassifier], count: int) -> list[t
 def share(found: Tensor) -> float:
     """The share of OOD scores at the threshold or above."""
     return float((found >= 0.5).float().mean())
-
-
-def compare_scores(
-    models: Mapping[str, MapClassifier], validation: Split, read: Split, known: Mapping[str, Split]
-) -> dict[str, dict[str, float]]:
-    """Other scores that could be taken: mean AUROC over the `CHOOSING` families but the `EASY` ones.
-
-    Args:
-        models: with an OOD score, by name.
-        validation, read: what the OOD score was fitted on, as for `fit_ood_score`; fragments are made of the former.
-        known: preprocessed digits by name.
-
-    Returns:
-        By score, by name of a model.
-    """
-    families = [family for family in CHOOSING if family not in EASY]
-    non_digits = [draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families]
-    digits = torch.cat([split.images.float() / 255 for split in known.values()])
-    found: dict[str, dict[str, float]] = {}
-    for name, model in models.items():
-        both = validation.joined(read)
-        last = OODScore.fit(
-            *_answers(model, both, last=True), both.labels, torch.ones(len(both), dtype=torch.bool), 0.01
-        )
-        of_known, *of_non_digits = (_scores(model, last, images) for images in (digits, *non_digits))
-        for score, values in of_known.items():
-            aurocs = [auroc(scores[score], values) for scores in of_non_digits]
-            found.setdefault(score, {})[name] = sum(aurocs) / len(aurocs)
-    return found
-
-
-@torch.no_grad()
-def _scores(model: MapClassifier, last: OODScore, images: Tensor) -> dict[str, Tensor]:
-    """(N,) each: higher for non-digits."""
-    assert model.ood_score is not None
-    answers = [model.forward_features(batch) for batch in images.split(1_000)]
-    logits, features, middle = (torch.cat(parts) for parts in zip(*answers, strict=True))
-    energy, distance = model.ood_score._signs(logits, middle.float().mean((-2, -1)))
-    maps = cam(features, model.head.weight, logits.argmax(1)).flatten(1)
-    peak = maps.amax(1)
-    return {
-        "energy": energy,
-        "distance, features in the middle": distance,
-        "distance, last features": last._signs(logits, features.float().mean((-2, -1)))[1],
-        "low peak of the CAM": -peak,
-        "small share of the CAM in its peak": -peak / maps.clamp_min(0).sum(1).clamp_min(1e-6),
-        "energy and distance in the middle (shipped)": model.ood_score.score(logits, middle.float().mean((-2, -1))),
-    }
-
-
-def compare_rules(
-    models: Mapping[str, MapClassifier], validation: Split, known: Mapping[str, Split], limit: float
-) -> dict[str, dict[str, float]]:
-    """Rules for a pair: the share flagged of each of the `CHOOSING` families but the
-    `EASY` ones, and of the digits, where the threshold flags the share `limit` of the first of the latter.
-
-    Args:
-        models, validation, known: as for `compare_scores`.
-    """
-    families = [family for family in CHOOSING if family not in EASY]
-    shown = {name: split.images.float() / 255 for name, split in known.items()}
-    shown |= {family: draw_ood_drawings(family, PER_FAMILY, seed=0, digits=validation) for family in families}
-    found = {
-        name: torch.stack([ood_scores(model, images) for model in models.values()]) for name, images in shown.items()
-    }
-    rules: dict[str, Callable[[Tensor], Tensor]] = {
-        "both scores are high": lambda values: values.amin(0),
-        "the mean score is high": lambda values: values.mean(0),
-        "either score is high (shipped)": lambda values: values.amax(0),
-    }
-    rows = {}
-    for rule, decide in rules.items():
-        decided = {name: decide(values) for name, values in found.items()}
-        threshold = next(iter(decided.values())).quantile(1 - limit)
-        rows[rule] = {name: float((values >= threshold).float().mean()) for name, values in decided.items()}
-    return rows

@@ -7,48 +7,41 @@ from torch import Tensor
 
 from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, within
 from camloss.maps import cam, min_max_normalize
-from camloss.metrics import area_above_half, ink_energy, peak_inside, pointing_game
+from camloss.metrics import peak_inside
 from camloss.models import MapClassifier
 from camloss.split import Split
 
-SMALL = 0.03  # of the image: the area at which maps of different sizes are compared
-BLOB = "centre_prior amid the ink"
+SMALL = 0.03  # of the cells: the area at which maps of different sizes are compared
+CENTRE_PRIOR = "centred Gaussian"
 
 
 def peaks(model: MapClassifier, test: Split) -> dict[str, dict[str, float]]:
-    """Where maps peak, as in `locate`: the CAMs of a model ("network"), and a centred Gaussian."""
-    maps = {"network": true_cams(model, test), BLOB: centre_prior(pixels(test))}
-    located = {name: locate(of_one, test) for name, of_one in maps.items()}
-    return {
-        name: {key: value for key, value in numbers.items() if key.startswith("peak_")}
-        for name, numbers in located.items()
-    }
+    """`locate_peaks` of the CAMs of a model ("network"), and of a centred Gaussian."""
+    maps = {"network": true_cams(model, test), CENTRE_PRIOR: centre_prior(pixels(test))}
+    return {name: locate_peaks(of_one, test) for name, of_one in maps.items()}
 
 
-def locate(maps: Tensor, split: Split) -> dict[str, float]:
-    """Where maps lie, whoever made them; means over the split.
+def locate_peaks(maps: Tensor, split: Split) -> dict[str, float]:
+    """Where the peaks of maps lie, for splits that have such digits.
 
     Args:
         maps: (N, H, W), in [0, 1], one for each image.
 
     Returns:
-        area_above_half, ink_energy, pointing_game, and where there are such digits:
         peak_near_junction, how often the peak is within `NEAR` of where strokes meet, of all digits whose strokes do;
         peak_in_hole, how often the peak of a 0 lies in what it encloses, of all that are closed.
     """
-    images = pixels(split)
-    ink = images[:, 0] >= STROKE
-    meeting = junctions(ink)
-    enclosed = holes(ink) & (split.labels == 0)[:, None, None]
-    numbers = {
-        "area_above_half": area_above_half(maps).mean().item(),
-        "ink_energy": ink_energy(maps, images).mean().item(),
-        "pointing_game": pointing_game(maps, images).mean().item(),
+    strokes = pixels(split)[:, 0] >= STROKE
+    places = {
+        "peak_near_junction": within(junctions(strokes), NEAR),
+        "peak_in_hole": holes(strokes) & (split.labels == 0)[:, None, None],
     }
-    for name, region in (("peak_near_junction", within(meeting, NEAR)), ("peak_in_hole", enclosed)):
-        if (there := region.flatten(1).any(1)).any():
-            numbers[name] = peak_inside(maps, region)[there].mean().item()
-    return numbers
+    there = {name: inside.flatten(1).any(1) for name, inside in places.items()}
+    return {
+        name: peak_inside(maps, inside)[there[name]].mean().item()
+        for name, inside in places.items()
+        if there[name].any()
+    }
 
 
 @torch.no_grad()
@@ -59,7 +52,7 @@ def true_cams(model: MapClassifier, split: Split) -> Tensor:
 
 
 def centre_prior(images: Tensor) -> Tensor:
-    """A Gaussian at the ink's centre of mass, of area `SMALL` above half maximum: (N, 1, H, W) -> (N, H, W)."""
+    """A Gaussian on the strokes' centre of mass, whose area is `SMALL`: (N, 1, H, W) -> (N, H, W)."""
     ink = images[:, 0]
     height, width = ink.shape[-2:]
     mass = ink.sum((1, 2)).clamp_min(torch.finfo(ink.dtype).tiny)

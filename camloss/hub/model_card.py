@@ -177,7 +177,7 @@ def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
     """In words, where a network's maps are hottest: its numbers first, those of what it is compared with after each.
 
     Args:
-        columns: by name, what `camloss.study.evaluation.locate` measures.
+        columns: by name, what `camloss.study.measures.locate_peaks` measures.
     """
 
     def share(key: str) -> str:

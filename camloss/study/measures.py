@@ -1,6 +1,7 @@
-"""Everything that the study measures of one network, by the protocol in `docs/protocol.md`.
+"""Everything that is measured of one network, by the protocol in `docs/protocol.md`, for the study and for `evaluate`.
 
-Features on corrupted digits are computed in the precision of the training, all else in float32.
+Features on corrupted digits are computed in the precision of the training, all else in float32. Beside what the
+networks' maps get stands what two maps get that no network made (`CONTROLS`).
 """
 
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from camloss.data.peaks import CENTRE_PRIOR, SMALL, centre_prior, pixels, true_cams
 from camloss.diagnose import diagnose
 from camloss.digits.corruptions import (
     DIGIT,
@@ -23,12 +25,14 @@ from camloss.digits.corruptions import (
     two_digits,
     words,
 )
+from camloss.digits.stroke_topology import STROKE
 from camloss.maps import cam, contrastive_cam
 from camloss.metrics import (
     INK,
     area_above_half,
     average_precision,
     calibration_error,
+    correct,
     deletion_insertion,
     evaluate,
     ink_energy,
@@ -39,17 +43,16 @@ from camloss.metrics import (
 )
 from camloss.models import MapClassifier
 from camloss.split import Split
-from camloss.study.evaluation import SMALL, centre_prior, pixels, true_cams
 
 BATCH = 100
-HOT = 0.1  # the hottest part of a map
+TOP = 0.1  # of a map's positions
 CLAIMED = 3_000  # images: the first of the test set, for the primary claims and what is measured of maps
 CHOOSING = 1_000  # of the validation images, for the same measures
 IN_DEPTH = 500  # for every measure that no primary claim rests on
 CAUSAL = 100  # for deletion and insertion, which run the network 30 times for each order of pixels
 FIELD = 56
 RANDOM_ORDER = 100  # purpose of the words that order pixels at random
-Look = Callable[[Tensor], tuple[Tensor, Tensor]]
+Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 CORRUPTIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
     "canvas_28": lambda digits, _numbers, _pool: digits,
@@ -78,14 +81,14 @@ def survey(model: MapClassifier, test: Split, baseline: MapClassifier | None, pr
         baseline: the network that learnt from cross-entropy alone with the same seed: its maps are a control.
         precision: "bfloat16" or "float32", of the features.
     """
-    look = looker(model, precision)
+    forward = forward_in(model, precision)
     claimed, some = head_of(test, CLAIMED), head_of(test, IN_DEPTH)
-    numbers = evaluate(model, test.batches(BATCH)) | where_maps_lie(model, claimed, baseline)
+    numbers = localisation(model, claimed, baseline) | evaluate(model, test.batches(BATCH))
     for name in CORRUPTIONS:
-        numbers |= surroundings(model, look, claimed if name in PRIMARY else some, test, name)
-    numbers |= of_two_digits(model, look, claimed, test, "apart")
-    numbers |= of_two_digits(model, look, some, test, "overlapping")
-    numbers |= faithfulness(model, look, head_of(test, CAUSAL), baseline)
+        numbers |= accuracy_under(model, forward, claimed if name in PRIMARY else some, test, name)
+    numbers |= of_two_digits(model, forward, claimed, test, "apart")
+    numbers |= of_two_digits(model, forward, some, test, "overlapping")
+    numbers |= faithfulness(model, forward, head_of(test, CAUSAL), baseline)
     diagnosis = diagnose(model, some.batches(BATCH))
     return numbers | {f"diagnosis_{name}": value for name, value in vars(diagnosis).items()}
 
@@ -93,13 +96,13 @@ def survey(model: MapClassifier, test: Split, baseline: MapClassifier | None, pr
 @torch.no_grad()
 def choices(model: MapClassifier, validation: Split, precision: str) -> dict[str, float]:
     """What choices are made by: accuracy on all validation images, and the measures of the claims on the first."""
-    look = looker(model, precision)
-    right = [look(images)[0].argmax(1) == labels for images, labels in validation.batches(BATCH)]
+    forward = forward_in(model, precision)
+    right = torch.cat([correct(forward(images)[0], labels) for images, labels in validation.batches(BATCH)])
     some = head_of(validation, CHOOSING)
-    numbers = {"accuracy": torch.cat(right).float().mean().item()} | where_maps_lie(model, some, None)
+    numbers = {"accuracy": right.float().mean().item()} | localisation(model, some, None)
     for name in PRIMARY:
-        numbers |= surroundings(model, look, some, validation, name)
-    return numbers | of_two_digits(model, look, some, validation, "apart")
+        numbers |= accuracy_under(model, forward, some, validation, name)
+    return numbers | of_two_digits(model, forward, some, validation, "apart")
 
 
 class FeaturesOn(nn.Module):
@@ -121,48 +124,62 @@ class FeaturesOn(nn.Module):
         return features.cpu()
 
 
-def looker(model: MapClassifier, precision: str) -> Look:
+def forward_in(model: MapClassifier, precision: str) -> Forward:
     """The network in a precision: images -> float32 logits and features."""
 
-    def look(images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             logits, features = model(images.contiguous(memory_format=torch.channels_last))
         return logits.float(), features.float()
 
-    return look
+    return forward
 
 
 def head_of(split: Split, count: int) -> Split:
     return Split(split.images[:count], split.labels[:count])
 
 
-def where_maps_lie(model: MapClassifier, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
-    """The CAMs of digits as they are: area, and against the ink, which covers `ink` of an image, top_precision_1,
-    top_precision_3, top_precision_10 and average_precision; ink_energy_small, of the map at an area of 3 %;
-    ink_energy_of_baseline, of the
-    baseline's map at the area of this network's; and pointing_game_own and pointing_game_of_another, with the map of
-    the next image.
+def localisation(model: MapClassifier, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
+    """What `locate` says of the CAMs of clean images, and
+
+    pointing_game_of_another, with the map of the next image; ink_energy_of_baseline, of the baseline's map at the area
+    of this network's.
     """
-    maps, images = true_cams(model, split), pixels(split)
-    ink = images[:, 0] >= INK
-    area = area_above_half(maps).mean()
-    numbers = {
-        "area": area,
-        "ink": ink.float().mean(),
-        "average_precision": average_precision(maps, ink).mean(),
-        "ink_energy_small": ink_energy(sharpened(maps, SMALL), images).mean(),
-        "pointing_game_own": peak_inside(maps, ink).mean(),
-        "pointing_game_of_another": peak_inside(maps.roll(1, 0), ink).mean(),
-    }
-    for percent in (1, 3, 10):
-        numbers[f"top_precision_{percent}"] = top_precision(maps, ink, percent / 100).mean()
+    maps = true_cams(model, split)
+    numbers = locate(maps, split)
+    numbers["pointing_game_of_another"] = locate(maps.roll(1, 0), split)["pointing_game_own"]
     if baseline is not None:
-        control = sharpened(true_cams(baseline, split), area.item())
-        numbers["ink_energy_of_baseline"] = ink_energy(control, images).mean()
-    return {name: value.item() for name, value in numbers.items()}
+        control = sharpened(true_cams(baseline, split), numbers["area"])
+        numbers["ink_energy_of_baseline"] = ink_energy(control, pixels(split)).mean().item()
+    return numbers
 
 
-def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, name: str) -> dict[str, float]:
+def locate(maps: Tensor, split: Split) -> dict[str, float]:
+    """Where maps lie, whoever made them; means over the split.
+
+    Args:
+        maps: (N, H, W), in [0, 1], one for each image.
+
+    Returns:
+        area, the share of the cells above half maximum; against the strokes, which cover `ink` of an image:
+        top_precision_1, top_precision_3, top_precision_10, average_precision, pointing_game_own, ink_energy, and
+        ink_energy_small, of the map sharpened to an area of `SMALL`.
+    """
+    images = pixels(split)
+    strokes = images[:, 0] >= INK
+    numbers = {
+        "area": area_above_half(maps),
+        "ink": strokes.float(),
+        "average_precision": average_precision(maps, strokes),
+        "ink_energy": ink_energy(maps, images),
+        "ink_energy_small": ink_energy(sharpened(maps, SMALL), images),
+        "pointing_game_own": peak_inside(maps, strokes),
+    }
+    numbers |= {f"top_precision_{percent}": top_precision(maps, strokes, percent / 100) for percent in (1, 3, 10)}
+    return {name: values.mean().item() for name, values in numbers.items()}
+
+
+def accuracy_under(model: MapClassifier, forward: Forward, split: Split, pool: Split, name: str) -> dict[str, float]:
     """NAME, the accuracy with what surrounds the digits changed, and
 
     NAME_calibration, its calibration error; NAME_sum, the accuracy with features summed over the canvas and divided by
@@ -176,25 +193,25 @@ def surroundings(model: MapClassifier, look: Look, split: Split, pool: Split, na
     for digits, numbers, labels in numbered(split):
         pictures = CORRUPTIONS[name](digits, numbers, pool.images)
         side = pictures.shape[-1]
-        logits, features = look(pictures.float() / 255)
+        logits, features = forward(pictures.float() / 255)
         probs.append(logits.softmax(1))
-        found[""].append(logits.argmax(1) == labels)
+        found[""].append(correct(logits, labels))
         if model.pooling == "avg":
             for blank in {DIGIT, side} - blanks.keys():
-                blanks[blank] = look(torch.zeros(1, 1, blank, blank))[1]
+                blanks[blank] = forward(torch.zeros(1, 1, blank, blank))[1]
             cells = blanks[DIGIT][0, 0].numel()
             summed = features.sum((-2, -1)) / cells
             cleared = (features - blanks[side]).sum((-2, -1)) / cells + blanks[DIGIT].mean((-2, -1))
             for how, pooled in (("_sum", summed), ("_background_subtracted", cleared)):
-                found[how].append(model.head(pooled).argmax(1) == labels)
+                found[how].append(correct(model.head(pooled), labels))
         if name != "shift":
             places = inside(ink_boxes(on_canvas(digits, side)), side, side)
-            found["_top_precision"].append(top_precision(cam(features, model.head.weight, labels), places, HOT))
+            found["_top_precision"].append(top_precision(cam(features, model.head.weight, labels), places, TOP))
     result = {f"{name}{how}": torch.cat(values).float().mean().item() for how, values in found.items() if values}
     return result | {f"{name}_calibration": calibration_error(torch.cat(probs), split.labels)}
 
 
-def of_two_digits(model: MapClassifier, look: Look, split: Split, pool: Split, name: str) -> dict[str, float]:
+def of_two_digits(model: MapClassifier, forward: Forward, split: Split, pool: Split, name: str) -> dict[str, float]:
     """Whether maps tell two digits on one field apart, NAME being `apart` or `overlapping`:
 
     NAME_own, the share of the CAM's hottest 10 % in the box of the class's own digit, of those in either box;
@@ -204,18 +221,20 @@ def of_two_digits(model: MapClassifier, look: Look, split: Split, pool: Split, n
     found: dict[str, list[Tensor]] = {"own": [], "contrast": [], "peak": [], "top": []}
     for digits, numbers, labels in numbered(split):
         both = two_digits(Split(digits, labels), numbers, pool, apart=name == "apart")
-        logits, features = look(both.images.float() / 255)
+        logits, features = forward(both.images.float() / 255)
         own, other = (inside(box, FIELD, FIELD) for box in both.boxes.unbind(1))
         class_map = cam(features, model.head.weight, labels)
         contrast = contrastive_cam(features, model.head.weight, *both.labels.unbind(1))
-        found["own"].append(share_of_top(class_map, own, other, HOT))
-        found["contrast"].append(share_of_top(contrast, own, other, HOT))
+        found["own"].append(share_of_top(class_map, own, other, TOP))
+        found["contrast"].append(share_of_top(contrast, own, other, TOP))
         found["peak"].append(peak_inside(class_map, own & ~other))
         found["top"].append((logits.topk(2).indices.sort(1).values == both.labels.sort(1).values).all(1))
     return {f"{name}_{what}": torch.cat(values).float().mean().item() for what, values in found.items()}
 
 
-def faithfulness(model: MapClassifier, look: Look, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
+def faithfulness(
+    model: MapClassifier, forward: Forward, split: Split, baseline: MapClassifier | None
+) -> dict[str, float]:
     """deletion and insertion by the network's own CAM, and by orders of pixels that it has not made: random, a centred
     Gaussian, blurred ink, and the CAM of the baseline.
     """
@@ -230,7 +249,7 @@ def faithfulness(model: MapClassifier, look: Look, split: Split, baseline: MapCl
         orders["_of_baseline"] = true_cams(baseline, split)
     numbers: dict[str, float] = {}
     for suffix, order in orders.items():
-        deletion, insertion = deletion_insertion(look, images, order, split.labels)
+        deletion, insertion = deletion_insertion(forward, images, order, split.labels)
         numbers |= {f"deletion{suffix}": deletion.mean().item(), f"insertion{suffix}": insertion.mean().item()}
     return numbers
 
@@ -239,3 +258,13 @@ def numbered(split: Split) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches of digits as they lie (uint8), their numbers and their labels."""
     for numbers in torch.arange(len(split)).split(BATCH):
         yield split.images[numbers], numbers, split.labels[numbers]
+
+
+def stroke_pixel(images: Tensor) -> Tensor:
+    """One pixel of each image's strokes, random but always the same: (N, 1, H, W) -> (N, H, W)."""
+    chance = torch.rand(len(images), images[0].numel(), generator=torch.Generator().manual_seed(0))
+    picked = ((images.flatten(1) >= STROKE) * chance).argmax(1)
+    return torch.zeros_like(chance).scatter_(1, picked[:, None], 1).view(len(images), *images.shape[-2:])
+
+
+CONTROLS: dict[str, Callable[[Tensor], Tensor]] = {CENTRE_PRIOR: centre_prior, "pixel of a stroke": stroke_pixel}

@@ -1,7 +1,8 @@
-"""Ways to train that CAM-loss has to be compared with: what else could give the same result, one entry each.
+"""Training methods that CAM-loss has to be compared with: what else could give the same result, one entry each.
 
 A method is cross-entropy plus `alpha` times one term of the features, the head's weight and the labels; at most the
-pooling or the images differ besides. The warm-up is the twins': until it ends, those that share both are one network.
+pooling or the images differ besides. The alpha start epoch is that of the pair: before it, methods that share pooling
+and images train the same network.
 """
 
 from collections.abc import Callable
@@ -76,22 +77,22 @@ def other_image(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 
 def stop_grad_cam(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """CAM-loss in which the CAAM follows and the CAM stands still."""
+    """CAM-loss whose gradient flows through the CAAM alone."""
     return _apart(true_cam(features.detach(), weight, targets), caam(features))
 
 
 def stop_grad_caam(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """CAM-loss in which the CAM follows and the CAAM stands still."""
+    """CAM-loss whose gradient flows through the CAM alone."""
     return _apart(true_cam(features, weight, targets), caam(features.detach()))
 
 
 def no_head_detach(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """CAM-loss from which the head learns too."""
+    """CAM-loss whose gradient reaches the head too."""
     return cam_distance(features, weight, targets).mean()
 
 
 def correlation(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """1 - the correlation of CAM and CAAM over the cells, in [0, 2]: agreement that no map's size decides."""
+    """1 - the correlation of CAM and CAAM over the cells, in [0, 2]: a distance that no map's size decides."""
     one, other = (
         F.normalize(maps.flatten(1) - maps.mean((-2, -1))[:, None], dim=1)
         for maps in (true_cam(features, weight, targets), caam(features))
@@ -121,23 +122,24 @@ def _apart(class_map: Tensor, agnostic_map: Tensor) -> Tensor:
     return (min_max_normalize(agnostic_map) - min_max_normalize(class_map)).abs().mean()
 
 
-Kind = Literal["baseline", "alpha_sweep", "control", "variant", "reference"]
+Kind = Literal["baseline", "alpha sweep", "control", "ablation", "reference"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """One method to train."""
+    """One training method."""
 
     loss: Callable[[float], CAMLoss]
     """From the alpha of an epoch to what is learnt in it."""
     title: str = ""
     kind: Kind = "control"
-    """`alpha_sweep`: CAM-loss at one alpha; `control`: agrees on nothing that the class has evidence for;
-    `variant`: agrees in another manner; `reference`: has seen in training what the others meet in the measure."""
+    """`alpha sweep`: CAM-loss at one alpha; `control`: knows nothing of where the evidence for the class is;
+    `ablation`: CAM-loss with one part changed; `reference`: trained on what the others are only
+    measured on."""
     alpha: float = 3.0
     seeds: int = 3
     early: bool = False
-    """Whether all its seeds come before the second seed of the others: what is claimed hangs on it."""
+    """Whether all its seeds come before the second seed of the others: the claims depend on it."""
     matched: MapOf | None = None
     """The map whose area is that of CAM-loss's at the strength to find; `alpha` is where the search starts."""
     pooling: Pooling | None = None
@@ -152,7 +154,7 @@ class Method:
 
 
 def alpha_sweep(alpha: float, early: bool = False) -> Method:
-    return Method(CAMLoss, f"CAM-loss at alpha {alpha:g}", "alpha_sweep", alpha, seeds=5, early=early)
+    return Method(CAMLoss, f"CAM-loss at alpha {alpha:g}", "alpha sweep", alpha, seeds=5, early=early)
 
 
 def of_term(term: Term, title: str, kind: Kind = "control") -> Method:
@@ -181,16 +183,16 @@ METHODS: dict[str, Method] = {  # in the order of their worth
     "small-caam": of_area(any_caam, "a small CAAM"),
     "small-cam": of_area(true_cam, "a small CAM"),
     "wrong-class": of_term(wrong_class, "CAM of a wrong class"),
-    "max-pooling": Method(cross_entropy, "cross-entropy, maximum pooling", alpha=0.0, pooling="max"),
+    "max-pooling": Method(cross_entropy, "cross-entropy, max pooling", alpha=0.0, pooling="max"),
     "ce-among-clutter": Method(
         cross_entropy, "cross-entropy, trained among clutter", "reference", alpha=0.0, vary=put_among_clutter
     ),
-    "stop-grad-cam": of_term(stop_grad_cam, "no gradient through the CAM", "variant"),
-    "stop-grad-caam": of_term(stop_grad_caam, "no gradient through the CAAM", "variant"),
-    "random-weight": of_term(random_weight, "random weights for the class's"),
+    "stop-grad-cam": of_term(stop_grad_cam, "stop-gradient on the CAM", "ablation"),
+    "stop-grad-caam": of_term(stop_grad_caam, "stop-gradient on the CAAM", "ablation"),
+    "random-weight": of_term(random_weight, "random weights in place of the class's"),
     "other-image": of_term(other_image, "CAM of another image"),
     "small-features": of_term(feature_size, "small features"),
-    "no-head-detach": of_term(no_head_detach, "the head learns too", "variant"),
-    "correlation": of_term(correlation, "agreement by correlation", "variant"),
-    "softmax": of_term(softmax, "agreement by softmax", "variant"),
+    "no-head-detach": of_term(no_head_detach, "no detach of the head", "ablation"),
+    "correlation": of_term(correlation, "correlation as the distance", "ablation"),
+    "softmax": of_term(softmax, "maps normalised by softmax", "ablation"),
 }

@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from scipy import stats
+
 from camloss.study.methods import BASELINE, METHODS
 from camloss.study.runs import Records
 
 LEVEL = 0.05
-SEEDS = 5  # at least, for a claim
+SEEDS = 5  # at least, for a verdict
 COST = 0.001  # of validation accuracy, that a chosen alpha may lose
-CLAIMS = {  # what is claimed of the chosen alpha, and the measure that it is claimed of
-    "It reads digits among clutter": "clutter_8",
-    "It reads digits on a larger field": "canvas_56",
-    "Its maps lie on the ink": "top_precision_10",
-    "Its maps tell two digits apart": "apart_own",
+CLAIMS = {  # what is claimed to be higher with the chosen alpha, by measure
+    "clutter_8": "accuracy among clutter",
+    "canvas_56": "accuracy on a larger canvas",
+    "top_precision_10": "precision of the top 10 % of CAM positions",
+    "apart_own": "separation of two digits by the CAM",
 }
 ALPHAS = sorted(
-    (name for name, method in METHODS.items() if method.kind == "alpha_sweep"), key=lambda name: METHODS[name].alpha
+    (name for name, method in METHODS.items() if method.kind == "alpha sweep"), key=lambda name: METHODS[name].alpha
 )
 Split = Literal["validation", "test"]
-Values = Mapping[int, float]
-"""One number a seed."""
+Verdict = Literal["supported", "not supported", "inconclusive"]
+Values = Mapping[Any, float]
+"""One number a seed, or a writer."""
 
 
 class Results:
@@ -55,13 +58,16 @@ class Results:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean over the seeds that two methods share, with its 95 % interval; the latter is nan for one seed."""
+    """Of two methods: means over the seeds that they share, and the mean difference with its 95 % interval."""
 
+    one: float
+    other: float
     mean: float
     low: float
+    """Of the interval (Student's t); nan for one seed, as `high`."""
     high: float
     p: float
-    """Two-sided, of Student's t; 1 for one seed."""
+    """Two-sided; 1 for one seed."""
     seeds: int
 
     @property
@@ -72,37 +78,25 @@ class Difference:
 
 def paired(one: Values, other: Values) -> Difference | None:
     """The differences of two methods, seed by seed; None if they share no seed."""
-    differences = [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
-    if not differences:
+    shared = sorted(one.keys() & other.keys())
+    if not shared:
         return None
-    mean, count = statistics.mean(differences), len(differences)
-    if count == 1:
-        return Difference(mean, math.nan, math.nan, 1.0, 1)
-    error = statistics.stdev(differences) / math.sqrt(count)
-    reach = student_quantile(1 - LEVEL, count - 1) * error
-    p = 1 - student_within(abs(mean) / error, count - 1) if error > 0 else float(mean == 0)
-    return Difference(mean, mean - reach, mean + reach, p, count)
+    means = [statistics.mean(values[seed] for seed in shared) for values in (one, other)]
+    differences = [one[seed] - other[seed] for seed in shared]
+    mean, (low, high), p = t_interval(differences)
+    return Difference(*means, mean, low, high, p, len(shared))
 
 
-def student_within(t: float, freedom: int) -> float:
-    """The probability that Student's t lies in [-t, t] (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = math.atan(t / math.sqrt(freedom))
-    cosine, odd = math.cos(angle), freedom % 2
-    term = cosine if odd else 1.0
-    series = term if freedom > 1 else 0.0
-    for step in range(2 + odd, freedom - 1, 2):
-        term *= cosine**2 * (step - 1) / step
-        series += term
-    return 2 / math.pi * (angle + math.sin(angle) * series) if odd else math.sin(angle) * series
-
-
-def student_quantile(share: float, freedom: int) -> float:
-    """The t for which `student_within` gives this share, by bisection."""
-    low, high = 0.0, 1e4
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if student_within(middle, freedom) < share else (low, middle)
-    return high
+def t_interval(values: Sequence[float]) -> tuple[float, tuple[float, float], float]:
+    """The mean, its 95 % interval by Student's t (nan for one value), and the two-sided p-value of a mean of zero."""
+    mean = statistics.mean(values)
+    if len(values) == 1:
+        return mean, (math.nan, math.nan), 1.0
+    if len(set(values)) == 1:  # no spread, which scipy divides by
+        return mean, (mean, mean), float(mean == 0)
+    test = stats.ttest_1samp(values, 0.0)
+    low, high = map(float, test.confidence_interval(1 - LEVEL))
+    return mean, (low, high), float(test.pvalue)
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -115,20 +109,18 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p}
 
 
-def chosen_alpha(records: Results) -> str | None:
+def chosen_alpha(results: Results) -> str | None:
     """The method with the alpha that the protocol's rule picks on the validation images.
 
     None where no alpha is good enough, or as long as one, or the baseline, lacks seeds.
     """
-    if any(len(records.runs[method]) < METHODS[method].seeds for method in (BASELINE, *ALPHAS)):
+    if any(len(results.runs[method]) < METHODS[method].seeds for method in (BASELINE, *ALPHAS)):
         return None
-    cheap = {method: alpha_sweep for method, alpha_sweep in alpha_sweep(records).items() if alpha_sweep.is_cheap}
+    cheap = {method: found for method, found in alpha_sweep(results).items() if found.is_cheap}
     if not cheap:
         return None
-    best = max(cheap.values(), key=lambda alpha_sweep: alpha_sweep.among_clutter)
-    return next(
-        method for method, alpha_sweep in cheap.items() if alpha_sweep.among_clutter >= best.among_clutter - best.error
-    )
+    best = max(cheap.values(), key=lambda found: found.among_clutter)
+    return next(method for method, found in cheap.items() if found.among_clutter >= best.among_clutter - best.error)
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ class AlphaSweep:
     """What an alpha is chosen by: means over its seeds, on the validation images."""
 
     cost: float
-    """Accuracy on plain digits that cross-entropy has more."""
+    """Clean accuracy that cross-entropy has more."""
     among_clutter: float
     error: float
     """Standard error of the latter."""
@@ -146,39 +138,33 @@ class AlphaSweep:
         return self.cost <= COST
 
 
-def alpha_sweep(records: Results) -> dict[str, AlphaSweep]:
+def alpha_sweep(results: Results) -> dict[str, AlphaSweep]:
     """Of every alpha that has a run, the smallest first; empty without a run of cross-entropy."""
-    plain = records.values(BASELINE, "accuracy", "validation")
+    clean = results.values(BASELINE, "accuracy", "validation")
     found = {}
     for method in ALPHAS:
-        if plain and records.runs[method]:
-            accuracy, clutter = (records.values(method, measure, "validation") for measure in ("accuracy", "clutter_8"))
-            cost = statistics.mean(plain.values()) - statistics.mean(accuracy.values())
-            found[method] = AlphaSweep(cost, *mean_and_error(list(clutter.values())))
+        if clean and results.runs[method]:
+            accuracy, clutter = (results.values(method, measure, "validation") for measure in ("accuracy", "clutter_8"))
+            cost = statistics.mean(clean.values()) - statistics.mean(accuracy.values())
+            error = float(stats.sem(list(clutter.values()))) if len(clutter) > 1 else 0.0
+            found[method] = AlphaSweep(cost, statistics.mean(clutter.values()), error)
     return found
 
 
-def strongest_control(records: Results, measure: str) -> str | None:
+def strongest_control(results: Results, measure: str) -> str | None:
     """The control with the best mean of a measure on the validation images."""
     means = {
         method: statistics.mean(values.values())
-        for method in records.methods
-        if METHODS[method].kind == "control" and (values := records.values(method, measure, "validation"))
+        for method in results.methods
+        if METHODS[method].kind == "control" and (values := results.values(method, measure, "validation"))
     }
     return max(means, key=lambda method: means[method]) if means else None
-
-
-def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard error, which is 0 for one value."""
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return statistics.mean(values), error
 
 
 @dataclass(frozen=True)
 class Claim:
     """What the records say of one primary claim."""
 
-    words: str
     measure: str
     control: str | None
     from_baseline: Difference | None
@@ -187,16 +173,34 @@ class Claim:
     """Corrected."""
 
     @property
-    def verdict(self) -> Literal["shown", "refuted", "open"]:
+    def words(self) -> str:
+        return CLAIMS[self.measure]
+
+    @property
+    def seeds(self) -> int:
+        """Of the smaller of both differences."""
+        return min(0 if found is None else found.seeds for found in (self.from_baseline, self.from_control))
+
+    @property
+    def reason(self) -> str:
+        """Why it is inconclusive, if it is."""
+        if self.from_control is None:
+            return "no control has been measured beside it"
+        if self.seeds < SEEDS:
+            return f"{self.seeds} seeds, and {SEEDS} are asked for"
+        return "an interval includes zero, or the corrected p-value is too high"
+
+    @property
+    def verdict(self) -> Verdict:
         both = (self.from_baseline, self.from_control)
         counted = [difference for difference in both if difference is not None and difference.seeds >= SEEDS]
         if any(difference.sign < 0 for difference in counted):
-            return "refuted"
-        shown = len(counted) == 2 and all(difference.sign > 0 for difference in counted) and self.p < LEVEL
-        return "shown" if shown else "open"
+            return "not supported"
+        holds = len(counted) == 2 and all(difference.sign > 0 for difference in counted) and self.p < LEVEL
+        return "supported" if holds else "inconclusive"
 
 
-def claims(records: Results, method: str, controls: Mapping[str, str | None]) -> list[Claim]:
+def claims(results: Results, method: str, controls: Mapping[str, str | None]) -> list[Claim]:
     """The primary claims of a method.
 
     Args:
@@ -205,17 +209,13 @@ def claims(records: Results, method: str, controls: Mapping[str, str | None]) ->
     """
     pairs = {
         measure: (
-            records.difference(method, BASELINE, measure),
-            None if (control := controls[measure]) is None else records.difference(method, control, measure),
+            results.difference(method, BASELINE, measure),
+            None if (control := controls[measure]) is None else results.difference(method, control, measure),
         )
-        for measure in CLAIMS.values()
+        for measure in CLAIMS
     }
-    p = {measure: max(_p_of(difference) for difference in both) for measure, both in pairs.items()}
-    corrected = holm(p)
-    return [
-        Claim(words, measure, controls[measure], *pairs[measure], corrected[measure])
-        for words, measure in CLAIMS.items()
-    ]
+    corrected = holm({measure: max(_p_of(difference) for difference in both) for measure, both in pairs.items()})
+    return [Claim(measure, controls[measure], *both, corrected[measure]) for measure, both in pairs.items()]
 
 
 def _p_of(difference: Difference | None) -> float:

@@ -17,6 +17,7 @@ from camloss.data.dataset import Dataset
 from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, CAMLoss
+from camloss.metrics import correct
 from camloss.models import MapClassifier, Pooling, build_model
 from camloss.split import Split
 from camloss.training.config import TrainConfig
@@ -166,7 +167,7 @@ def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch
 def accuracy(model: MapClassifier, split: Split) -> float:
     """The share of a split that the model gets right, in eval mode."""
     model.eval()
-    right = [(model(images)[0].argmax(1) == labels).sum() for images, labels in split.batches(1_000)]
+    right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(1_000)]
     return float(torch.stack(right).sum()) / len(split)
 
 

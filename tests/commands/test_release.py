@@ -29,12 +29,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 AFTER_TRAINING = [
-    ["scripts/ood_score.py", "--fit"],
-    ["scripts/ood_score.py", "--compare"],
-    ["scripts/evaluate.py", "--json"],
-    ["scripts/evaluate.py", "--pens", *release.PENS],
+    ["scripts/evaluate.py", "--ood", "--json"],
     ["scripts/dev/make_pictures.py"],
-    ["scripts/tables.py"],
+    ["scripts/report.py"],
 ]
 
 
@@ -47,8 +44,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(calls: list[list
         *AFTER_TRAINING,
     ]
     records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
-    assert set(records) == {"ood.md", "ood-compare.md", "evaluate.json", "pens.md"}
-    assert records["ood.md"] == "scripts/ood_score.py --fit"
+    assert records == {"evaluate.json": "scripts/evaluate.py --ood --json"}
 
 
 def test_a_finished_pair_is_not_trained(calls: list[list[str]]) -> None:
@@ -71,10 +67,10 @@ def test_without_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("calls")
 def test_what_fails_keeps_the_old_record(tmp_path: Path) -> None:
-    record = tmp_path / release.RECORDS / "ood.md"
+    record = tmp_path / release.RECORDS / "evaluate.json"
     record.write_text("old", encoding="utf-8")
-    with pytest.raises(CamlossError, match=r"python scripts/ood_score.py fail > docs/records/ood.md failed"):
-        release.run("ood_score.py", "fail", record="ood.md")
+    with pytest.raises(CamlossError, match=r"python scripts/evaluate.py fail > docs/records/evaluate.json failed"):
+        release.run("evaluate.py", "fail", record="evaluate.json")
     assert record.read_text(encoding="utf-8") == "old"
 
 

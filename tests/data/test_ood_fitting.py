@@ -13,8 +13,6 @@ from camloss.data.ood_fitting import (
     RAW,
     as_the_page_reads,
     auroc,
-    compare_rules,
-    compare_scores,
     detection_by_kind,
     fit_ood_score,
     measure_ood_score,
@@ -141,15 +139,3 @@ def test_what_passes_unnoticed_comes_first(model: MapClassifier, monkeypatch: py
     rows = detection_by_kind({"ce": model}, 4)
     assert {kind for kind, _, _ in rows} == {"A", "house", "heart"}
     assert [share for _, share, _ in rows] == sorted(share for _, share, _ in rows)
-
-
-def test_what_chose_the_score_and_the_rule(
-    model: MapClassifier, drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("camloss.data.ood_fitting.PER_FAMILY", 5)
-    scores = compare_scores({"ce": model}, drawn, read, {"digits": read})
-    assert len(scores) == 6
-    assert all(0 <= row["ce"] <= 1 for row in scores.values())
-    rules = compare_rules({"ce": model, "cam": model}, drawn, {"digits": read}, 0.1)
-    assert all(row["digits"] == pytest.approx(0.1, abs=1.01 / len(read)) for row in rules.values())
-    assert rules["both scores are high"] == rules["either score is high (shipped)"]  # of two that are one

@@ -6,13 +6,13 @@ from tiny_mnist import digits
 from torch import Tensor, nn
 
 from camloss import build_model
+from camloss.data.peaks import pixels, true_cams
 from camloss.digits.corruptions import on_canvas
 from camloss.metrics import ink_energy
 from camloss.models import MapClassifier
 from camloss.split import Split
 from camloss.study import measures
-from camloss.study.evaluation import pixels, true_cams
-from camloss.study.measures import FeaturesOn, choices, looker, of_two_digits, surroundings
+from camloss.study.measures import FeaturesOn, accuracy_under, choices, forward_in, of_two_digits
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def by_brightness(background: float) -> MapClassifier:
 def test_sums_undo_what_a_larger_field_does_to_an_average(split: Split) -> None:
     model = by_brightness(background=0.0)
     bright = Split(split.images, (split.images.float().mean((1, 2, 3)) / 255 > 0.16).long())
-    numbers = surroundings(model, looker(model, "float32"), bright, bright, "canvas_56")
+    numbers = accuracy_under(model, forward_in(model, "float32"), bright, bright, "canvas_56")
     assert bright.labels.unique().tolist() == [0, 1]
     assert numbers["canvas_56"] == pytest.approx(1 - bright.labels.float().mean().item())  # a quarter of the mean ink
     assert numbers["canvas_56_sum"] == numbers["canvas_56_background_subtracted"] == 1
@@ -53,7 +53,7 @@ def test_sums_undo_what_a_larger_field_does_to_an_average(split: Split) -> None:
 def test_only_clearing_undoes_what_canvas_cells_say(split: Split) -> None:
     model = by_brightness(background=0.5)
     bright = Split(split.images, (split.images.float().mean((1, 2, 3)) / 255 > 0.16).long())
-    numbers = surroundings(model, looker(model, "float32"), bright, bright, "canvas_56")
+    numbers = accuracy_under(model, forward_in(model, "float32"), bright, bright, "canvas_56")
     assert numbers["canvas_56_sum"] == pytest.approx(bright.labels.float().mean().item())  # all of class 1
     assert numbers["canvas_56_background_subtracted"] == 1
 
@@ -61,15 +61,15 @@ def test_only_clearing_undoes_what_canvas_cells_say(split: Split) -> None:
 def test_the_hottest_cells_of_a_map_of_the_ink_lie_in_the_box(split: Split) -> None:
     model = by_brightness(0.0)
     ones = Split(split.images, torch.ones(40, dtype=torch.int64))
-    numbers = surroundings(model, looker(model, "float32"), ones, ones, "canvas_28")
+    numbers = accuracy_under(model, forward_in(model, "float32"), ones, ones, "canvas_28")
     assert numbers["canvas_28_top_precision"] > 0.95
-    assert "shift_top_precision" not in surroundings(model, looker(model, "float32"), ones, ones, "shift")
+    assert "shift_top_precision" not in accuracy_under(model, forward_in(model, "float32"), ones, ones, "shift")
 
 
 def test_plain_digits_are_read_alike_in_all_three_ways(split: Split) -> None:
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
-    numbers = surroundings(model, looker(model, "float32"), split, split, "canvas_28")
+    numbers = accuracy_under(model, forward_in(model, "float32"), split, split, "canvas_28")
     assert numbers["canvas_28"] == numbers["canvas_28_sum"] == numbers["canvas_28_background_subtracted"]
     right = model(split.images.float() / 255)[0].argmax(1) == split.labels
     assert numbers["canvas_28"] == pytest.approx(right.float().mean().item())
@@ -90,11 +90,11 @@ def test_maps_that_know_the_two_digits_tell_them_apart(split: Split) -> None:
     model = MapClassifier(Colours(), 5, 5).eval()
     model.head.weight.data = torch.eye(5)
     model.head.bias.data.zero_()
-    numbers = of_two_digits(model, looker(model, "float32"), coloured, coloured, "apart")
+    numbers = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "apart")
     assert numbers["apart_peak"] == numbers["apart_top"] == 1
     assert numbers["apart_own"] > 0.8
     model.head.weight.data = torch.ones(5, 5)  # a map that knows no class
-    blind = of_two_digits(model, looker(model, "float32"), coloured, coloured, "apart")
+    blind = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "apart")
     assert blind["apart_own"] == pytest.approx(0.5, abs=0.15)
     assert blind["apart_contrast"] == pytest.approx(0.5, abs=0.25)
 
@@ -106,7 +106,7 @@ def test_everything_is_measured_and_without_a_baseline_all_but_its_maps(split: S
     alone = measures.survey(model, split, None, "float32")
     assert numbers.keys() - alone.keys() == {"ink_energy_of_baseline", "deletion_of_baseline", "insertion_of_baseline"}
     assert all(alone[name] == numbers[name] for name in alone)
-    itself = measures.where_maps_lie(model, split, model)["ink_energy_of_baseline"]
+    itself = measures.localisation(model, split, model)["ink_energy_of_baseline"]
     plain = ink_energy(true_cams(model, split), pixels(split)).mean().item()
     assert itself == pytest.approx(plain, abs=5e-3)
     chosen = choices(model, split, "float32")
@@ -117,7 +117,7 @@ def test_maximum_pooling_has_no_sum(split: Split) -> None:
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
     model.pooling = "max"
-    numbers = surroundings(model, looker(model, "float32"), split, split, "canvas_40")
+    numbers = accuracy_under(model, forward_in(model, "float32"), split, split, "canvas_40")
     assert "canvas_40_sum" not in numbers
     right = model(on_canvas(split.images, 40).float() / 255)[0].argmax(1) == split.labels
     assert numbers["canvas_40"] == pytest.approx(right.float().mean().item())
@@ -130,8 +130,8 @@ def test_a_backbone_on_a_device_answers_as_it_did_in_the_precision_that_is_asked
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
     images = split.images.float() / 255
-    before, exact = looker(model, precision)(images), looker(model, "float32")(images)
+    before, exact = forward_in(model, precision)(images), forward_in(model, "float32")(images)
     model.features = FeaturesOn(torch.device("cpu"), model.features)
-    after = looker(model, precision)(images)
+    after = forward_in(model, precision)(images)
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
     assert torch.equal(after[1], exact[1]) == (precision == "float32")

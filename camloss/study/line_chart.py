@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-import _checkout  # noqa: F401
-
-from camloss.demo.palette import LIGHT, SERIES
-
+INK, GROUND, RULE = "#1a1c22", "#ffffff", "#d8d5cc"  # as in the demo
+SERIES = ("#2b65a8", "#b04a00", "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")
 WIDTH, PLOT = 520, 310  # as wide as a phone shows without scrolling; of the plot, without what stands around it
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 62  # margins; the legend lies below
 ROW = 22  # of the legend
@@ -42,12 +40,12 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif"',
         ' font-size="15">',
-        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{height}" fill="{LIGHT["raised"]}"/>',
+        f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{height}" fill="{GROUND}"/>',
         _text(LEFT, 22, title, "font-weight='bold'"),
     ]
     for tenth in range(0, 11, 2):
         y = y_of(tenth / 10)
-        parts.append(f'<path d="M{LEFT} {y:.1f}H{LEFT + wide}" stroke="{LIGHT["rule"]}"/>')
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{LEFT + wide}" stroke="{RULE}"/>')
         parts.append(_text(LEFT - 8, y + 4, f"{tenth * 10} %", "text-anchor='end'"))
     for place, tick in enumerate(ticks):
         parts.append(_text(x_of(place), TOP + high + 18, tick, "text-anchor='middle'"))
@@ -67,4 +65,4 @@ def line_chart(title: str, x_label: str, ticks: Sequence[str], series: Mapping[s
 
 
 def _text(x: float, y: float, words: str, style: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{LIGHT["ink"]}"{" " + style if style else ""}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{INK}"{" " + style if style else ""}>{escape(words)}</text>'

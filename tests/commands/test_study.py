@@ -14,15 +14,15 @@ from typing import Any
 
 import optuna
 import pytest
-import study
-from study import Queue
 from tiny_mnist import write_tiny_mnist
 
+from camloss.commands import study
 from camloss.errors import CamlossError
+from camloss.study.queue import Queue
 from camloss.study.runs import Records, Study
 from camloss.training.config import TrainConfig
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 MATCHED = ("--methods", "ce", "alpha-3", "small-cam", "--seeds", "0")
 
 

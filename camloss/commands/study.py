@@ -1,0 +1,125 @@
+"""Train and measure every run of the study (docs/protocol.md), and print mean ± standard deviation over the seeds.
+
+    camloss study                       all short runs, the most valuable first; stop and start it at any time
+    camloss study --only train          train now; measure later with --only measure
+    camloss study --full --methods ce alpha-3 --seeds 0 1 2 3 4     the whole recipe
+    camloss study --storage postgresql+psycopg://USER@HOST/study    several machines, one list of runs
+
+Short runs are three epochs of the recipe without synthetic digits, and leave out 10,000 validation images. Every run
+leaves its weights below OUTPUT_DIR and a line in RECORDS, a JSON Lines file; a run whose record is there is not made
+again.
+
+Workers that are started on one storage share one list, which Optuna keeps; none takes a run that another has. A worker
+that was killed is noticed by its missing heartbeat, and its run continues where it stopped.
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from camloss import cli
+from camloss.commands.train import chosen_config
+from camloss.data.dataset import Dataset
+from camloss.data.mnist import load_mnist
+from camloss.pair import BusyError
+from camloss.study.methods import METHODS
+from camloss.study.queue import Queue
+from camloss.study.runs import Records, Study
+from camloss.training.config import RECIPES, TrainConfig
+
+SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
+VALIDATION = {"short": 10_000, "full": 5_000}  # images; full runs learn from 55,000, as the shipped pair
+OF_THE_STUDY = ("alpha", "seed", "variants", "resume", "dry_run")  # flags of camloss train that have no use here
+RECORDS = Path("docs", "records", "study")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = vars(parse_flags(argv))
+    length = "full" if flags.pop("full") else "short"
+    methods, seeds, only = flags.pop("methods"), flags.pop("seeds"), flags.pop("only")
+    validation_size = flags.pop("validation_size") or VALIDATION[length]
+    records = Records(flags.pop("records") or RECORDS / f"{length}.jsonl")
+    storage, heartbeat = flags.pop("storage"), flags.pop("heartbeat")
+    flags.setdefault("output_dir", Path("runs") / "study" / length)
+    study = Study(chosen_config({**SHORT, **flags} if length == "short" else flags), validation_size, records)
+    data = load_mnist(study.config.data_dir, validation_size)
+    runs = study.runs(methods, seeds)
+
+    def make(run: str) -> None:
+        study.train(run, data)
+        if only != "train":
+            study.train(study.baseline_of(run), data)  # it may have a record whose weights lie on another machine
+            study.measure(run, data)
+
+    if only != "measure":
+        queue = Queue(storage, study, heartbeat)
+        queue.fill([run for run in runs if not study.is_measured(run)])
+        queue.work(make)
+    if only != "train":
+        for wait in (False, True):  # first what no other worker is at, then what one has left
+            measure_rest(study, runs, data, wait)
+        print_table(study, [run for run in runs if study.is_measured(run)])
+    trained, measured = (sum(map(there, runs)) for there in (study.is_trained, study.is_measured))
+    print(f"of {len(runs)} runs {trained} are trained here and {measured} have a record")
+
+
+def measure_rest(study: Study, runs: list[str], data: Dataset, wait: bool) -> None:
+    """Measure the runs that are trained here and have no record; without `wait`, but for those another worker is at."""
+    for run in runs:
+        if study.is_trained(run) and not study.is_measured(run):
+            with suppress(BusyError):
+                study.measure(run, data, wait)
+
+
+def print_table(study: Study, runs: list[str]) -> None:
+    """Everything that was measured on the test set: a row a number, a column a method."""
+    measured: dict[str, list[dict[str, float]]] = {}
+    records = study.records.read()
+    for run in runs:
+        record = records[run]
+        seconds = sum(epoch["seconds"] for epoch in record["history"])
+        measured.setdefault(record["method"], []).append({**record["test"], "training_seconds": seconds})
+    if not measured:
+        return
+    header = ["mean ± std", *(f"{method}, {number_of(seeds, 'seed')}" for method, seeds in measured.items())]
+    names = dict.fromkeys(name for seeds in measured.values() for seed in seeds for name in seed)
+    rows = [
+        [name, *(mean_and_deviation([seed[name] for seed in seeds if name in seed]) for seeds in measured.values())]
+        for name in names
+    ]
+    print(f"{cli.table(header, rows)}\n")
+
+
+def number_of(things: list[Any], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    if not values:
+        return ""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
+
+
+def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.Parser(__doc__, "study")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods to train (default: all)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="of each method (default: as many as it is to have)"
+    )
+    parser.add_argument("--full", action="store_true", help="the whole recipe")
+    parser.add_argument("--only", choices=("train", "measure"), help="do one of the two (default: both)")
+    parser.add_argument("--storage", metavar="URL", help="database of the list of runs (default: a file in OUTPUT_DIR)")
+    parser.add_argument("--heartbeat", type=int, default=30, metavar="SECONDS", help="between two signs of life (30)")
+    parser.add_argument(
+        "--records", type=Path, metavar="FILE", help="default: docs/records/study/short.jsonl, or full.jsonl"
+    )
+    parser.add_argument("--validation-size", type=int, metavar="N", help="images (default: 10,000; 5,000 with --full)")
+    parser.add_argument("--recipe", choices=RECIPES, default="default", help="where the other flags' defaults are from")
+    cli.add_flags(parser, TrainConfig(), without=OF_THE_STUDY)
+    return parser.parse_args(argv)
