@@ -1,4 +1,4 @@
-"""The study's answer as the page shows it: docs/results.md, with its figures, where it has been written."""
+"""The study's answer and its tables as the demo shows them: two pages of docs/, with their figures."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,14 @@ from pathlib import Path
 
 from camloss.demo.web_files import MEDIA_TYPES, WebFile, web_file
 
-PAGE = "results.md"
-FOLD = "## Everything that was measured\n"
+ANSWER, TABLES = "results.md", "results-tables.md"
 BOX = '<div class="wide" role="group" aria-label="scrolls sideways" tabindex="0">'
 TABLE = re.compile(r"^((?:\|.*\n?)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Results:
-    """A page in Markdown, whose pictures are `figures` under `/web/`: the answer, and all else that was measured."""
+    """Two pages in Markdown, whose pictures are `figures` under `/web/`: the answer, and all tables."""
 
     answer: str
     rest: str
@@ -27,9 +26,6 @@ def results_in(docs: Path) -> Results | None:
     Links to other pages of the documentation, which the page does not have, become their words. Tables, which
     may be wider than a phone, scroll by themselves, by keyboard as well.
     """
-    path = docs / PAGE
-    if not path.is_file():
-        return None
     figures: dict[str, WebFile] = {}
 
     def picture(found: re.Match[str]) -> str:
@@ -40,9 +36,12 @@ def results_in(docs: Path) -> Results | None:
         figures[file.name] = web_file(file)
         return f"![{words}](web/{file.name})"
 
-    text = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    text = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)\)", picture, text)
-    text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\w+://|#)[^)]*\)", r"\1", text)
-    text = TABLE.sub(f"{BOX}\n\n\\1\n</div>\n", text)
-    answer, _, rest = text.partition(FOLD)
-    return Results(answer, rest, figures)
+    def shown(name: str) -> str:
+        text = re.sub(r"<!--.*?-->\n?", "", (docs / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)\)", picture, text)
+        text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\w+://|#)[^)]*\)", r"\1", text)
+        return TABLE.sub(f"{BOX}\n\n\\1\n</div>\n", text)
+
+    if not (docs / ANSWER).is_file() or not (docs / TABLES).is_file():
+        return None
+    return Results(shown(ANSWER), shown(TABLES), figures)

@@ -28,7 +28,7 @@ from camloss.errors import CamlossError
 from camloss.explain import explain
 from camloss.models import MapClassifier
 from camloss.pair import Pair
-from camloss.study.evaluation import HANDS, PEN_FILE, load_pen_digits
+from camloss.study.writers import DEV_WRITERS, REPORT_WRITERS, from_raster, from_strokes, read_digits
 from camloss.training.loop import accuracy as accuracy_of
 
 if TYPE_CHECKING:
@@ -450,25 +450,27 @@ def as_sent(stroke: PenStroke) -> dict[str, Any]:
 
 
 def accuracy() -> list[Row]:
-    """Pen digits of the writers who chose nothing, read from the pen's path and from the picture by thinning."""
-    sets = load_pen_digits(default_data_dir())
-    if not sets:
+    """Digits of the report writers, from strokes and from raster images by thinning."""
+    path = default_data_dir() / REPORT_WRITERS
+    if not path.is_file():
         return [("accuracy from strokes", "no pen digits here", "")]
+    digits = read_digits(path)
+    sets = [make(digits).split for make in (from_strokes, from_raster)]
     torch.set_num_threads(1)
     rows = []
     for variant, model in Pair.load(ROOT / "checkpoints").models.items():
-        stroke, thinned = (accuracy_of(model, sets[name]) for name in ("report", "report_picture"))
-        what = f"{variant}: {len(sets['report'])} pen digits from strokes (by thinning {thinned:.2%})"
+        stroke, thinned = (accuracy_of(model, split) for split in sets)
+        what = f"{variant}: {len(digits)} pen digits from strokes (by thinning {thinned:.2%})"
         rows.append((what, f"{stroke:.2%}", "no worse"))
     return rows
 
 
 def fat_brush() -> list[Row]:
     """Pen digits drawn with brushes under which loops close, read from the pen's path and by thinning."""
-    path = default_data_dir() / PEN_FILE
+    path = default_data_dir() / DEV_WRITERS
     if not path.is_file():
         return []
-    digits = [digit for digit in read_unipen(path) if digit.writer in HANDS["report"]][::EVERY]
+    digits = read_digits(path)[::EVERY]
     pair = Pair.load(ROOT / "checkpoints")
     rows: list[Row] = []
     for share in FAT:

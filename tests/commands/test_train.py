@@ -300,7 +300,3 @@ def test_two_finished_checkpoints_are_joined_into_a_pair(data_dir: Path, tmp_pat
         run("join-pair", apart[0], tmp_path / "pair" / "cam", "--into", tmp_path / "no"), 2, "differ in arch"
     )
     assert not (tmp_path / "no").exists()
-
-
-def test_evaluate_without_checkpoints_is_one_line(data_dir: Path, tmp_path: Path) -> None:
-    assert_one_line(script("evaluate.py", tmp_path / "none", "--data-dir", data_dir), 2, "none")

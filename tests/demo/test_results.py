@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from camloss.demo.results import FOLD, results_in
+from camloss.demo.results import results_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -19,34 +19,34 @@ def test_figures_lie_under_web_and_links_of_the_documentation_are_words(tmp_path
         "[protocol](protocol.md), [code](../scripts/report.py), [paper](https://arxiv.org), [above](#results)\n",
         encoding="utf-8",
     )
+    (tmp_path / "results-tables.md").write_text("Tables ![A figure](figure.svg)\n", encoding="utf-8")
     results = results_in(tmp_path)
     assert results is not None
     assert results.answer == (
         "# Results\n\nSee ![A figure](web/figure.svg) Gone None\n"
         "protocol, code, [paper](https://arxiv.org), [above](#results)\n"
     )
-    assert results.rest == ""
+    assert results.rest == "Tables ![A figure](web/figure.svg)\n"
     assert {name: file.media_type for name, file in results.figures.items()} == {"figure.svg": "image/svg+xml"}
 
 
 def test_tables_scroll_by_themselves(tmp_path: Path) -> None:
     (tmp_path / "figure.svg").write_text("<svg/>", encoding="utf-8")
     table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
-    (tmp_path / "results.md").write_text(
-        f"One.\n\n{table}\nTwo | three.\n\n![F](figure.svg)\n\n{FOLD}\n{table}", encoding="utf-8"
-    )
+    (tmp_path / "results.md").write_text(f"One.\n\n{table}\nTwo | three.\n\n![F](figure.svg)\n", encoding="utf-8")
+    (tmp_path / "results-tables.md").write_text(f"{table}", encoding="utf-8")
     results = results_in(tmp_path)
     assert results is not None
     box, end = '<div class="wide" role="group" aria-label="scrolls sideways" tabindex="0">\n\n', "\n</div>\n"
-    assert results.answer == f"One.\n\n{box}{table}{end}\nTwo | three.\n\n![F](web/figure.svg)\n\n"
-    assert results.rest == f"\n{box}{table}{end}"
+    assert results.answer == f"One.\n\n{box}{table}{end}\nTwo | three.\n\n![F](web/figure.svg)\n"
+    assert results.rest == f"{box}{table}{end}"
 
 
 def test_the_committed_results_have_an_answer_and_a_rest() -> None:
     results = results_in(ROOT / "docs")
     assert results is not None
     assert results.answer.startswith("# Does CAM-loss work?\n\n**")
-    assert "\n\n- **Asked:** " in results.answer
+    assert "\n\n- **Question:** " in results.answer
     assert results.answer.count('class="wide"') == 1  # the claims
     assert results.answer.count("](web/") == 2
-    assert results.rest.count("### ") > 10
+    assert results.rest.count("\n## ") > 10
