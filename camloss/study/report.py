@@ -492,7 +492,8 @@ def writers_table(record: Mapping[str, Any]) -> str:
         for source, values in by_writer.items():
             mean, (low, high), _ = t_interval(list(values.values()))
             difference = None if values is baseline else paired(values, baseline)
-            cells = (f"{mean:.2%} [{low:.2%}, {high:.2%}]", f"{found['worst_class'][source]:.2%}", pp(difference, 2))
+            interval = f"{mean:.2%} [{low:.2%}, {min(high, 1):.2%}]"
+            cells = (interval, f"{found['worst_class'][source]:.2%}", pp(difference, 2))
             rows.append([f"{len(values)} {name.replace(',', ' writers, from')}", source, *cells])
     return cli.table(["digits of", "network", "accuracy [95 %]", "worst class", "difference in pp [95 %]"], rows)
 

@@ -64,7 +64,7 @@ def test_accuracy_of_writers_has_its_interval_and_is_paired_by_writer() -> None:
     found = {"images": 30, "by_writer": {"ce": one, "cam": other}, "worst_class": {"ce": 0.5, "cam": 0.6}}
     rows = writers_table({"writers": {"report, raster": found}}).splitlines()[2:]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in rows]
-    assert cells[0] == ["3 report writers, from raster", "ce", "80.00% [55.16%, 104.84%]", "50.00%", ""]
+    assert cells[0] == ["3 report writers, from raster", "ce", "80.00% [55.16%, 100.00%]", "50.00%", ""]
     assert cells[1][-1] == "+1.67 [+0.23, +3.10]"  # of 2, 1 and 2: the standard error is 1/3
 
 

@@ -30,7 +30,7 @@ def test_one_seed_of_every_way_comes_first_and_what_is_claimed_of_next(study: St
 
 def test_five_seeds_of_what_claims_rest_on_and_three_of_the_others() -> None:
     for name, method in METHODS.items():
-        assert method.seeds == (5 if name == "ce" or method.kind == "alpha_sweep" or method.matched else 3), name
+        assert method.seeds == (5 if name == "ce" or method.kind == "alpha sweep" or method.matched else 3), name
 
 
 def test_a_list_of_ways_and_seeds(study: Study) -> None:
@@ -104,4 +104,4 @@ def test_a_strength_is_found_in_few_tries(law: Callable[[float], float], target:
 
 
 def test_what_is_matched_is_there() -> None:
-    assert METHODS[MATCHED_TO].kind == "alpha_sweep"
+    assert METHODS[MATCHED_TO].kind == "alpha sweep"
