@@ -13,7 +13,7 @@ from torch import Tensor
 
 from camloss.digits.pendigits import PenDigit, random_canvas, read_unipen
 from camloss.digits.preprocess import prepare_sketch
-from camloss.digits.rasterize import FIELD, PenStroke, Sketch, write_strokes
+from camloss.digits.rasterize import IMAGE_SIDE, PenStroke, Sketch, write_strokes
 from camloss.errors import CamlossError
 from camloss.metrics import correct
 from camloss.models import MapClassifier
@@ -71,7 +71,7 @@ def from_raster(digits: list[PenDigit], seed: int = 0) -> WrittenDigits:
 
 def _written(digits: list[PenDigit], sketches: list[Sketch | None]) -> WrittenDigits:
     """What is taken for blank stays black."""
-    blank = torch.zeros(1, 1, FIELD, FIELD)
+    blank = torch.zeros(1, 1, IMAGE_SIDE, IMAGE_SIDE)
     images = torch.cat([blank if sketch is None else sketch.pixels for sketch in sketches])
     labels = torch.tensor([digit.label for digit in digits])
     writers = torch.tensor([digit.writer for digit in digits])
