@@ -450,7 +450,7 @@ def in_the_demo(study: Study) -> dict[str, str]:
     for kind, (measure, words) in IN_THE_DEMO.items():
         difference = runs.difference(measure)
         is_sure = difference is not None and difference.sign != 0
-        verdicts[is_sure].append(kind.replace("_", " "))
+        verdicts[is_sure].append(kind.replace("_", " ").replace("gaussian", "Gaussian"))
         beside = [m for m in (runs.controls.get(measure) or runs.controls[FIRST], REFERENCE) if m is not None]
         there = [m for m in (BASELINE, runs.chosen, *beside) if runs.results.values(m, measure)]
         told[kind] = f"Accuracy in the study with {words} {means(runs.results, there, measure)}."

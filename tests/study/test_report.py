@@ -179,7 +179,7 @@ def test_the_demo_quotes_each_corruption_beside_its_control(tmp_path: Path) -> N
     folder = made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2)
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
     assert told[""] == (
-        "The study finds a difference with: clutter, canvas. Inconclusive: line, salt noise, gaussian noise."
+        "The study finds a difference with: clutter, canvas. Inconclusive: line, salt noise, Gaussian noise."
     )
     for kind, sure in (("clutter", True), ("canvas", True), ("line", False)):
         assert told[kind].startswith("Accuracy in the study with ")
