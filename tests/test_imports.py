@@ -32,7 +32,7 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
         "wrap",
     ),
     "playwright": ("scripts/dev",),
-    "jinja2": ("study/report",),
+    "jinja2": ("study/report", "demo/html_metadata"),
     "scipy": ("study/statistics",),
     "optuna": ("study/queue",),
     "sqlalchemy": ("study/queue",),
