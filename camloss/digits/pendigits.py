@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Stroke = tuple[tuple[float, float], ...]
 
-DESIGN_WRITERS = range(1, 16)  # whose misread digits may be looked at, to choose what a model learns
-REPORT_WRITERS = range(16, 31)  # who choose nothing: only their figures are reported
-
 SUPERSAMPLING = 4  # drawn this many times larger, then reduced: smooth edges
 
 

@@ -50,14 +50,14 @@ CLAIMED = 3_000  # images: the first of the test set, for the primary claims and
 CHOOSING = 1_000  # of the validation images, for the same measures
 IN_DEPTH = 500  # for every measure that no primary claim rests on
 CAUSAL = 100  # for deletion and insertion, which run the network 30 times for each order of pixels
-FIELD = 56
+CANVAS = 56
 RANDOM_ORDER = 100  # purpose of the words that order pixels at random
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 CORRUPTIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # from digits, their numbers and a pool
     "canvas_28": lambda digits, _numbers, _pool: digits,
     "canvas_40": lambda digits, _numbers, _pool: on_canvas(digits, 40),
-    "canvas_56": lambda digits, _numbers, _pool: on_canvas(digits, FIELD),
+    "canvas_56": lambda digits, _numbers, _pool: on_canvas(digits, CANVAS),
     "canvas_84": lambda digits, _numbers, _pool: on_canvas(digits, 84),
     "clutter_2": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 2),
     "clutter_4": lambda digits, numbers, pool: among_clutter(digits, numbers, pool, 4),
@@ -212,9 +212,9 @@ def accuracy_under(model: MapClassifier, forward: Forward, split: Split, pool: S
 
 
 def of_two_digits(model: MapClassifier, forward: Forward, split: Split, pool: Split, name: str) -> dict[str, float]:
-    """Whether maps tell two digits on one field apart, NAME being `apart` or `overlapping`:
+    """Whether maps tell two digits on one canvas apart, NAME being `apart` or `overlapping`:
 
-    NAME_own, the share of the CAM's hottest 10 % in the box of the class's own digit, of those in either box;
+    NAME_own, the share of the CAM's top 10 % of positions in the box of the class's own digit, of those in either box;
     NAME_contrast, the same of the contrastive CAM; NAME_peak, how often the CAM's peak is in the own box alone;
     NAME_top, how often the two most probable classes are those of the two digits.
     """
@@ -222,7 +222,7 @@ def of_two_digits(model: MapClassifier, forward: Forward, split: Split, pool: Sp
     for digits, numbers, labels in numbered(split):
         both = two_digits(Split(digits, labels), numbers, pool, apart=name == "apart")
         logits, features = forward(both.images.float() / 255)
-        own, other = (inside(box, FIELD, FIELD) for box in both.boxes.unbind(1))
+        own, other = (inside(box, CANVAS, CANVAS) for box in both.boxes.unbind(1))
         class_map = cam(features, model.head.weight, labels)
         contrast = contrastive_cam(features, model.head.weight, *both.labels.unbind(1))
         found["own"].append(share_of_top(class_map, own, other, TOP))

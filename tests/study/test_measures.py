@@ -34,14 +34,14 @@ class Brightness(nn.Module):
 
 
 def by_brightness(background: float) -> MapClassifier:
-    """Two classes: 1 where the mean ink of a picture is more than that of a plain digit, on average, at 0.16."""
+    """Two classes: 1 where the mean ink of a picture is more than that of a clean image, on average, at 0.16."""
     model = MapClassifier(Brightness(background), 2, 2)
     model.head.weight.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     model.head.bias.data = torch.tensor([0.0, -0.16 - background])
     return model.eval()
 
 
-def test_sums_undo_what_a_larger_field_does_to_an_average(split: Split) -> None:
+def test_sums_undo_what_a_larger_canvas_does_to_an_average(split: Split) -> None:
     model = by_brightness(background=0.0)
     bright = Split(split.images, (split.images.float().mean((1, 2, 3)) / 255 > 0.16).long())
     numbers = accuracy_under(model, forward_in(model, "float32"), bright, bright, "canvas_56")
@@ -58,7 +58,7 @@ def test_only_clearing_undoes_what_canvas_cells_say(split: Split) -> None:
     assert numbers["canvas_56_background_subtracted"] == 1
 
 
-def test_the_hottest_cells_of_a_map_of_the_ink_lie_in_the_box(split: Split) -> None:
+def test_the_top_positions_of_a_map_of_the_strokes_lie_in_the_box(split: Split) -> None:
     model = by_brightness(0.0)
     ones = Split(split.images, torch.ones(40, dtype=torch.int64))
     numbers = accuracy_under(model, forward_in(model, "float32"), ones, ones, "canvas_28")
@@ -66,7 +66,7 @@ def test_the_hottest_cells_of_a_map_of_the_ink_lie_in_the_box(split: Split) -> N
     assert "shift_top_precision" not in accuracy_under(model, forward_in(model, "float32"), ones, ones, "shift")
 
 
-def test_plain_digits_are_read_alike_in_all_three_ways(split: Split) -> None:
+def test_clean_images_have_one_accuracy_with_all_three_poolings(split: Split) -> None:
     torch.manual_seed(0)
     model = build_model("light_cnn").eval()
     numbers = accuracy_under(model, forward_in(model, "float32"), split, split, "canvas_28")

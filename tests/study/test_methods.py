@@ -101,7 +101,7 @@ def test_each_side_gives_its_part_of_cam_loss_s_gradient() -> None:
     assert not torch.allclose(through_cam, torch.zeros_like(whole))
 
 
-def test_only_one_way_teaches_the_head() -> None:
+def test_only_one_method_trains_the_head_by_its_term() -> None:
     targets = torch.tensor([0, 1, 2, 9])
     for name, method in METHODS.items():
         criterion = method.loss(1.0)
@@ -115,7 +115,7 @@ def test_the_attached_head_moves_the_maps_as_the_detached_one() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_in_the_warm_up_every_way_is_plain_cross_entropy(name: str) -> None:
+def test_before_the_alpha_start_epoch_every_method_is_cross_entropy(name: str) -> None:
     features = torch.rand(4, 5, 3, 3, requires_grad=True)
     head = torch.nn.Linear(5, 10)
     terms = METHODS[name].loss(0.0)(head(features.mean((-2, -1))), features, head.weight, torch.tensor([0, 1, 2, 9]))
@@ -124,20 +124,20 @@ def test_in_the_warm_up_every_way_is_plain_cross_entropy(name: str) -> None:
     assert math.isfinite(terms.cam.item())
 
 
-def test_a_dose_is_the_cam_twin_and_ce_the_other(config: TrainConfig, data: Dataset) -> None:
+def test_an_alpha_is_the_cam_model_and_ce_the_other(config: TrainConfig, data: Dataset) -> None:
     config = dataclasses.replace(config, alpha=10.0)
     for method, variant in (("alpha-10", "cam"), ("ce", "ce")):
         trained = train(config, method, data, log=lambda _: None, **METHODS[method].training).model.state_dict()
         assert same(trained, weights(config, variant, data))
 
 
-def test_a_control_trains_and_differs_from_the_twins(config: TrainConfig, data: Dataset) -> None:
+def test_a_control_trains_and_differs_from_the_pair(config: TrainConfig, data: Dataset) -> None:
     small = train(config, "small-cam", data, log=lambda _: None, **METHODS["small-cam"].training)
     assert [epoch["alpha"] for epoch in small.history] == [0, 10]
     assert not same(small.model.state_dict(), weights(config, "cam", data))
 
 
-def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: Dataset) -> None:
+def test_images_among_clutter_are_learnt_whole(config: TrainConfig, data: Dataset) -> None:
     images = data.train.images[:20].float() / 255
     varied, again, other = (
         methods.put_among_clutter(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
@@ -152,7 +152,7 @@ def test_images_among_scraps_are_learnt_whole(config: TrainConfig, data: Dataset
     assert not same(trained.model.state_dict(), weights(config, "ce", data))
 
 
-def test_all_ways_start_from_the_same_weights_and_pool_as_they_say(config: TrainConfig) -> None:
+def test_all_methods_start_from_the_same_weights_and_pool_as_they_say(config: TrainConfig) -> None:
     for method in METHODS.values():
         model = initial_model(config, method.pooling)
         assert same(model.state_dict(), initial_model(config).state_dict())

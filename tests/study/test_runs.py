@@ -19,7 +19,7 @@ def study(tmp_path: Path) -> Study:
     return Study(TrainConfig(output_dir=tmp_path), 10_000, Records(tmp_path / "records.jsonl"))
 
 
-def test_one_seed_of_every_way_comes_first_and_what_is_claimed_of_next(study: Study) -> None:
+def test_one_seed_of_every_method_comes_first_and_what_claims_rest_on_next(study: Study) -> None:
     runs = study.runs()
     assert runs[:3] == ["ce-seed-0", "alpha-3-seed-0", "alpha-0.1-seed-0"]
     assert {method_of(run) for run in runs[: len(METHODS)]} == set(METHODS)
@@ -33,7 +33,7 @@ def test_five_seeds_of_what_claims_rest_on_and_three_of_the_others() -> None:
         assert method.seeds == (5 if name == "ce" or method.kind == "alpha sweep" or method.matched else 3), name
 
 
-def test_a_list_of_ways_and_seeds(study: Study) -> None:
+def test_a_list_of_methods_and_seeds(study: Study) -> None:
     assert study.runs(["alpha-3", "ce"], [0, 7]) == [
         f"{method}-seed-{seed}" for seed in (0, 7) for method in ("ce", "alpha-3")
     ]
@@ -47,7 +47,7 @@ def test_the_key_follows_what_all_runs_share(study: Study) -> None:
     assert dataclasses.replace(study, validation_size=5_000).key != study.key
 
 
-def test_way_of() -> None:
+def test_method_of() -> None:
     assert [method_of(name) for name in ("alpha-3-seed-0", "small-cam-search/0.5")] == ["alpha-3", "small-cam"]
     with pytest.raises(CamlossError, match="expected METHOD-seed-N"):
         method_of("ce")
