@@ -157,3 +157,10 @@ def area_above_half(evidence: torch.Tensor, side: int) -> float:
     """The share of side x side pixels on which a map (h, w), upsampled to them, reaches half of its maximum."""
     upsampled = F.interpolate(evidence[None, None].double(), (side, side), mode="bilinear")
     return float(((upsampled > 0) & (upsampled >= evidence.max() / 2)).double().mean())
+
+
+def follow(page: Page, link: str) -> None:
+    """What a link holds is taken from the address, as when the page is opened by it."""
+    page.evaluate(
+        "(link) => new Promise((done) => { addEventListener('hashchange', done); location.hash = link; })", link
+    )

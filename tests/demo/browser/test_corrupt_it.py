@@ -17,6 +17,7 @@ from browser.driving import (
     corrupt,
     draw,
     example,
+    follow,
     numbers,
     settled,
     show_example,
@@ -237,7 +238,8 @@ def test_a_link_brings_the_corruption_along(page: Page, open_page: Open) -> None
 @pytest.mark.parametrize(
     "added", ["gaussian_noise", "gaussian_noise-101-0", "toString-50-0", "clutter-50-1e9", "-50-0"]
 )
-def test_a_corruption_that_no_link_holds_is_none(open_page: Open, added: str) -> None:
-    page = open_page(f"#draw=&added={added}")
+def test_a_corruption_that_no_link_holds_is_none(page: Page, added: str) -> None:
+    corrupt(page, "clutter")
+    follow(page, f"#draw=&added={added}")
     expect(page.locator("[name=corruption]")).to_have_value("")
     assert show_example(page, 3)["is_corrupted"] is False

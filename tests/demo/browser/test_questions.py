@@ -14,6 +14,7 @@ from browser.driving import (
     VARIANTS,
     Open,
     area_above_half,
+    follow,
     numbers,
     settled,
     show_example,
@@ -135,8 +136,8 @@ def test_nothing_is_held_against_itself(page: Page) -> None:
     expect(other).to_have_value("")
 
 
-def test_a_link_holds_nothing_against_itself(open_page: Open) -> None:
-    page = open_page("#draw=&class=4&other=4")
+def test_a_link_holds_nothing_against_itself(page: Page) -> None:
+    follow(page, "#draw=&class=4&other=4")
     expect(page.locator("[name=class]")).to_have_value("4")
     expect(page.locator("[name=other]")).to_have_value("")
 
