@@ -23,6 +23,7 @@ RECORDS = Path("docs") / "records"
 STEPS: tuple[tuple[tuple[str, ...], str | None], ...] = (  # a script with its flags, and what to record it as
     (("evaluate.py", "--ood", "--json"), "evaluate.json"),
     (("dev/make_pictures.py",), None),
+    (("dev/make_animation.py",), "animation.md"),
     (("report.py",), None),
 )
 

@@ -10,13 +10,14 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from camloss import cli
+from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
@@ -341,6 +342,7 @@ def blocks(records: Path) -> dict[str, str]:
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
     return {
         "study": render("readme.md.j2", study=Study.read(records / "study")).strip(),
+        "diagnosis": diagnosis_table(Results(records / "study" / "full.jsonl")),
         "evaluate": evaluation_table(measured),
         "writers": writers_table(measured),
         "ood": ood_table(measured),
@@ -469,6 +471,18 @@ def means(results: Results, methods: Sequence[str], measure: str) -> str:
         return "(no seed that all have)"
     found = (f"{title(m)} {statistics.mean(by_seed[s] for s in common):.1%}" for m, by_seed in values.items())
     return f"({seeds(len(common))}): {'; '.join(found)}"
+
+
+def diagnosis_table(results: Results) -> str:
+    """What `camloss.diagnose` measures of each method's networks, means over the seeds."""
+    rows = []
+    for field in fields(Diagnosis):
+        found = (results.values(method, f"diagnosis_{field.name}") for method in results.methods)
+        rows.append([f"`{field.name}`", *(f"{statistics.mean(by_seed.values()):.3f}" for by_seed in found)])
+    count = listed(sorted({seeds(len(results.runs[method])) for method in results.methods}))
+    return (
+        f"{cli.table(['number', *map(title, results.methods)], rows)}\n\nFull runs on MNIST, {count} each; test images."
+    )
 
 
 def evaluation_table(record: Mapping[str, Any]) -> str:

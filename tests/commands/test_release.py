@@ -31,6 +31,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 AFTER_TRAINING = [
     ["scripts/evaluate.py", "--ood", "--json"],
     ["scripts/dev/make_pictures.py"],
+    ["scripts/dev/make_animation.py"],
     ["scripts/report.py"],
 ]
 
@@ -44,7 +45,10 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(calls: list[list
         *AFTER_TRAINING,
     ]
     records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
-    assert records == {"evaluate.json": "scripts/evaluate.py --ood --json"}
+    assert records == {
+        "evaluate.json": "scripts/evaluate.py --ood --json",
+        "animation.md": "scripts/dev/make_animation.py",
+    }
 
 
 def test_a_finished_pair_is_not_trained(calls: list[list[str]]) -> None:
