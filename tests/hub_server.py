@@ -351,10 +351,6 @@ class _Elsewhere(_Handler):
         content = self.hub.blobs.get(self.path.split("/")[1])
         if content is None:
             return self.error(404, "no such file")
-        if self.path.endswith("/xorb"):
-            from hub_xet import packed
-
-            content = packed(content)
         return self.content(content, {"ETag": '"of another kind"'})
 
 

@@ -1,4 +1,4 @@
-"""The Hub's Xet storage, for the real client: what it uploads is unpacked, what it downloads is packed without effort.
+"""The Hub's Xet storage, for the real client: what it uploads is unpacked. Nobody downloads from it.
 
 Files are cut into chunks, chunks lie in xorbs, and shards say which chunks a file is made of
 (https://huggingface.co/docs/xet). Importing this adds the routes to `hub_server`.
@@ -12,7 +12,6 @@ from typing import Any
 
 from hub_server import Hub, route, sha256
 
-CHUNK = 65_536  # bytes
 STORED, GROUPED = 0, 2  # how a chunk is compressed: not at all; LZ4, and for the latter every fourth byte lies together
 WITH_CHECKS, WITH_SHA256 = 1 << 31, 1 << 30
 END = b"\xff" * 32
@@ -30,24 +29,6 @@ def token(request: Any, kind: str, repo: str, rev: str, right: str) -> None:
         request.send(200, body, {**headers, "Content-Type": "application/json"})
 
 
-@route("GET", PREFIX + "/reconstructions/(?P<oid>[0-9a-f]{64})")
-def reconstruction(request: Any, oid: str) -> None:
-    request.json(made_of(request.hub, oid))
-
-
-def made_of(hub: Hub, oid: str) -> dict[str, Any]:
-    """What a file consists of: here of one xorb, which bears the file's name."""
-    content = hub.blobs[oid]
-    chunks = {"start": 0, "end": -(-len(content) // CHUNK)}
-    place = {
-        "range": chunks,
-        "url": f"{hub.elsewhere}/{oid}/xorb",
-        "url_range": {"start": 0, "end": len(packed(content)) - 1},
-    }
-    term = {"hash": oid, "unpacked_length": len(content), "range": chunks}
-    return {"offset_into_first_range": 0, "terms": [term], "fetch_info": {oid: [place]}}
-
-
 @route("POST", PREFIX + "/xorbs/default/(?P<name>[0-9a-f]{64})")
 def upload_xorb(request: Any, name: str) -> None:
     request.hub.xorbs[name] = [_unpacked(*chunk) for chunk in _chunks(request.body)]
@@ -62,16 +43,6 @@ def upload_shard(request: Any) -> None:
             return
         request.hub.blobs[name] = content
     request.json({"result": 1})
-
-
-def packed(content: bytes) -> bytes:
-    """A xorb of that content, its chunks as they are."""
-
-    def chunk(part: bytes) -> bytes:
-        length = len(part).to_bytes(3, "little")
-        return b"\0" + length + bytes([STORED]) + length + part
-
-    return b"".join(chunk(content[at : at + CHUNK]) for at in range(0, len(content), CHUNK))
 
 
 def _chunks(xorb: bytes) -> Iterator[tuple[bytes, int, int]]:

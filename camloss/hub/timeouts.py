@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TypeVar
 
 from camloss.errors import CamlossError
@@ -90,7 +91,14 @@ def with_stall_timeout(what: str, work: Callable[[], T], upload: int = 0, loadin
 
 
 def hang_up() -> None:
-    """Close the client's connections: a thread that still reads would keep the lock of the file in the cache."""
+    """Close the client's connections: a thread that still reads would keep the lock of the file in the cache.
+
+    The one private function has no public counterpart: a process whose Xet upload hangs may abort when it ends.
+    """
     from huggingface_hub import close_session
 
     close_session()
+    with suppress(ImportError):  # in another version of the client
+        from huggingface_hub.utils._xet import abort_xet_session
+
+        abort_xet_session()  # type: ignore[no-untyped-call]
