@@ -81,10 +81,10 @@ def paired(one: Values, other: Values) -> Difference | None:
     shared = sorted(one.keys() & other.keys())
     if not shared:
         return None
-    means = [statistics.mean(values[seed] for seed in shared) for values in (one, other)]
+    means = {name: statistics.mean(of[seed] for seed in shared) for name, of in (("one", one), ("other", other))}
     differences = [one[seed] - other[seed] for seed in shared]
     mean, (low, high), p = t_interval(differences)
-    return Difference(*means, mean, low, high, p, len(shared))
+    return Difference(**means, mean=mean, low=low, high=high, p=p, seeds=len(shared))
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, tuple[float, float], float]:
