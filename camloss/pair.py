@@ -30,7 +30,7 @@ from camloss.models import MapClassifier
 
 FORMAT = 2
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
-LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what twins may differ in
+LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what the variants of a pair may differ in
 MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
 HOW_TO_PAIR = "train both with `camloss train`, or join two finished checkpoints with `camloss join-pair`"
 
@@ -47,7 +47,7 @@ def pair_config(variants: Sequence[str], run: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Both twins on their way, after an epoch of the training."""
+    """The models of a pair after an epoch of their training."""
 
     epoch: int
     alpha: float
@@ -312,7 +312,7 @@ def _of_training(header: Mapping[str, Any], key: str) -> Any:
 
 
 def _settings(header: Mapping[str, Any]) -> dict[str, Any]:
-    """All that twins must have in common of their training: its config but for the loss, and the precision it took."""
+    """What variants of a pair must have in common: the config but for the loss, and the precision the training took."""
     config, environment = _of_training(header, "config"), _of_training(header, "environment")
     settings = (
         {key: value for key, value in config.items() if key not in LOSS_SETTINGS} if isinstance(config, dict) else {}

@@ -19,7 +19,7 @@ from camloss.hub import pull, timeouts
 
 @pytest.fixture(scope="session")
 def pair_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pair(tmp_path_factory.mktemp("twins") / "checkpoints")
+    return write_pair(tmp_path_factory.mktemp("pair") / "checkpoints")
 
 
 @pytest.fixture(scope="session")

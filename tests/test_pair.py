@@ -80,7 +80,7 @@ def test_a_subfolder_that_is_not_listed_is_ignored(pair: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["alpha", "alpha_start_epoch"])
-def test_twins_may_differ_in_the_loss(pair: Path, setting: str) -> None:
+def test_variants_may_differ_in_the_loss(pair: Path, setting: str) -> None:
     rewrite(pair / "ce", lambda training: training["config"].update({setting: 0}))
     assert Pair.load(pair).run == RECORD["run"]
 

@@ -1,1 +1,1 @@
-"""Publishing twins on the Hugging Face Hub, and loading them from there."""
+"""Publishing pairs on the Hugging Face Hub, and loading them from there."""

@@ -58,7 +58,7 @@ def noise(kind: str, size: tuple[int, int], **options: Any) -> bytes:
     return file.getvalue()
 
 
-def specks(kind: str, size: tuple[int, int], **options: Any) -> bytes:
+def grain(kind: str, size: tuple[int, int], **options: Any) -> bytes:
     """Black pixels on glass, each by chance."""
     import numpy
     from PIL import Image
@@ -243,8 +243,8 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "4 megapixels, PNG of a disc, turned": lambda: turned(saved("PNG", (2000, 2000), "RGBA")),
     "4 megapixels, grey and glass, turned": lambda: turned(saved("PNG", (2000, 2000), "LA")),
     "4 megapixels, WebP without loss": lambda: saved("WEBP", (2000, 2000), "RGBA", lossless=True),
-    "4 megapixels, WebP, glass without loss": lambda: specks("WEBP", (2000, 2000)),
-    "512x512, WebP, specks on glass": lambda: specks("WEBP", (512, 512), lossless=True),
+    "4 megapixels, WebP, glass without loss": lambda: grain("WEBP", (2000, 2000)),
+    "512x512, WebP, grain on glass": lambda: grain("WEBP", (512, 512), lossless=True),
     "4 megapixels, 16 bits, interlaced": lambda: png(2000, 2000, colour=6, depth=16, interlaced=True),
     "4 megapixels, JPEG noise": lambda: noise("JPEG", (2000, 2000), quality=40, progressive=True),
     "4 megapixels, WebP noise": lambda: noise("WEBP", (2000, 2000), quality=50, method=0),
