@@ -24,7 +24,7 @@ from camloss import build_model, explain, save_checkpoint
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page
 from camloss.digits.rasterize import write_strokes
-from camloss.pair import Snapshot
+from camloss.pair import Snapshot, pair_config, write_pair_config
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,7 +36,9 @@ def several_pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServ
     pairs = write_pair(folder / "pairs")
     for variant in VARIANTS:
         record = {**RECORD, "variant": variant, "config": {"arch": "plain_cnn"}}
-        save_checkpoint(build_model("plain_cnn"), pairs / "plain" / variant, record)
+        pair = pair_config(VARIANTS, RECORD["run"])
+        save_checkpoint(build_model("plain_cnn"), pairs / "plain" / variant, record, pair)
+    write_pair_config(pairs / "plain", VARIANTS, RECORD["run"])
     write_snapshots(write_pair(pairs / "snapshots", seed=2))
     server = PageServer(folder / "log.txt", CAMLOSS_CHECKPOINTS=str(pairs))
     yield server
