@@ -114,6 +114,7 @@ def test_a_run_is_compared_with_a_baseline_of_which_only_the_record_is_there(
     assert records_in(tmp_path)["alpha-3-seed-0"]["test"] == records_in(finished[0])["alpha-3-seed-0"]["test"]
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_same_table(
     finished: tuple[Path, str], data_dir: Path, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_training_and_measuring_can_be_parted(finished: tuple[Path, str], data_d
     assert table(measured) == table(finished[1])
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path: Path) -> None:
     words = flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "max-pooling", "--seeds", "0", "1")
     first, second = start(words), start(words)
