@@ -54,7 +54,11 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             yield page, shlex.split(line.replace("USER", "user"))
 
 
-PYTHON = [(page, number) for page in TEXTS for number in range(len(blocks(page, "python")))]
+PYTHON = [
+    pytest.param(page, number, marks=[pytest.mark.slow] if "7860" in code else [])  # which starts the page
+    for page in TEXTS
+    for number, code in enumerate(blocks(page, "python"))
+]
 
 
 def test_the_readme_is_a_landing_page() -> None:
@@ -177,6 +181,7 @@ def test_python_runs_as_printed(page: str, number: int, working_folder: Path, re
     exec(compile(code, f"{page} {number}", "exec"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs bash and curl")
 def test_curl_runs_as_printed(working_folder: Path, page_server: PageServer) -> None:
     (script,) = [block for block in blocks("docs/demo.md", "bash") if "curl" in block]
