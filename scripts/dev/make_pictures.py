@@ -65,11 +65,9 @@ def draw_samples(path: Path) -> None:
     """A row a digit; its writing styles take turns."""
     rows = []
     for digit in range(10):
-        families = [name for name, (label, _) in STYLES.items() if label == digit]
-        drawn = draw_synthetic_digits(math.ceil(SAMPLES / len(families)), seed=0, families=families).images[
-            :, 0
-        ]  # (F * C, 28, 28)
-        turns = drawn.unflatten(0, (len(families), -1)).transpose(0, 1).flatten(0, 1)[:SAMPLES]  # (40, 28, 28)
+        styles = [name for name, (label, _) in STYLES.items() if label == digit]
+        drawn = draw_synthetic_digits(math.ceil(SAMPLES / len(styles)), seed=0, styles=styles).images[:, 0]
+        turns = drawn.unflatten(0, (len(styles), -1)).transpose(0, 1).flatten(0, 1)[:SAMPLES]  # (40, 28, 28)
         rows.append(turns.transpose(0, 1).flatten(1))  # (28, 40 * 28)
     Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
 
