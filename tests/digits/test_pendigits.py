@@ -55,6 +55,7 @@ def test_reads_digits_with_y_down(tmp_path: Path) -> None:
         (gzip.compress(b""), "no digit"),
         (gzip.compress("é".encode()), "digits.gz"),
     ],
+    ids=range(10),
 )
 def test_damaged_file_is_refused_in_one_line(tmp_path: Path, content: bytes, named: str) -> None:
     path = tmp_path / "digits.gz"
