@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import architectures
 import pytest
@@ -109,9 +110,11 @@ def test_the_api_page_has_every_public_name() -> None:
 
 def test_one_alpha_and_one_start_are_recommended() -> None:
     alpha, start = TrainConfig().alpha, TrainConfig().alpha_start_epoch
-    for page in ("README.md", "docs/your_data.md"):
-        assert re.findall(r"CAMLoss\(alpha=([\d.]+)\)", TEXTS[page]) == [f"{alpha:g}"]
-        assert re.findall(r"criterion\.alpha = (.*?) *#", TEXTS[page]) == [f"{alpha:g} if epoch >= {start} else 0"]
+    for page in ("README.md", "docs/your_data.md", "docs/recipes.md"):
+        assert set(re.findall(r"CAMLoss\(alpha=([\d.]+)[,)]", TEXTS[page])) == {f"{alpha:g}"}
+        starts = re.findall(r"criterion\.alpha = (\S+) if \S*epoch >= (\S+) else (\S+) *#", TEXTS[page])
+        assert set(starts) == {(f"{alpha:g}", f"{start}", "0")}
+        assert len(starts) == TEXTS[page].count("criterion.alpha =") == TEXTS[page].count("CAMLoss(")
     assert f"**Alpha: start with {alpha:g}.**" in TEXTS["docs/alpha.md"]
     assert f"**Alpha start epoch: {start}.**" in TEXTS["docs/alpha.md"]
 
@@ -177,8 +180,14 @@ def test_python_runs_as_printed(page: str, number: int, working_folder: Path, re
     if "7860" in code:
         server: PageServer = request.getfixturevalue("page_server")
         code = code.replace("http://127.0.0.1:7860", server.url)
-    names = {"batches": [(torch.rand(2, 3, 64, 64), torch.tensor([3, 7]))]}
+    batches = [(torch.rand(2, 3, 64, 64), torch.tensor([3, 7])) for _ in range(2)]
+    dataset = [pair for images, targets in batches for pair in zip(images, targets.tolist(), strict=True)]
+    names: dict[str, Any] = {"batches": batches, "dataset": dataset, "__name__": "block"}
     exec(compile(code, f"{page} {number}", "exec"), names)
+    if "theirs" in names:
+        torch.testing.assert_close(names["theirs"], names["ours"], rtol=0, atol=1e-5)
+    for trained in (names[name] for name in ("model", "module") if name in names):
+        assert all(bool(parameter.isfinite().all()) for parameter in trained.parameters())
 
 
 @pytest.mark.slow

@@ -7,16 +7,19 @@ import sys
 from collections.abc import Callable
 
 import benchmark_browser
+import benchmark_explain
 import benchmark_load
 import benchmark_page
+import benchmark_step
 import benchmark_training
 from _meter import hardware
-from benchmark_training import Row
+from benchmark_step import Row
 
 from camloss import cli
 
 MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
-    "step": benchmark_training.step,
+    "step": benchmark_step.step,
+    "explain": benchmark_explain.explain_beside_others,
     "training": benchmark_training.accuracy_in_time,
     "sketch": benchmark_training.sketch,
     "server": benchmark_page.server,

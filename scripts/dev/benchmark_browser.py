@@ -18,7 +18,7 @@ from _page import box_of, chromium_page, served
 from _quota import confined
 from _root import ROOT
 from benchmark_page import STROKES, WATCH, Timed, clear, draw_stroke, frame_rate, milliseconds, timed_stroke
-from benchmark_training import Row
+from benchmark_step import Row
 
 from camloss.data.mnist import default_data_dir
 from camloss.digits.pendigits import PenDigit, Stroke, read_unipen, render_strokes

@@ -13,7 +13,7 @@ import hostile
 from _meter import Meter
 from _page import page, served
 from benchmark_page import drawing_png, find_component
-from benchmark_training import Row
+from benchmark_step import Row
 
 from camloss.demo.inference import MAX_POINTS
 from camloss.demo.request_guard import MAX_VALUES

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from _page import APP, box_of, chromium_page, page
 from _root import ROOT
-from benchmark_training import Row
+from benchmark_step import Row
 
 if TYPE_CHECKING:
     from playwright.async_api import FloatRect, Page

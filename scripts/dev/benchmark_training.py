@@ -10,61 +10,18 @@ from pathlib import Path
 
 import _root  # noqa: F401
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from benchmark_step import THREADS, Row
 
-from camloss import CAMLoss, build_model, preprocess_sketch
+from camloss import build_model, preprocess_sketch
 from camloss.data.mnist import load_mnist
 from camloss.digits.pendigits import render_strokes
 from camloss.metrics import evaluate
 from camloss.models import count_macs
 from camloss.training.config import RECIPES, TrainConfig
-from camloss.training.hardware import pick_precision
 from camloss.training.loop import train
-from camloss.training.optim import make_optimizer
 
-Row = tuple[str, str, str]  # what, measured, what maintainers aim at
-PAIRS = 150
 SHORT = (("first", 4), ("default", 3), ("default", 2))  # recipes and epochs about the accuracy that is timed
 SEEDS = 3
-THREADS = torch.get_num_threads()  # as torch starts; the page's measurements lower it
-
-
-def step() -> list[Row]:
-    """One training step with CAM-loss over one with cross-entropy: same model, same batch, in alternation."""
-    torch.set_num_threads(THREADS)
-    config = TrainConfig()
-    model = build_model(config.arch).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(model, config)
-    bfloat16 = pick_precision(config.precision, torch.device("cpu")) == "bfloat16"
-    x = torch.rand(config.batch_size, 1, 28, 28).contiguous(memory_format=torch.channels_last)
-    targets = torch.randint(10, (config.batch_size,))
-    cam_loss = CAMLoss(config.alpha)
-
-    def seconds(loss_of: str) -> float:
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            logits, features = model(x)
-        loss: Tensor
-        if loss_of == "cam":
-            loss = cam_loss(logits, features, model.head.weight, targets).total
-        else:
-            loss = F.cross_entropy(logits.float(), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return time.perf_counter() - start
-
-    times: dict[str, list[float]] = {"ce": [], "cam": []}
-    for pair in range(PAIRS):
-        for loss_of in ("ce", "cam") if pair % 2 else ("cam", "ce"):
-            times[loss_of].append(seconds(loss_of))
-    ce, cam = (statistics.median(times[loss_of][10:]) for loss_of in ("ce", "cam"))
-    ratio = statistics.median(b / a for a, b in zip(times["ce"][10:], times["cam"][10:], strict=True))
-    return [
-        ("CAM-loss step over cross-entropy step", f"{ratio:.3f}", "at most 1.05"),
-        (f"step of {config.batch_size} images, cross-entropy / CAM-loss", f"{1e3 * ce:.1f} / {1e3 * cam:.1f} ms", ""),
-    ]
 
 
 def accuracy_in_time() -> list[Row]:
