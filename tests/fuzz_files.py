@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import hostile
+import malicious_images
 from hypothesis import strategies as st
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -36,7 +36,7 @@ EXTRAS: dict[str, Callable[[], bytes]] = {
     "zeros": lambda: bytes(800),
     "ones": lambda: b"\xff" * 64,
     "EXIF beyond its end": lambda: b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
-    "EXIF that shares its bytes": lambda: hostile.exif(200, 60_000),
+    "EXIF that shares its bytes": lambda: malicious_images.exif(200, 60_000),
     "Adobe": lambda: b"Adobe\0d\0\0\0\0\0\x02",
     "JFIF": lambda: b"JFIF\0\1\1\0\0\1\0\1",
     "text that swells": lambda: b"a\0\0" + zlib.compress(bytes(5_000_000), 9),
@@ -62,7 +62,7 @@ class Picture:
         return JOINED[kind](parts)
 
     def text(self) -> str:
-        text = hostile.text_of(self.file())
+        text = malicious_images.text_of(self.file())
         match self.wrapped:
             case "data":
                 return f"data:image/png;base64,{text}"
@@ -78,24 +78,24 @@ def _base(base: tuple[Any, ...]) -> bytes:
     match what:
         case "png":
             width, height, (colour, depth), interlaced = rest
-            return hostile.png(width, height, colour=colour, depth=depth, interlaced=interlaced)
+            return malicious_images.png(width, height, colour=colour, depth=depth, interlaced=interlaced)
         case "saved":
             kind, size, mode, options = rest
-            return hostile.saved(kind, size, mode, **dict(options))
+            return malicious_images.saved(kind, size, mode, **dict(options))
         case "noise":
             kind, size, options = rest
-            return hostile.noise(kind, size, **dict(options))
+            return malicious_images.noise(kind, size, **dict(options))
         case "made":
-            return hostile.PICTURES[rest[0]]()
+            return malicious_images.PICTURES[rest[0]]()
         case _:
             return MADE[what](*rest)
 
 
 MADE: dict[str, Callable[..., bytes]] = {
-    "dots": hostile.dots,
-    "scans": hostile.many_scans,
-    "codes": hostile.many_codes,
-    "arithmetic": hostile.arithmetic,
+    "dots": malicious_images.dots,
+    "scans": malicious_images.many_scans,
+    "codes": malicious_images.many_codes,
+    "arithmetic": malicious_images.arithmetic,
 }
 
 
@@ -139,7 +139,7 @@ BASE = st.one_of(
     st.tuples(st.just("scans"), st.sampled_from((1, 10, 62, 63, 64, 500)), st.sampled_from((8, 64, 512, 2000))),
     st.tuples(st.just("codes"), st.sampled_from((4, 16, 64, 256, 512, 516))),
     st.tuples(st.just("arithmetic"), st.sampled_from((0, 1, 60)), st.sampled_from((8, 64, 2000))),
-    st.tuples(st.just("made"), st.sampled_from(list(hostile.PICTURES))),
+    st.tuples(st.just("made"), st.sampled_from(list(malicious_images.PICTURES))),
 )
 place = st.integers(0, 40)
 NUMBER = st.one_of(st.sampled_from(NUMBERS), st.integers(0, 2**32 - 1))
@@ -220,7 +220,7 @@ def _png_joined(parts: list[Part]) -> bytes:
         crc = zlib.crc32(part.kind + part.content)
         return struct.pack(">I", length) + part.kind + part.content + struct.pack(">I", crc)
 
-    return hostile.PNG_START + b"".join(map(whole, parts))
+    return malicious_images.PNG_START + b"".join(map(whole, parts))
 
 
 def _webp_parts(file: bytes) -> list[Part]:

@@ -21,9 +21,9 @@ import torch
 from _meter import Meter, hardware
 from fuzz_files import JOINED, JSON, PARTS, Picture, Weights, changed_json, pictures, taken_apart, weights
 from fuzz_page import READ_LINKS, Answer, Caller, Question, links, questions, requests, strokes
-from hostile import saved
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from malicious_images import saved
 from page_server import ROOT, PageServer
 from playwright.sync_api import Browser
 

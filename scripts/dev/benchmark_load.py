@@ -1,4 +1,4 @@
-"""The part of benchmark.py that measures the page under attack and in a crowd."""
+"""The part of benchmark.py that sends the page worst-case requests, malicious images and many visitors."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
-import hostile
+import malicious_images
 from _meter import Meter
 from _page import page, served
 from benchmark_page import drawing_png, find_component
@@ -20,31 +20,31 @@ from camloss.demo.request_guard import MAX_VALUES
 from camloss.demo.safe_images import MAX_TEXT
 
 ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
-EACH = 8.0  # seconds of an attack with one kind of question
+EACH = 8.0  # seconds with one kind of worst-case request
 MIXED = 10_000  # requests, for the memory that they leave behind
 TOLD = 0.7  # seconds after which the page's script says that the page is busy
-DEAR = (
+COSTLY = (
     "4 megapixels",
     "the longest PNG",
     "60 scans",
     "16,384 Huffman",
     f"{MAX_POINTS:,} points",
-    *hostile.DEAR_DRAWINGS,
-    *hostile.LARGEST_DRAWINGS,
-    *hostile.BODIES,
-)  # what those who attack send
+    *malicious_images.COSTLY_DRAWINGS,
+    *malicious_images.LARGEST_DRAWINGS,
+    *malicious_images.BODIES,
+)  # what the attackers send
 REST = 5.0  # seconds until memory must have been given back
 POST = ("POST", "/gradio_api/component_server/")
 FOUR = [{"width": 60, "points": [390, 200, 300, 550, 690, 530]}, {"width": 60, "points": [590, 230, 550, 800]}]
 
 
 def questions() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What one request can ask for that is dear: every crafted picture that may be sent, strokes, and mere length."""
-    for name, make in hostile.PICTURES.items():
-        text = hostile.text_of(make())
+    """What costs most to answer: every malicious image that may be sent, strokes, and mere length."""
+    for name, make in malicious_images.PICTURES.items():
+        text = malicious_images.text_of(make())
         if len(text) <= MAX_TEXT:
             yield name, {"picture": text}
-    for name, make_question in {**hostile.DEAR_DRAWINGS, **hostile.LARGEST_DRAWINGS}.items():
+    for name, make_question in {**malicious_images.COSTLY_DRAWINGS, **malicious_images.LARGEST_DRAWINGS}.items():
         yield name, make_question()
     yield f"{MAX_TEXT:,} characters that are no picture", {"picture": "A" * MAX_TEXT}
     yield (
@@ -56,15 +56,15 @@ def questions() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def bodies(component: int) -> Iterator[tuple[str, bytes]]:
-    """The same as bodies of requests, and those that are dear before anything is asked."""
+    """The same as bodies of requests, and those that cost much before a question is read from them."""
     for name, question in questions():
         yield name, body_of(question, component)
-    for name, make in hostile.BODIES.items():
+    for name, make in malicious_images.BODIES.items():
         yield name, make(component)
 
 
-def dearest() -> list[Row]:
-    """Each of them alone, on an idle page: seconds of one core, and memory above what the page held before them all."""
+def worst_case() -> list[Row]:
+    """Each worst-case request alone, on an idle page: seconds of one core, and memory above that of the idle page."""
     with served() as (url, pid):
         person = Person(url)
         for _ in range(3):
@@ -79,29 +79,37 @@ def dearest() -> list[Row]:
         kept = meter.megabytes() - idle
     slowest, largest = max(seconds, key=lambda name: seconds[name]), max(megabytes, key=lambda name: megabytes[name])
     return [
-        (f"dearest of {len(seconds)} crafted requests ({slowest})", f"{seconds[slowest]:.2f} s of one core", "0.5 s"),
-        (f"largest of them ({largest}), above idle", f"{megabytes[largest]:.0f} MB", "150 MB"),
-        (f"kept of that {REST:g} s after the last, above idle", f"{kept:.0f} MB", ""),
+        (
+            f"slowest of {len(seconds)} worst-case requests ({slowest})",
+            f"{seconds[slowest]:.2f} s of one core",
+            "0.5 s",
+        ),
+        (f"their largest memory, above idle ({largest})", f"{megabytes[largest]:.0f} MB", "150 MB"),
+        (f"memory {REST:g} s after the last of them, above idle", f"{kept:.0f} MB", ""),
     ]
 
 
 def attack() -> list[Row]:
-    """Somebody draws, alone and then among callers who send the dearest pictures, each as fast as it is answered."""
+    """One visitor draws, alone and then beside attackers who send a worst-case request as soon as one is answered."""
     with page() as url, ProcessPoolExecutor(1) as elsewhere:  # a process of its own: they must not slow down the clock
         alone = honest_drawer(url)
-        among, answered, busy = drawer_among(elsewhere, url, DEAR)
-        each = {name: at(0.95, drawer_among(elsewhere, url, (name,), EACH)[0]) for name in DEAR}
+        among, answered, busy = drawer_among(elsewhere, url, COSTLY)
+        each = {name: at(0.95, drawer_among(elsewhere, url, (name,), EACH)[0]) for name in COSTLY}
     worst = max(each, key=lambda name: each[name])
     return [
-        ("somebody who draws, 95th percentile, alone", f"{1000 * at(0.95, alone):.0f} ms", ""),
-        (f"the same among {ATTACKERS} hostile callers", f"{1000 * at(0.95, among):.0f} ms", "300 ms"),
-        (f"the worst of {len(each)} kinds of them alone ({worst})", f"{1000 * each[worst]:.0f} ms", "300 ms"),
-        (f"questions of theirs answered, turned away as busy, in {SECONDS:.0f} s", f"{answered:,}, {busy:,}", ""),
+        ("answer to one visitor who draws, 95th percentile", f"{1000 * at(0.95, alone):.0f} ms", ""),
+        (f"the same, beside {ATTACKERS} attackers who send all of them", f"{1000 * at(0.95, among):.0f} ms", "300 ms"),
+        (
+            f"the same, where all send the worst: {worst}",
+            f"{1000 * each[worst]:.0f} ms",
+            "300 ms",
+        ),
+        (f"requests of the attackers in {SECONDS:.0f} s: answered, refused as busy", f"{answered:,}, {busy:,}", ""),
     ]
 
 
 def memory() -> list[Row]:
-    """What the page keeps of requests of all kinds, most of them bad, each unlike the others."""
+    """The memory that the page keeps after requests of all kinds, most of them invalid, no two the same."""
     with served() as (url, pid):
         person, meter = Person(url), Meter(pid)
         send_mixed(person, range(MIXED // 10))
@@ -109,7 +117,7 @@ def memory() -> list[Row]:
         send_mixed(person, range(MIXED // 10, MIXED))
         time.sleep(REST)
         kept = meter.megabytes() - before
-    return [(f"kept of {MIXED:,} mixed requests, above the first tenth of them", f"{kept:.0f} MB", "20 MB")]
+    return [(f"memory kept after {MIXED:,} mixed requests, above the first tenth of them", f"{kept:.0f} MB", "20 MB")]
 
 
 def send_mixed(person: "Person", numbers: range) -> None:
@@ -121,9 +129,9 @@ def send_mixed(person: "Person", numbers: range) -> None:
             ("component_server/", {**drawing, "session_hash": session}),
             ("component_server/", {**drawing, "fn_name": session * 1_000}),
             ("component_server/", {**drawing, "data": {"picture": session * 1_000}}),
-            ("component_server/", {**drawing, "data": {"strokes": [hostile.FETCH]}}),
+            ("component_server/", {**drawing, "data": {"strokes": [malicious_images.FETCH]}}),
             ("queue/join", {"data": [session * 1_000, number], "fn_index": 0, "session_hash": session}),
-            ("queue/join", {"data": [hostile.FETCH], "fn_index": 0, "session_hash": session}),
+            ("queue/join", {"data": [malicious_images.FETCH], "fn_index": 0, "session_hash": session}),
             ("call/explain", {"data": [None, None, None, None, FOUR]}),
             ("call/explain", {"data": [session * 1_000]}),
             ("call/v2/explain", {session * 1_000: number}),
@@ -133,25 +141,25 @@ def send_mixed(person: "Person", numbers: range) -> None:
         person.send(json.dumps(question).encode(), ("POST", f"/gradio_api/{path}"))
 
 
-def crowd() -> list[Row]:
-    """People who draw without a break, each asked about as the page's script does it; their answers come from here."""
+def load() -> list[Row]:
+    """The load test: visitors who draw without a break, each asking the server as the page's script does."""
     with page() as url, ProcessPoolExecutor(1) as elsewhere:
         waits, errors, told = elsewhere.submit(people_at, url).result()
     return [
-        (f"{PEOPLE} people drawing without a break, errors among {len(waits):,} answers", f"{errors}", "0"),
+        (f"{PEOPLE} visitors who draw without a break: errors in {len(waits):,} answers", f"{errors}", "0"),
         (
-            "an answer to one of them, median and 95th percentile",
+            "answer to one of these visitors, median and 95th percentile",
             f"{statistics.median(waits):.2f}, {at(0.95, waits):.2f} s",
             "",
         ),
-        (f"answers that took over {TOLD} s, in which the page says that it is busy", f"{told / len(waits):.0%}", ""),
+        (f"their answers over {TOLD} s, where the page says that it is busy", f"{told / len(waits):.0%}", ""),
     ]
 
 
 def drawer_among(
     elsewhere: ProcessPoolExecutor, url: str, names: tuple[str, ...], seconds: float = SECONDS
 ) -> tuple[list[float], int, int]:
-    """What `honest_drawer` gives while others attack with what has these names, and what `attackers_at` does."""
+    """What `honest_drawer` gives while attackers send the requests of these names, and what `attackers_at` gives."""
     attackers = elsewhere.submit(attackers_at, url, names, seconds + 4.0)
     time.sleep(2.0)
     among = honest_drawer(url, seconds)
@@ -178,14 +186,14 @@ def honest_drawer(url: str, seconds: float = SECONDS) -> list[float]:
 
 def attackers_at(url: str, names: tuple[str, ...], seconds: float) -> tuple[int, int]:
     """How many of their questions were answered or refused, and how many turned away because the page was busy."""
-    dear = [body for name, body in bodies(find_component(url, "answer")) if name.startswith(names)]
+    costly = [body for name, body in bodies(find_component(url, "answer")) if name.startswith(names)]
 
     def one(number: int) -> list[bool]:
         person = Person(url)
         busy: list[bool] = []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            busy.append("busy" in person.send(dear[(number + len(busy)) % len(dear)]))
+            busy.append("busy" in person.send(costly[(number + len(busy)) % len(costly)]))
         return busy
 
     told = [busy for caller in at_once(one, ATTACKERS) for busy in caller]

@@ -16,7 +16,7 @@ from _meter import Meter
 from drawn import SEVEN
 from fuzz_page import Caller, Question
 from gradio_client import Client
-from hostile import PICTURES, text_of
+from malicious_images import PICTURES, text_of
 from page_server import ROOT, PageServer
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import tracemalloc
 
-import hostile
+import malicious_images
 import pytest
-from hostile import chunk, exif, png, riff, saved, segment, text_of, with_riff, with_segments
+from malicious_images import chunk, exif, png, riff, saved, segment, text_of, with_riff, with_segments
 from page_server import ROOT
 from PIL import Image, ImageOps
 
@@ -82,12 +82,12 @@ def test_a_palette_that_is_missing_is_refused() -> None:
 
 
 def test_scans_are_counted() -> None:
-    assert open_picture(text_of(hostile.many_scans(MAX_SCANS - 2, 64))).decode().size == (64, 64)
+    assert open_picture(text_of(malicious_images.many_scans(MAX_SCANS - 2, 64))).decode().size == (64, 64)
     with pytest.raises(CamlossError, match="more than 64 scans"):
-        open_picture(text_of(hostile.many_scans(MAX_SCANS, 64)))
+        open_picture(text_of(malicious_images.many_scans(MAX_SCANS, 64)))
 
 
-@pytest.mark.parametrize("file", [hostile.dots(480, 200, 40), hostile.dots(640, 3, 20)])
+@pytest.mark.parametrize("file", [malicious_images.dots(480, 200, 40), malicious_images.dots(640, 3, 20)])
 def test_scattered_dots_are_read_as_something(file: bytes) -> None:
     sketch = preprocess_sketch(open_picture(text_of(file)).decode())
     assert sketch is not None
@@ -107,7 +107,7 @@ def test_crafted_pictures_are_refused_or_take_little_memory() -> None:
     )
     assert run.returncode == 0, run.stderr
     measured = json.loads(run.stdout)
-    assert set(measured) == set(hostile.PICTURES)
+    assert set(measured) == set(malicious_images.PICTURES)
     for name, (megabytes, complaint) in measured.items():
         assert megabytes < 150, name
         assert REFUSED.get(name, "") in (complaint or ""), name
@@ -130,16 +130,16 @@ REFUSED = {  # and in which words; all others are read, cheaply
 }
 MEASURE = """
 import json, resource
-import hostile
+import malicious_images
 from camloss import CamlossError
 from camloss.demo.inference import answer
 from camloss.demo.pairs import load_for_page
 from pathlib import Path
 
-texts = {name: hostile.text_of(make()) for name, make in hostile.PICTURES.items()}
+texts = {name: malicious_images.text_of(make()) for name, make in malicious_images.PICTURES.items()}
 pair = load_for_page(Path("checkpoints"))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-answer(pair, hostile.text_of(hostile.dots(64, 64, 9)))
+answer(pair, malicious_images.text_of(malicious_images.dots(64, 64, 9)))
 measured, idle = {}, peak()
 for name, text in texts.items():
     complaint = None

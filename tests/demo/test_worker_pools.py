@@ -8,12 +8,12 @@ import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-import hostile
+import malicious_images
 import own_loop
 import pytest
 from drawn import SEVEN
 from guarded import JSON, running, send
-from hostile import png, saved, text_of
+from malicious_images import png, saved, text_of
 
 from camloss.demo.worker_pools import DRAWINGS, PHOTOS, REST, Busy, Caller, WorkerPool, pool_for
 
@@ -34,15 +34,15 @@ def test_what_the_page_sends_has_worker_pools_of_its_own() -> None:
         assert pool_for(None, strokes) is DRAWINGS
 
 
-@pytest.mark.parametrize("name", hostile.DEAR_DRAWINGS)
+@pytest.mark.parametrize("name", malicious_images.COSTLY_DRAWINGS)
 def test_what_is_several_times_as_dear_as_a_drawing_waits_where_nobody_draws(name: str) -> None:
-    question = hostile.DEAR_DRAWINGS[name]()
+    question = malicious_images.COSTLY_DRAWINGS[name]()
     assert pool_for(question.get("picture"), question.get("strokes")) is PHOTOS
 
 
-@pytest.mark.parametrize("name", hostile.LARGEST_DRAWINGS)
+@pytest.mark.parametrize("name", malicious_images.LARGEST_DRAWINGS)
 def test_what_is_little_dearer_than_a_drawing_waits_with_drawings(name: str) -> None:
-    question = hostile.LARGEST_DRAWINGS[name]()
+    question = malicious_images.LARGEST_DRAWINGS[name]()
     assert pool_for(question.get("picture"), question.get("strokes")) is DRAWINGS
 
 

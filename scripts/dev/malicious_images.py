@@ -1,6 +1,6 @@
-"""Pictures that a stranger might craft: small files that ask for much, each of a size that a shared machine survives.
+"""Malicious images and requests: small files that cost much to read, each of a size that a shared machine survives.
 
-The tests send them; each must be refused or cheap.
+The tests send them; the page must refuse each or answer it cheaply.
 """
 
 import base64
@@ -254,13 +254,13 @@ PICTURES: dict[str, Callable[[], bytes]] = {
 }
 
 # Questions of the size of a drawing that take several times as long.
-DEAR_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
+COSTLY_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "a spiral of 1,990 points": lambda: {"strokes": spiral(1_990)},
     "2,000 strokes of one point": lambda: {"strokes": dotted(2_000)},
     "a maze of 256x256 pixels": lambda: {"picture": text_of(maze(256))},
 }
 
-# The dearest that are still served as drawings.
+# Those that cost most and are still answered as drawings.
 LARGEST_DRAWINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "a spiral of 999 points": lambda: {"strokes": spiral(999)},
     "500 strokes of one point": lambda: {"strokes": dotted(500)},
