@@ -341,7 +341,7 @@ def blocks(records: Path) -> dict[str, str]:
     measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
     return {
-        "study": render("readme.md.j2", study=Study.read(records / "study")).strip(),
+        "study": render("readme.md.j2", study=Study.read(records / "study"), costs=costs_for_writers(measured)).strip(),
         "diagnosis": diagnosis_table(Results(records / "study" / "full.jsonl")),
         "evaluate": evaluation_table(measured),
         "writers": writers_table(measured),
@@ -360,7 +360,7 @@ def render(template: str, **context: Any) -> str:
         undefined=StrictUndefined,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {f.__name__: f for f in (pp, percent, title, seeds, listed, capital)}
+    environment.filters |= {f.__name__: f for f in (pp, percent, title, seeds, listed, capital, compared)}
     environment.globals |= {f.__name__: f for f in (row, ahead, strength, devices, columns, suffixed)}
     environment.globals |= CONSTANTS
     text = re.sub(r"\n{3,}", "\n\n", environment.get_template(template).render(**context))
@@ -510,6 +510,21 @@ def writers_table(record: Mapping[str, Any]) -> str:
             cells = (interval, f"{found['worst_class'][source]:.2%}", pp(difference, 2))
             rows.append([f"{len(values)} {name.replace(',', ' writers, from')}", source, *cells])
     return cli.table(["digits of", "network", "accuracy [95 %]", "worst class", "difference in pp [95 %]"], rows)
+
+
+def costs_for_writers(record: Mapping[str, Any]) -> list[str]:
+    """What CAM-loss changes in accuracy on the report writers, of the pair whose baseline comes first."""
+    found = []
+    for kind, words in (("raster", "raster images"), ("strokes", "strokes")):
+        values = [*record["writers"].get(f"report, {kind}", {}).get("by_writer", {}).values()]
+        if len(values) == 2 and (difference := paired(values[1], values[0])):
+            found.append(f"{compared(difference)} from {words} ({pp(difference, 2)} pp, {difference.seeds} writers)")
+    return found
+
+
+def compared(difference: Difference) -> str:
+    """In words, what the interval of a difference in accuracy says."""
+    return {-1: "lower accuracy", 0: "no conclusive difference", 1: "higher accuracy"}[difference.sign]
 
 
 def ood_table(record: Mapping[str, Any]) -> str:

@@ -12,7 +12,16 @@ import pytest
 from camloss.commands import report
 from camloss.errors import CamlossError
 from camloss.study.methods import METHODS
-from camloss.study.report import Study, aligned, evaluation_table, ood_table, pages, render, writers_table
+from camloss.study.report import (
+    Study,
+    aligned,
+    costs_for_writers,
+    evaluation_table,
+    ood_table,
+    pages,
+    render,
+    writers_table,
+)
 from camloss.study.runs import Records
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -167,11 +176,11 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
     made_up(tmp_path, ALL, clutter_8=0.3)
     made_up(tmp_path, ALL, "gpu", clutter_8=0.3)
     made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", clutter_8=0.3)  # without a control
-    block = render("readme.md.j2", study=Study.read(tmp_path))
+    block = render("readme.md.j2", study=Study.read(tmp_path), costs=["lower accuracy"])
     assert block.startswith(headline(pages(tmp_path)[ANSWER]))
     assert block.endswith(
-        "Accuracy among clutter elsewhere. Higher than with both: full runs on a GPU (5 seeds). Not higher than with "
-        "both: runs of the original recipe, with max pooling (5 seeds).\n"
+        "Accuracy among clutter in other runs. Higher than with cross-entropy and the control: full runs on a GPU "
+        "(5 seeds). Not higher than with both, or without a control: runs of the original recipe, with max pooling (5 seeds).\n"
     )
 
 
@@ -302,3 +311,15 @@ def test_every_committed_record_is_of_the_study() -> None:
         for record in Records(path).read().values():
             assert record["method"] in METHODS
             assert record["config"].get("seed") == record.get("seed")
+
+
+def test_the_costs_say_what_the_intervals_of_the_report_writers_say() -> None:
+    baseline = {"a": 0.90, "b": 0.92, "c": 0.94}
+    lower = {"a": 0.89, "b": 0.911, "c": 0.929}
+    unsure = {"a": 0.88, "b": 0.94, "c": 0.93}
+    pairs = {"raster": lower, "strokes": unsure}
+    writers = {f"report, {kind}": {"by_writer": {"ce": baseline, "cam": cam}} for kind, cam in pairs.items()}
+    raster, strokes = costs_for_writers({"writers": writers})
+    assert raster == "lower accuracy from raster images (-1.00 [-1.25, -0.75] pp, 3 writers)"
+    assert strokes.startswith("no conclusive difference from strokes (-0.33 [")
+    assert costs_for_writers({"writers": {}}) == []
