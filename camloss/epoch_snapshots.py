@@ -13,7 +13,7 @@ from torch import Tensor
 
 from camloss.checkpoint import fill, pack, unpack, write_atomically
 from camloss.errors import CamlossError
-from camloss.models import MapClassifier, build_model
+from camloss.models import MapClassifier, build_classifier
 
 EPOCHS = "epochs.safetensors"
 MOST = 6
@@ -101,7 +101,7 @@ def load_snapshots(directory: Path, run: str, model: MapClassifier) -> dict[int,
     networks = {}
     for epoch, weights in read_snapshots(directory, run).items():
         with torch.device("meta"):
-            network = build_model(str(model.arch), model.head.out_features, model.pooling)
+            network = build_classifier(str(model.arch), model.head.out_features, model.pooling)
         wide = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
         networks[epoch] = fill(network, wide, f"{directory / EPOCHS}, epoch {epoch},")
     return networks

@@ -7,16 +7,19 @@
 (torch.Size([2, 10]), torch.Size([2, 96, 14, 14]))
 """
 
-from collections.abc import Callable
-from typing import Literal, get_args
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args, overload
 
 import torch
 from torch import Tensor, nn
 
-from camloss.errors import CamlossError, quoted
+from camloss.errors import CamlossError, one_line, quoted
 from camloss.ood import OODScore
+from camloss.wrap import Wrapped, wrap
 
 Pooling = Literal["avg", "max"]
+OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18"]
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training images' pixels
 
@@ -42,6 +45,7 @@ class MapClassifier(nn.Module):
         self.pooling: Pooling = pooling
         self.middle = middle
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
+        self.config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
         self.ood_score: OODScore | None = None  # fitted when training is done
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,31 +166,135 @@ ARCHS: dict[str, Callable[..., MapClassifier]] = {
 }
 
 
-def build_model(arch: str, num_classes: int = 10, pooling: Pooling | None = None, **kwargs: bool) -> MapClassifier:
+LIBRARIES = ("timm", "torchvision")
+FOREIGN = (  # arguments of the libraries that name files, weights or what this package decides
+    *("checkpoint_path", "cache_dir", "features_only", "scriptable", "exportable", "no_jit", "num_classes", "in_chans"),
+    *("weights", "weights_backbone", "progress"),
+)
+MOST_ARGS, LARGEST_ARG = 32, 4096
+
+
+@overload
+def build_model(
+    arch: OwnArch, num_classes: int = 10, pooling: Pooling | None = None, in_chans: int | None = None, **arch_args: Any
+) -> MapClassifier: ...
+@overload
+def build_model(
+    arch: str, num_classes: int = 10, pooling: Pooling | None = None, in_chans: int | None = None, **arch_args: Any
+) -> MapClassifier | Wrapped: ...
+def build_model(
+    arch: str, num_classes: int = 10, pooling: Pooling | None = None, in_chans: int | None = None, **arch_args: Any
+) -> MapClassifier | Wrapped:
     """Build a network by name, with fresh weights from torch's global generator.
 
     Args:
-        arch: one of `ARCHS`.
+        arch: one of `ARCHS`, or "timm/NAME" or "torchvision/NAME" for a network of that library, which is wrapped.
         num_classes: K.
-        pooling: "avg" or "max", in place of the network's own.
-        kwargs: options of that network, such as `pretrained=True` for the ResNet.
+        pooling: "avg" or "max", in place of the network's own; those of the libraries are taken with "avg" alone.
+        in_chans: channels of an image, by default 1 for `ARCHS` and 3 for the libraries; only timm's take others.
+        arch_args: options of that network, such as `pretrained=True` for "resnet18" and for those of timm.
 
     Raises:
-        CamlossError: the arch or the pooling is unknown, or the arch does not take an option.
+        CamlossError: the arch or the pooling is unknown, the arch does not take an option, or it has no exact CAM.
     """
+    if arch.partition("/")[0] not in LIBRARIES or "/" not in arch:
+        if in_chans not in (None, 1):
+            raise CamlossError(f"arch {one_line(arch)} takes images of 1 channel, not {in_chans}; take one of timm's")
+        return build_classifier(arch, num_classes, pooling, **arch_args)
+    if pooling not in (None, "avg"):
+        raise CamlossError(f"unknown pooling {quoted(pooling)} for {one_line(arch)}; expected avg")
+    kept = {name: value for name, value in arch_args.items() if name != "pretrained"}
+    network = build_library_network(arch, num_classes, in_chans, **arch_args)
+    return named(wrap(network), arch, kept)
+
+
+def build_classifier(
+    arch: str, num_classes: int = 10, pooling: Pooling | None = None, **arch_args: bool
+) -> MapClassifier:
+    """`build_model` for the networks of this package, one of `ARCHS`; errors as there."""
     if arch not in ARCHS:
-        raise CamlossError(f"unknown arch {quoted(arch)}; expected one of {', '.join(ARCHS)}")
+        raise CamlossError(
+            f"unknown arch {quoted(arch)}; expected one of {', '.join(ARCHS)}, or timm/NAME or torchvision/NAME"
+        )
     if pooling is not None and pooling not in get_args(Pooling):
         raise CamlossError(f"unknown pooling {quoted(pooling)}; expected one of {', '.join(get_args(Pooling))}")
     try:
-        model = ARCHS[arch](num_classes, **kwargs)
+        model = ARCHS[arch](num_classes, **arch_args)
     except TypeError as error:
         raise CamlossError(
-            f"arch {arch!r} does not take {', '.join(kwargs)}; only resnet18 takes pretrained"
+            f"arch {arch!r} does not take {', '.join(arch_args)}; only resnet18 takes pretrained"
         ) from error
     model.arch = arch
     model.pooling = pooling or model.pooling
     return model
+
+
+def named(wrapped: Wrapped, arch: str, arch_args: Mapping[str, Any]) -> Wrapped:
+    """The same, which knows by which name and options `build_model` makes it."""
+    wrapped.arch, wrapped.arch_args = arch, dict(arch_args)
+    return wrapped
+
+
+def build_library_network(
+    arch: str, num_classes: int, in_chans: int | None = None, pretrained: bool = False, **arch_args: Any
+) -> nn.Module:
+    """A network of timm or torchvision, as the library makes it; of it `build_model` makes one that gives its maps.
+
+    Names and options may come from a file: none of them leads to another file or to a download.
+
+    Raises:
+        CamlossError: the library is not installed, has no such network, or does not take an option.
+    """
+    library, _, name = arch.partition("/")
+    check_arch_args(arch_args)
+    network: nn.Module
+    try:
+        if library == "timm":
+            import timm
+
+            if not re.fullmatch(r"\w+(\.\w+)?", name, re.ASCII) or not timm.is_model(name.partition(".")[0]):
+                raise CamlossError(f"unknown arch {quoted(arch)}; timm.list_models() names those that timm has")
+            options = {**arch_args, **({} if in_chans is None else {"in_chans": in_chans})}
+            network = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)
+        else:
+            from torchvision import models
+
+            if name not in models.list_models(module=models):
+                raise CamlossError(f"unknown arch {quoted(arch)}; torchvision.models.list_models() names the others")
+            if in_chans not in (None, 3) or pretrained:
+                raise CamlossError(
+                    f"{arch} takes images of 3 channels and no pretrained; wrap the network that torchvision makes, or "
+                    "take one of timm's"
+                )
+            network = models.get_model(name, weights=None, num_classes=num_classes, **arch_args)
+    except CamlossError:
+        raise
+    except ImportError as error:
+        raise CamlossError(f"arch {one_line(arch)} needs {library}, which is not installed; pip install it") from error
+    except Exception as error:  # foreign code
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CamlossError(f"{one_line(arch)} cannot be made ({reason}); correct its options") from error
+    return network
+
+
+def check_arch_args(arch_args: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        CamlossError: an option cannot be written into a checkpoint, or none that comes from one may be followed.
+    """
+    for name, value in arch_args.items():
+        several = value if isinstance(value, list | tuple) else [value]
+        numbers = [abs(number) for number in several if isinstance(number, int | float)]
+        simple = len(several) <= MOST_ARGS and all(
+            number is None or isinstance(number, int | float | str) for number in several
+        )
+        if name in FOREIGN or name.startswith("pretrained"):
+            raise CamlossError(f"{one_line(name)} is no option that a checkpoint can keep; leave it out")
+        if not simple or not sum(numbers) <= LARGEST_ARG or len(arch_args) > MOST_ARGS:
+            raise CamlossError(
+                f"option {one_line(name)} is {quoted(value)}; expected a name, a number of at most {LARGEST_ARG}, or a "
+                "short list of them"
+            )
 
 
 @torch.no_grad()

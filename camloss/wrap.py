@@ -12,7 +12,7 @@ so, and `wrap` looks before it answers.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +41,16 @@ class Wrapped(nn.Module):
     `model` is the model that was wrapped, not a copy: a head that replaces its own later is the head from then on.
     """
 
+    pooling: Literal["avg"] = "avg"
+    ood_score: None = None
+
     def __init__(self, model: nn.Module, head_name: str) -> None:
         super().__init__()
         self.model = model
         self._head_name = head_name
+        self.arch: str | None = None  # "timm/NAME" or "torchvision/NAME" where `build_model` made it
+        self.arch_args: Mapping[str, Any] = {}
+        self.config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
 
     @property
     def head(self) -> nn.Linear:

@@ -71,7 +71,7 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what Pair
     ),
     "config of 600 MB": (
         fault("GET", "/api/models", describes(size=600_000_000)),
-        "is too large: 600,000,000 bytes, at most 10,000 are taken",
+        "is too large: 600,000,000 bytes, at most 1,000,000 are taken",
     ),
     "packed bytes": (
         fault("GET", "/api/models", b"", Content_Encoding="gzip"),

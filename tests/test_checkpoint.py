@@ -11,14 +11,14 @@ from untrained import RECORD
 from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, FORMAT, TRAINING, WEIGHTS, load_training, pack, unpack, write_atomically
 from camloss.epoch_snapshots import EPOCHS, load_snapshots, read_snapshots, save_snapshots, snapshot_of
-from camloss.models import MapClassifier
+from camloss.models import MapClassifier, build_classifier
 
 FILES = {WEIGHTS, CONFIG, TRAINING}
 
 
 def untrained(seed: int = 0, arch: str = "sketch_cnn") -> MapClassifier:
     torch.manual_seed(seed)
-    return build_model(arch).eval()
+    return build_classifier(arch).eval()
 
 
 @pytest.fixture
@@ -90,12 +90,15 @@ def test_the_files_beside_it_say_the_same(saved: Path) -> None:
     assert json.loads((saved / TRAINING).read_text(encoding="utf-8")) == load_training(saved)
 
 
-def test_a_model_that_no_arch_describes_is_not_saved(tmp_path: Path) -> None:
+def test_a_model_without_an_arch_is_loaded_into_one_that_is_given(tmp_path: Path) -> None:
     model = untrained()
     model.arch = None
-    with pytest.raises(CamlossError, match="only models made by build_model can be saved"):
-        save_checkpoint(model, tmp_path / "cam")
-    assert not (tmp_path / "cam").exists()
+    save_checkpoint(model, tmp_path)
+    with pytest.raises(CamlossError, match="names no arch; give the network that takes its weights: model="):
+        load_checkpoint(tmp_path)
+    other = untrained(seed=1)
+    assert load_checkpoint(tmp_path, model=other) is other
+    assert torch.equal(other.head.weight, model.head.weight)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")

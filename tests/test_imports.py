@@ -27,10 +27,7 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
     "httpx2": ("hub",),
     "matplotlib": ("hub/card_figures", "scripts/dev", "digits/ood_drawings"),
     "torchvision": ("scripts/dev", "data/mnist", "models", "wrap"),
-    "timm": (
-        "scripts/dev",
-        "wrap",
-    ),
+    "timm": ("scripts/dev", "models", "wrap"),
     "playwright": ("scripts/dev",),
     "jinja2": ("study/report", "demo/html_metadata"),
     "scipy": ("study/statistics",),

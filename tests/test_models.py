@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, cam
-from camloss.models import ARCHS, MapClassifier, count_macs
+from camloss.models import ARCHS, MapClassifier, build_classifier, count_macs
 
 MAPS = {"light_cnn": (64, 14, 14), "sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
 
@@ -24,7 +24,7 @@ def test_shapes(arch: str) -> None:
 
 @pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18"])
 def test_logits_are_the_mean_of_the_cams_plus_the_bias(arch: str) -> None:
-    model = build_model(arch).eval()
+    model = build_classifier(arch).eval()
     with torch.no_grad():
         logits, features = model(torch.rand(3, 1, 28, 28))
         for class_idx in range(10):
@@ -55,7 +55,7 @@ def test_light_cnn_is_light() -> None:
 
 @pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
 def test_a_cell_sees_21_pixels(arch: str) -> None:
-    model = build_model(arch).eval()
+    model = build_classifier(arch).eval()
     image = torch.rand(1, 1, 28, 28, requires_grad=True)
     model(image)[1][0, :, 7, 7].sum().backward()
     assert image.grad is not None
@@ -66,7 +66,7 @@ def test_a_cell_sees_21_pixels(arch: str) -> None:
 @pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn"])
 def test_the_default_networks_see_locally(arch: str) -> None:
     """What happens in one corner must not reach the cell in the opposite one."""
-    model = build_model(arch).eval()
+    model = build_classifier(arch).eval()
     image = torch.rand(1, 1, 28, 28)
     changed = image.clone()
     changed[..., :4, :4] = 1 - changed[..., :4, :4]
@@ -79,7 +79,7 @@ def test_the_default_networks_see_locally(arch: str) -> None:
 @pytest.mark.parametrize("arch", ARCHS)
 def test_no_activation_works_in_place(arch: str) -> None:
     """What an activation is given stays as it was: a map, a hook or a gradient may be read from it."""
-    model, given = build_model(arch).eval(), list[tuple[Tensor, Tensor]]()
+    model, given = build_classifier(arch).eval(), list[tuple[Tensor, Tensor]]()
     for module in model.features.modules():
         if isinstance(module, nn.ReLU):
             module.register_forward_pre_hook(lambda _, inputs: given.append((inputs[0], inputs[0].clone())))
@@ -92,7 +92,7 @@ def test_no_activation_works_in_place(arch: str) -> None:
 
 @pytest.mark.parametrize(("arch", "shape"), [("light_cnn", (2, 48, 14, 14)), ("plain_cnn", (2, 128, 28, 28))])
 def test_forward_features_is_forward_with_intermediate_features(arch: str, shape: tuple[int, ...]) -> None:
-    model = build_model(arch).eval()
+    model = build_classifier(arch).eval()
     x = torch.rand(2, 1, 28, 28)
     with torch.no_grad():
         logits, features, middle = model.forward_features(x)
@@ -105,7 +105,7 @@ def test_forward_features_is_forward_with_intermediate_features(arch: str, shape
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_every_arch_has_intermediate_features(arch: str) -> None:
-    model = build_model(arch).eval()
+    model = build_classifier(arch).eval()
     with torch.no_grad():
         assert model.forward_features(torch.rand(1, 1, 28, 28))[2].shape[1] == model.middle_channels
 
@@ -159,4 +159,4 @@ def test_another_pooling() -> None:
     logits, features = model(x)
     assert torch.equal(logits, model.head(features.amax((-2, -1))))
     with pytest.raises(CamlossError, match="unknown pooling 'min'; expected one of avg, max"):
-        build_model("sketch_cnn", pooling="min")  # type: ignore[arg-type]
+        build_model("sketch_cnn", pooling="min")  # type: ignore[call-overload]

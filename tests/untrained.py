@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from camloss import build_model, save_checkpoint
+from camloss import save_checkpoint
 from camloss.epoch_snapshots import save_snapshots, snapshot_of
+from camloss.models import build_classifier
 from camloss.pair import pair_config, write_pair_config
 
 RECORD: dict[str, Any] = {
@@ -33,7 +34,7 @@ def write_pair(directory: Path, seed: int = 0, variants: tuple[str, ...] = ("ce"
     for offset, variant in enumerate(variants):
         torch.manual_seed(seed + offset)
         record, pair = {"variant": variant, **RECORD}, pair_config(variants, RECORD["run"])
-        save_checkpoint(build_model("sketch_cnn"), directory / variant, record, pair)
+        save_checkpoint(build_classifier("sketch_cnn"), directory / variant, record, pair)
     write_pair_config(directory, variants, RECORD["run"])
     return directory
 
@@ -42,5 +43,5 @@ def write_snapshots(directory: Path, run: str = RECORD["run"], arch: str = "sket
     """Networks that have learnt nothing as snapshots after both epochs, beside the checkpoints of a pair."""
     for offset, variant in enumerate(("ce", "cam")):
         torch.manual_seed(10 + offset)
-        save_snapshots({epoch: snapshot_of(build_model(arch)) for epoch in (1, 2)}, directory / variant, run)
+        save_snapshots({epoch: snapshot_of(build_classifier(arch)) for epoch in (1, 2)}, directory / variant, run)
     return directory

@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 
-from camloss import cli, load_checkpoint
-from camloss.checkpoint import is_folder
+from camloss import cli
+from camloss.checkpoint import WEIGHTS, is_folder, load_weights
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import as_the_page_reads, detection_by_kind, measure_ood_score
 from camloss.data.peaks import locate_peaks, pixels, true_cams
@@ -128,7 +128,7 @@ def of_ood_score(
 def models_of(source: str) -> dict[str, MapClassifier]:
     """The models of a pair, or one model, by what to call them in the table."""
     if is_folder(source) and not is_pair(Path(source)):
-        return {source: load_checkpoint(source)}
+        return {source: load_weights(Path(source) / WEIGHTS)}
     return {f"{source}/{variant}": model for variant, model in Pair.load(source).models.items()}
 
 

@@ -4,12 +4,13 @@ The Hub itself checks a card when it is pushed (https://huggingface.co/docs/hub/
 """
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from camloss.checkpoint import CONFIG, TRAINING, read_header, to_json, write_atomically
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, one_line
 from camloss.pair import LOSS_SETTINGS, described, pair_files
 
 MAPS, CURVES = "maps.png", "curves.png"
@@ -94,6 +95,94 @@ def model_card(
     ]
     text = "\n\n".join(section for section in sections if section)
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}\n"))
+
+
+def network_card(
+    config: Mapping[str, Any],
+    repo_id: str,
+    data: str | None = None,
+    base_model: str | None = None,
+    license: str | None = None,
+) -> str:
+    """Write the card of one network; whatever is not known of it, the card leaves out.
+
+    Args:
+        config: the header of its checkpoint.
+        repo_id: "USER/NAME".
+        data, base_model: what it learned from, and which model it was fine-tuned from: of the Hub, or any text.
+        license: as the Hub spells it.
+
+    Returns:
+        Markdown with a YAML block on top.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    on_the_hub = {name: text for name, text in (("data", data), ("base", base_model)) if text and _is_repo_id(text)}
+    yaml = ModelCardData(
+        license=license,
+        library_name="camloss",
+        pipeline_tag="image-classification",
+        datasets=[on_the_hub["data"]] if "data" in on_the_hub else None,
+        base_model=on_the_hub.get("base"),
+        tags=["pytorch", "class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}"],
+    ).to_yaml()
+    arch, classes = config.get("arch"), [one_line(name) for name in config.get("classes") or ()]
+    known = f"{', '.join(classes[:100])}{' and more' if len(classes) > 100 else ''}" if classes else ""
+    facts = [
+        f"- Network: `{one_line(arch)}`, as its library makes it" if arch else "- Network: its author's own",
+        f"- Classes: {config['num_classes']}{f': {known}' if known else ''}",
+        f"- Learned from: {_linked(data, 'datasets/')}" if data else "",
+        f"- Fine-tuned from: {_linked(base_model)}" if base_model else "",
+        f"- Images: {_images(config)}",
+    ]
+    load = f'load_checkpoint("{repo_id}")' if arch else f'load_checkpoint("{repo_id}", model=network)  # your network'
+    text = f"""# {repo_id.rpartition("/")[2]}
+
+An image classifier that says where in the image the evidence for a class lies, by its class activation map (CAM).
+
+{chr(10).join(fact for fact in facts if fact)}
+
+## Use
+
+```python
+from camloss import explain, load_checkpoint, overlay
+
+model = {load}
+answer = explain(model, images)  # as described above
+print(answer.class_idx, answer.probs.amax(1), answer.cam.shape)
+```
+
+## Limits
+
+- It knows its {config["num_classes"]} classes and nothing else: any other image gets one of them too, sometimes with
+  confidence.
+- A class activation map shows where the evidence of the last layer lies, not why the network found it there.
+
+## Cite
+
+```bibtex
+{BIBTEX}
+```"""
+    return str(ModelCard(f"---\n{yaml}\n---\n\n{text}\n"))
+
+
+def _is_repo_id(text: str) -> bool:
+    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", text, re.ASCII) is not None
+
+
+def _linked(text: str, kind: str = "") -> str:
+    return f"[{text}]({HUB}/{kind}{text})" if _is_repo_id(text) else " ".join(text.split())
+
+
+def _images(config: Mapping[str, Any]) -> str:
+    """What the network takes, in words."""
+    size = config.get("image_size") or ("H", "W")
+    shape = f"(N, {config.get('in_chans') or 1}, {size[0]}, {size[1]})"
+    if "mean" not in config and "std" not in config:
+        return shape
+    channels = config.get("in_chans") or 1
+    mean, std = config.get("mean") or [0.0] * channels, config.get("std") or [1.0] * channels
+    return f"{shape}, pixels in [0, 1] less mean {mean}, divided by std {std}"
 
 
 def _eval_results(records: Mapping[str, Mapping[str, Any]], source: str) -> list[Any]:

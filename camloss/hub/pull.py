@@ -15,7 +15,7 @@ from camloss.errors import CamlossError
 from camloss.hub.client import LARGEST_ANSWER, limited_answers
 from camloss.hub.timeouts import with_stall_timeout
 
-LARGEST = {".safetensors": 500_000_000, ".json": 10_000}  # bytes of a file, by the end of its name
+LARGEST = {".safetensors": 500_000_000, ".json": 1_000_000}  # bytes of a file, by the end of its name
 METADATA_SECONDS = 10.0
 COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
 

@@ -18,7 +18,7 @@ from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, CAMLoss
 from camloss.metrics import correct
-from camloss.models import MapClassifier, Pooling, build_model
+from camloss.models import MapClassifier, Pooling, build_classifier
 from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
@@ -151,7 +151,7 @@ def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapCla
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         kwargs = {"pretrained": True} if config.pretrained else {}
-        return build_model(config.arch, pooling=pooling, **kwargs)
+        return build_classifier(config.arch, pooling=pooling, **kwargs)
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:

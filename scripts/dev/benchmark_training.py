@@ -12,11 +12,11 @@ import _root  # noqa: F401
 import torch
 from benchmark_step import THREADS, Row
 
-from camloss import build_model, preprocess_sketch
+from camloss import preprocess_sketch
 from camloss.data.mnist import load_mnist
 from camloss.digits.pendigits import render_strokes
 from camloss.metrics import evaluate
-from camloss.models import count_macs
+from camloss.models import build_classifier, count_macs
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import train
 
@@ -40,7 +40,7 @@ def accuracy_in_time() -> list[Row]:
                     trained = train(config, "cam", data)
             seconds[run].append(sum(entry["seconds"] for entry in trained.history))
             accuracy[run].append(evaluate(trained.model, data.test.batches(1_000))["accuracy"])
-    rows = [("MACs of one image", f"{count_macs(build_model(TrainConfig().arch)) / 1e6:.1f} M", "16 M")]
+    rows = [("MACs of one image", f"{count_macs(build_classifier(TrainConfig().arch)) / 1e6:.1f} M", "16 M")]
     first = statistics.mean(seconds[0])
     for run, (name, epochs) in enumerate(SHORT):
         mean = statistics.mean(seconds[run])

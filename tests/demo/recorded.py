@@ -21,10 +21,10 @@ AGAIN = "python tests/demo/recorded.py"  # records
 Strokes = list[dict[str, Any]]
 sys.path.insert(0, str(ROOT))
 
-from camloss import build_model  # noqa: E402
 from camloss.demo import inference  # noqa: E402
 from camloss.digits.pendigits import render_strokes  # noqa: E402
 from camloss.losses import LOSSES  # noqa: E402
+from camloss.models import build_classifier  # noqa: E402
 from camloss.pair import Pair  # noqa: E402
 
 
@@ -47,7 +47,7 @@ def untrained(arch: str) -> Pair:
     models = {}
     for seed, variant in enumerate(LOSSES):
         torch.manual_seed(seed)
-        models[variant] = build_model(arch).eval()
+        models[variant] = build_classifier(arch).eval()
     return Pair(models, "", "")
 
 

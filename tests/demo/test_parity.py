@@ -27,7 +27,7 @@ from camloss.epoch_snapshots import snapshot_of
 from camloss.explain import explain
 from camloss.losses import LOSSES
 from camloss.metrics import INK, ink_energy
-from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_model
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_classifier
 from camloss.ood import OODScore
 from camloss.pair import Pair, Snapshot
 
@@ -60,7 +60,7 @@ ANSWER_ALL = """async ({ networks, titles, drawings }) => {
 def random_pair(arch: str, seed: int) -> Pair:
     """Untrained networks whose batch norms have seen something, so that folding them matters."""
     torch.manual_seed(seed)
-    models = {variant: build_model(arch).eval() for variant in LOSSES}
+    models = {variant: build_classifier(arch).eval() for variant in LOSSES}
     for model in models.values():
         for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
             nn.init.uniform_(norm.weight, 0.5, 1.5)
@@ -92,7 +92,7 @@ def pairs() -> dict[str, Pair]:
 
 def rounded(model: MapClassifier) -> MapClassifier:
     """As it comes back from a snapshot."""
-    copy = build_model(str(model.arch)).eval()
+    copy = build_classifier(str(model.arch)).eval()
     copy.load_state_dict(
         {name: value for name, value in snapshot_of(model).items() if not name.startswith("ood_score.")}
     )
