@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import pytest
-import torch
 from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
