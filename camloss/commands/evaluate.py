@@ -9,7 +9,7 @@ The measures are those of the study. Beside the numbers of the networks' maps st
 made: a centred Gaussian, and one random pixel of a stroke. What they reach too says nothing about a network.
 
 Writers: the pen strokes of the UCI repository, rasterized as the demo does it with a drawing (strokes), and drawn at
-random size, place and brush and read as it reads a photo (raster). Choose on the development writers (30, in
+random size, place and brush and preprocessed as a photo (raster). Choose on the development writers (30, in
 pendigits/pendigits-orig.tra.gz); report on the report writers (7 others, in pendigits/pendigits-report.tes.gz), once
 per reported result. What the data folder lacks is left out.
 """
@@ -26,7 +26,7 @@ import torch
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, is_folder, load_weights
 from camloss.data.mnist import default_data_dir, load_mnist
-from camloss.data.ood_fitting import as_the_page_reads, detection_by_kind, measure_ood_score
+from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, preprocess_split
 from camloss.data.peaks import locate_peaks, pixels, true_cams
 from camloss.errors import CamlossError
 from camloss.metrics import ink_energy
@@ -116,7 +116,7 @@ def of_ood_score(
         if model.ood_score is None:
             raise CamlossError(f"{source} has no OOD score; leave out --ood, or train it with camloss train")
     say("measuring the OOD score ...")
-    digits = {"MNIST, test set, preprocessed": as_the_page_reads(test)}
+    digits = {"MNIST, test set, preprocessed": preprocess_split(test)}
     digits |= {
         f"{name} writers": written[f"{name}, strokes"].split for name in WRITERS if f"{name}, strokes" in written
     }

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of a checkpoint, one a variant; or of a pair"
     )
     parser.add_argument("--into", type=Path, default=Path("checkpoints"), metavar="DIR", help="default: checkpoints")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where maps are hottest")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where the CAMs peak")
     flags = parser.parse_args(argv)
     folders = [part for folder in flags.folders for part in parts_of(folder)]
     run = join(folders, flags.into, load_mnist(flags.data_dir).test if flags.data_dir else None)
@@ -58,7 +58,7 @@ def join(folders: Sequence[Path], into: Path, test: Split | None) -> str:
     Args:
         folders: of each checkpoint, one a variant.
         into: where the pair belongs.
-        test: to measure where the maps are hottest, if at all.
+        test: to measure where the CAMs peak, if at all.
 
     Raises:
         CamlossError: a checkpoint is missing or damaged, or they could not come from one training.

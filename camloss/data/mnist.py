@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from camloss.data.dataset import Dataset
-from camloss.data.ood_fitting import as_the_page_reads, fit_ood_score
+from camloss.data.ood_fitting import fit_ood_score, preprocess_split
 from camloss.data.peaks import peaks
 from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.epoch_snapshots import snapshot_epochs
@@ -42,7 +42,7 @@ class MNIST(Dataset):
 
     @cached_property
     def _preprocessed_validation(self) -> Split:
-        return as_the_page_reads(self.validation)
+        return preprocess_split(self.validation)
 
 
 def default_data_dir() -> Path:

@@ -17,7 +17,7 @@ PER_FAMILY = 400
 PAGE, RAW = "the page", "MNIST, test set, as it is"
 
 
-def as_the_page_reads(split: Split, pen: float = PEN) -> Split:
+def preprocess_split(split: Split, pen: float = PEN) -> Split:
     """The same digits, each preprocessed as the demo does it, or with another pen."""
     blank = torch.zeros(1, 1, 28, 28)
     read = [prepare_sketch(image[0].numpy(), pen) for image in split.images]
@@ -31,7 +31,7 @@ def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
     Args:
         model: on the CPU, in eval mode.
         validation: MNIST's validation split.
-        read: `as_the_page_reads(validation)`.
+        read: `preprocess_split(validation)`.
     """
     both = validation.joined(read)
     known = torch.arange(len(both)) >= len(validation)

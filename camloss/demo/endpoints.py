@@ -42,7 +42,7 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
         Args:
             picture: a PNG, JPEG or WebP image as base64 text, at most 4 megapixels: a drawing or photo of one digit.
             class_idx: the digit 0 to 9 whose evidence to show; by default the one that each model predicts.
-            other_idx: show what speaks for class_idx rather than for this digit, too.
+            other_idx: show the evidence for class_idx over this digit, too.
             networks: which pair; by default the page's first.
             strokes: in place of a picture, where the pen went: a list of {"width": w, "points": [x, y, ...]}, y down.
 
@@ -50,7 +50,7 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
             blank; seen (28 x 28) and frame [left, top, scale], which say what the models were given and where its
             pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx,
             the maps cam and caam in [0, 1], contrast in [-1, 1] or null, similarity of CAM and CAAM, and of the CAM, or
-            of what in the contrast speaks for class_idx, stroke_energy, its share on the strokes, and area_above_half.
+            of the evidence for class_idx in the contrast, stroke_energy, its share on the strokes, and area_above_half.
         """
         question = request_guard.question_for(
             {

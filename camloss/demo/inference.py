@@ -70,10 +70,10 @@ def answer(
             digit, probs: the digit it predicts, the probability of each.
             class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
             cam, caam: maps in [0, 1].
-            contrast: null, or a map in [-1, 1]: positive speaks for class_idx, negative for other_idx.
+            contrast: null, or a map in [-1, 1]: positive is evidence for class_idx, negative for other_idx.
             similarity: of CAM and CAAM: 1 minus their distance, in [0, 1].
             stroke_energy: the share of the evidence that lies on the strokes, in [0, 1]. The evidence is the CAM, or
-                where one is asked for what of the contrast speaks for class_idx.
+                where one is asked for the evidence for class_idx in the contrast.
             area_above_half: the share of the 28 x 28 on which the evidence reaches half of its maximum, in [0, 1].
             ood_score: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
@@ -243,7 +243,7 @@ def _frame(sketch: Sketch) -> list[float]:
 
 
 def _evidence(seen: Explanation) -> Tensor:
-    """(1, H, W): what of the map that is shown speaks for the class."""
+    """(1, H, W): the evidence for the class in the map that is shown."""
     return seen.cam if seen.contrast is None else seen.contrast.clamp_min(0)
 
 

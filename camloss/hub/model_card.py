@@ -37,6 +37,8 @@ class Metric(NamedTuple):
     """An arrow that points to what is better; empty where neither is."""
 
 
+CONTROL_TITLES = {"blob amid the ink": "centred Gaussian"}  # as the records of earlier trainings name it
+
 METRICS = {  # by the key in the training record; none that needs a control beside it
     "accuracy": Metric("accuracy", "Accuracy", "↑"),
     "loss": Metric("cross_entropy", "Cross-entropy", "↓"),
@@ -263,7 +265,7 @@ def _results(records: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
-    """In words, where a network's maps are hottest: its numbers first, those of what it is compared with after each.
+    """In words, where a network's CAMs peak: its numbers first, those of what it is compared with after each.
 
     Args:
         columns: by name, what `camloss.study.measures.locate_peaks` measures.
@@ -271,11 +273,13 @@ def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
 
     def share(key: str) -> str:
         own, *others = (numbers[key] for numbers in columns.values())
-        beside = (f"{name} {value:.1%}" for name, value in zip([*columns][1:], others, strict=True))
+        beside = (
+            f"{CONTROL_TITLES.get(name, name)} {value:.1%}" for name, value in zip([*columns][1:], others, strict=True)
+        )
         return f"{own:.1%} ({', '.join(beside)})"
 
     return (
-        f"hottest where strokes meet in {share('peak_near_junction')} of the digits whose strokes do, and in the hole "
+        f"at a junction of strokes in {share('peak_near_junction')} of the digits that have one, and in the hole "
         f"in {share('peak_in_hole')} of the closed 0s"
     )
 
@@ -284,7 +288,7 @@ def _peaks(variant: str, record: Mapping[str, Any]) -> str:
     peaks = record.get("peaks", {})
     if not peaks or not all({"peak_near_junction", "peak_in_hole"} <= set(numbers) for numbers in peaks.values()):
         return ""
-    return f"{described(variant).title}: the CAM of the true digit is {where_top(peaks)}."
+    return f"{described(variant).title}: the CAM of the true digit peaks {where_top(peaks)}."
 
 
 def _number(value: float | None) -> str:
@@ -314,13 +318,13 @@ def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str
 def _limits() -> str:
     return """## Limits
 
-- It knows the digits 0 to 9 and nothing else: any other drawing gets a digit too, sometimes with confidence.
-  `answer.ood_score`, where it was fitted, says at 0.5 or more that it may be none: of many letters and scribbles, not
-  of all.
-- It has seen digits as Americans wrote them around 1990, and drawings by rule of how others write them, such as barred
-  sevens; what it has not seen it gets wrong more often.
-- A class activation map shows where the evidence of the last layer lies, not why the network found it there. What is
-  measured of it means little without its control: `python scripts/evaluate.py` prints both.
+- The models know the digits 0 to 9 and nothing else: they predict a digit for any other drawing too, sometimes with
+  confidence. If `answer.ood_score` was fitted, 0.5 or more says that the drawing may not be a digit. It finds many
+  letters and scribbles, not all.
+- The training images are MNIST (American writers, around 1990) and, with `synthetic` above 0, synthetic handwriting
+  in other styles, such as barred sevens. Expect more errors on other writers and styles.
+- A class activation map shows where the evidence of the last layer lies, not why the network found it there. Compare
+  every measure of it with its control: `camloss evaluate` prints both.
 - Do not use it where a misread digit does harm, such as cheques or medical forms, without a person who checks."""
 
 

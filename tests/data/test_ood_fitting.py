@@ -11,13 +11,13 @@ from camloss.data.ood_fitting import (
     FLAGGED,
     PAGE,
     RAW,
-    as_the_page_reads,
     auroc,
     detection_by_kind,
     fit_ood_score,
     measure_ood_score,
     ood_scores,
     pair_ood_scores,
+    preprocess_split,
 )
 from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_ood_drawings
@@ -32,13 +32,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def model(data: MNIST) -> MapClassifier:
     torch.manual_seed(0)
     model = build_model("sketch_cnn").eval()
-    fit_ood_score(model, data.train, as_the_page_reads(data.train))
+    fit_ood_score(model, data.train, preprocess_split(data.train))
     return model
 
 
 def test_the_page_reads_digits_with_its_own_pen(data: MNIST) -> None:
     some = Split(data.train.images[:5], data.train.labels[:5])
-    read = as_the_page_reads(some)
+    read = preprocess_split(some)
     assert read.images.dtype == torch.uint8
     assert torch.equal(read.labels, some.labels)
     written = [preprocess_sketch(image[0].numpy()) for image in some.images]
@@ -46,7 +46,7 @@ def test_the_page_reads_digits_with_its_own_pen(data: MNIST) -> None:
         assert pixels is not None
         assert torch.equal(image, (pixels[0] * 255).round().to(torch.uint8))
     assert not torch.equal(read.images, some.images)
-    broad = as_the_page_reads(some, pen=2.6)
+    broad = preprocess_split(some, pen=2.6)
     assert int(broad.images.sum()) > 1.5 * int(read.images.sum())
 
 
@@ -58,10 +58,10 @@ def drawn() -> Split:
 
 @pytest.fixture(scope="module")
 def read(drawn: Split) -> Split:
-    return as_the_page_reads(drawn)
+    return preprocess_split(drawn)
 
 
-def test_the_threshold_is_set_on_digits_as_the_page_reads_them(
+def test_the_threshold_is_set_on_digits_as_the_demo_preprocesses_them(
     drawn: Split, read: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)

@@ -86,7 +86,7 @@ AGREED = (
             {"other_idx": 9},
             {"other_idx": 9, "area_above_half": 0.0, "peak": "nowhere"},
             "Both read 4. Evidence for 4 rather than 9: cross-entropy over 40% of the image, peaking beside the ink, "
-            "CAM-loss over less than 1%, with nothing that speaks for it.",
+            "CAM-loss over less than 1%, with no evidence for it.",
         ),
         (
             {"other_idx": 3},
@@ -150,4 +150,4 @@ def test_ood_scores_of_what_is_corrupted_are_not_told(say: Say) -> None:
 
 def test_what_is_held_against_itself(say: Say) -> None:
     said = say({"other_idx": 9}, {"digit": 9, "class_idx": 9, "other_idx": 9})
-    assert said.endswith("CAM-loss reads 9 itself: there is nothing to hold it against.")
+    assert said.endswith("CAM-loss reads 9 itself: there is no other digit to contrast.")

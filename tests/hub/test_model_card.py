@@ -122,15 +122,16 @@ def test_the_card_leaves_out_metrics_that_were_not_measured() -> None:
     assert [(metric["type"], metric["value"]) for metric in model["results"][0]["metrics"]] == [("accuracy", 0.5)] * 2
 
 
-def test_where_the_maps_are_hottest_stands_beside_its_control() -> None:
+def test_where_the_cams_peak_stands_beside_its_control() -> None:
     located = {"area_above_half": 0.1, "peak_near_junction": 0.75, "peak_in_hole": 0.875}
     peaks = {"network": located, "blob": {"peak_near_junction": 0.5, "peak_in_hole": 0.25}}
     assert (
-        "CAM-loss: the CAM of the true digit is hottest where strokes meet in 75.0% (blob 50.0%) of the digits whose "
-        "strokes do, and in the hole in 87.5% (blob 25.0%) of the closed 0s." in model_card(headers(peaks=peaks), REPO)
+        "CAM-loss: the CAM of the true digit peaks at a junction of strokes in 75.0% (blob 50.0%) of the "
+        "digits that have one, and in the hole in 87.5% (blob 25.0%) of the closed 0s."
+        in model_card(headers(peaks=peaks), REPO)
     )
     del peaks["blob"]["peak_in_hole"]
-    assert "hottest" not in model_card(headers(peaks=peaks), REPO)
+    assert "peaks at" not in model_card(headers(peaks=peaks), REPO)
 
 
 def test_the_card_says_nothing_about_the_alpha_of_cross_entropy() -> None:

@@ -180,7 +180,8 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
     assert block.startswith(headline(pages(tmp_path)[ANSWER]))
     assert block.endswith(
         "Accuracy among clutter in other runs. Higher than with cross-entropy and the control: full runs on a GPU "
-        "(5 seeds). Not higher than with both, or without a control: runs of the original recipe, with max pooling (5 seeds).\n"
+        "(5 seeds). Not higher than with both, or without a control: runs of the original recipe, with max pooling "
+        "(5 seeds).\n"
     )
 
 

@@ -1,4 +1,4 @@
-// Erasing: the top positions of a network's map, and beside it as much ink in an order that knows no network.
+// Erasing: the top positions of a network's map, and beside it as much ink in an order that uses no network.
 
 import { LAYOUT, words } from "./corruptions.js";
 

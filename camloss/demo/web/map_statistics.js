@@ -286,7 +286,7 @@ export function read(network, pixels, drawn, question) {
       ),
     );
   }
-  const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // what of the shown map speaks for the class
+  const speaking = contrast?.map((value) => Math.max(value, 0)) ?? cam; // the evidence for the class in the shown map
   const upsampled = upsample(speaking, height, width, side, side);
   const { top, area_above_half, peak } = statisticsOf(upsampled, Math.max(...speaking), pixels, drawn);
   const ood_score = oodScoreOf(network, logits, middle);

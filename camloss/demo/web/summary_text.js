@@ -15,7 +15,7 @@ const PEAKS = {
   stroke: "peaking on a stroke",
   beside: "peaking beside the ink",
   added: "peaking on what was added",
-  nowhere: "with nothing that speaks for it",
+  nowhere: "with no evidence for it",
 };
 
 /** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area_above_half" | "peak" | "ood_score"> & {title: string}} Read */
@@ -97,7 +97,7 @@ function remarkOn(reads, corrupted) {
   if (flagged.length > 0 && flagged.length < reads.length)
     return `${flagged[0].title} finds that this may not be a digit`;
   const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
-  if (itself) return `${itself.title} reads ${itself.digit} itself: there is nothing to hold it against`;
+  if (itself) return `${itself.title} reads ${itself.digit} itself: there is no other digit to contrast`;
   const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];
   const unsure = reads.filter((read) => probOf(read) < SURE);
   if (unsure.length === reads.length)

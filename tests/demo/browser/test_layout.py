@@ -92,7 +92,7 @@ def long_answers(plain: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[s
             answer,
             [
                 "peaking in a hole, where there is no ink",
-                "with nothing that speaks for it",
+                "with no evidence for it",
                 *disagree,
                 *(["his looks like two digits, not one"] if two else []),
                 *([f" rather than {other_idx}"] if other_idx else []),
