@@ -88,7 +88,7 @@ def save_checkpoint(
         image_size = (image_size, image_size)
     dtype = str(weight.dtype).removeprefix("torch.")
     said = {"classes": classes, "image_size": image_size, "mean": mean, "std": std}
-    before = getattr(network, "config", None)
+    before = getattr(network, "checkpoint_config", None)
     before = before if isinstance(before, Mapping) and "format" in before else {}
     config: dict[str, Any] = {
         "format": FORMAT,
@@ -287,7 +287,7 @@ def _built(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MapClass
             if any(key.startswith("ood_score.") for key in tensors):
                 model.ood_score = OODScore(model.middle_channels, num_classes)
         _assign(model, tensors, dtype, f"arch {arch!r}")
-        model.config = config
+        model.checkpoint_config = config
         return model.eval()
 
     def make() -> nn.Module:
@@ -302,7 +302,7 @@ def _built(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MapClass
         size = config.get("image_size")
         wrapped = wrap(network, None if size is None else torch.rand(1, config.get("in_chans", 3), *size))
     _assign(network, tensors, dtype, f"arch {one_line(arch)!r}")
-    named(wrapped, arch, config.get("arch_args", {})).config = config
+    named(wrapped, arch, config.get("arch_args", {})).checkpoint_config = config
     return wrapped.eval()
 
 

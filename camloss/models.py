@@ -45,7 +45,7 @@ class MapClassifier(nn.Module):
         self.pooling: Pooling = pooling
         self.middle = middle
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
-        self.config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
+        self.checkpoint_config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
         self.ood_score: OODScore | None = None  # fitted when training is done
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

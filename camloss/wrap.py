@@ -50,7 +50,7 @@ class Wrapped(nn.Module):
         self._head_name = head_name
         self.arch: str | None = None  # "timm/NAME" or "torchvision/NAME" where `build_model` made it
         self.arch_args: Mapping[str, Any] = {}
-        self.config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
+        self.checkpoint_config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
 
     @property
     def head(self) -> nn.Linear:

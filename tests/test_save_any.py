@@ -80,7 +80,7 @@ def test_a_network_of_timm_has_timms_names_and_comes_back_bit_for_bit(saved: Pat
     assert_same(loaded, model)
     assert unpack(saved / WEIGHTS)[0].keys() == timm.create_model("resnet10t").state_dict().keys()
     config = json.loads((saved / CONFIG).read_text(encoding="utf-8"))
-    assert config == loaded.config == read_header(saved / WEIGHTS)["config"]
+    assert config == loaded.checkpoint_config == read_header(saved / WEIGHTS)["config"]
     assert config == {
         "format": 1,
         "arch": ARCH,
@@ -110,7 +110,7 @@ def test_other_channels_and_options_of_timm(tmp_path: Path) -> None:
     assert loaded(x)[1].shape == (1, 512, 4, 8)
     assert same_weights(loaded, network)
     torch.testing.assert_close(loaded(x), network.eval()(x))
-    assert loaded.config["arch_args"] == {"output_stride": 8}
+    assert loaded.checkpoint_config["arch_args"] == {"output_stride": 8}
 
 
 def test_a_network_of_torchvision(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_published_it_is_loaded_by_name_address_and_revision(hub: Hub, model: Wr
     hub.requests.clear()
     loaded = from_pretrained(REPO)
     assert same_weights(loaded, model)
-    assert loaded.config["classes"] == SAID["classes"]
+    assert loaded.checkpoint_config["classes"] == SAID["classes"]
     assert f"GET /{REPO}/resolve/main/{CONFIG}" in hub.requests  # by which the Hub counts downloads
     for source in (
         f"{REPO}@{commit}",
