@@ -59,8 +59,8 @@ def caption(digit: int, answers: dict[int, Answers]) -> str:
     right = [sum(read[model] == digit for digit, reads in answers.items() for read in reads) for model in (0, 1)]
     return (
         f"A {digit}, then {SHOWN} draws of clutter. Of {draws} drawings with clutter (ten digits, {DRAWS} draws each), "
-        f"the cross-entropy model reads {right[0]} and the CAM-loss model {right[1]}. Of the {digit} alone, "
-        f"{held(digit, answers[digit])} of {DRAWS} go as shown."
+        f"the cross-entropy model reads {right[0]} correctly and the CAM-loss model {right[1]}. In "
+        f"{held(digit, answers[digit])} of the {DRAWS} draws around the {digit}, only the CAM-loss model reads it correctly."
     )
 
 
