@@ -32,6 +32,9 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
     networking.url_ok = lambda url: True  # noqa: ARG005
     port = os.environ.get(PORT)
     give_back_pictures()
+    ended = threading.Event()  # set before anybody can be answered, so that no signal is missed
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
     try:
         demo.launch(**options, server_port=int(port) if port else None, prevent_thread_lock=True)
     except OSError as error:
@@ -46,9 +49,6 @@ def run(demo: Any, options: Mapping[str, Any]) -> None:
     server.config.timeout_graceful_shutdown = FINISH_SECONDS
     server.config.http_protocol_class = with_header_timeout(server.config.http_protocol_class)
     server.config.ws_protocol_class = None  # nobody asks for a web socket but to see the library stumble
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     while not ended.wait(1.0) and server.thread.is_alive():  # in steps: on Windows a wait for ever hears no Ctrl-C
         pass
     server.should_exit = True

@@ -12,7 +12,8 @@ from gradio.themes.utils.fonts import LocalFont
 from gradio.utils import get_function_description
 from starlette.middleware import Middleware
 
-from camloss.demo import html_metadata, palette, request_guard
+from camloss import palette
+from camloss.demo import html_metadata, request_guard
 from camloss.demo.browser_weights import weight_routes
 from camloss.demo.endpoints import Endpoints, endpoints_of
 from camloss.demo.hub_updates import follow_hub

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-INK, GROUND, RULE = "#1a1c22", "#ffffff", "#d8d5cc"  # as in the demo
-SERIES = ("#2b65a8", "#b04a00", "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")
+from camloss.palette import LIGHT, SERIES
+
+INK, GROUND, RULE = LIGHT["ink"], LIGHT["raised"], LIGHT["rule"]
 WIDTH, PLOT = 520, 310  # as wide as a phone shows without scrolling; of the plot, without what stands around it
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 62  # margins; the legend lies below
 ROW = 22  # of the legend

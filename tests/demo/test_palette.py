@@ -4,7 +4,7 @@ import re
 
 from page_server import ROOT, WEB
 
-from camloss.demo import palette
+from camloss import palette
 from camloss.losses import LOSSES
 
 HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}\b")
