@@ -412,12 +412,12 @@ def truth() -> list[Row]:
         (f"28x28 pixels of {len(digits)} pen digits, Chromium - Python", f"{ink:.1e}", "3.9e-03"),
         ("logits, given the same pixels", f"{logits:.1e}", "1.0e-04"),
         ("CAM and CAAM, in steps of 1/254", str(steps), "1"),
-        ("digits that are read otherwise", str(other), "0"),
+        ("digits with another prediction", str(other), "0"),
     ]
 
 
 async def largest_differences(url: str, digits: list[PenDigit]) -> tuple[float, float, int, int]:
-    """Of pixels, logits and maps; and how many digits are read otherwise."""
+    """Of pixels, logits and maps; and how many digits get another prediction."""
     pair = Pair.load(ROOT / "checkpoints")
     ink = logits = 0.0
     steps = other = 0

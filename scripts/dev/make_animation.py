@@ -60,7 +60,7 @@ def caption(digit: int, answers: dict[int, Answers]) -> str:
     return (
         f"A {digit}, then {SHOWN} draws of clutter. Of {draws} drawings with clutter (ten digits, {DRAWS} draws each), "
         f"the cross-entropy model reads {right[0]} correctly and the CAM-loss model {right[1]}. In "
-        f"{held(digit, answers[digit])} of the {DRAWS} draws around the {digit}, only the CAM-loss model reads it correctly."
+        f"{held(digit, answers[digit])} of {DRAWS} draws around the {digit}, only CAM-loss reads it correctly."
     )
 
 
