@@ -7,7 +7,7 @@ import torch
 from tiny_mnist import digits
 from torch import Tensor, nn
 
-from camloss import CamlossError, build_model, diagnose, explain, load_checkpoint
+from camloss import CamlossError, build_model, diagnose, explain, load_checkpoint, preprocess_sketch
 from camloss.models import MapClassifier
 
 
@@ -179,3 +179,27 @@ def test_nan_is_named() -> None:
     x[1, 0, 3, 3] = torch.nan
     with pytest.raises(CamlossError, match="answers image 1 with NaN or infinity"):
         explain(build_model("light_cnn").eval(), x)
+
+
+@pytest.mark.parametrize("default", [torch.float64, "meta"])
+def test_torchs_defaults_change_no_answer(default: torch.dtype | str) -> None:
+    """Whatever type and device new tensors have by default: pixels, weights and maps are float32 on the CPU."""
+    picture = (digits(1, seed=0)[0][0].numpy()).repeat(8, 0).repeat(8, 1)
+
+    def answer() -> tuple[Tensor, Tensor]:
+        pixels = preprocess_sketch(picture)
+        assert pixels is not None
+        return pixels, explain(load_checkpoint(SHIPPED / "cam"), pixels).cam
+
+    expected = answer()
+    try:
+        if isinstance(default, torch.dtype):
+            torch.set_default_dtype(default)
+        else:
+            torch.set_default_device(default)
+        found = answer()
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=0)

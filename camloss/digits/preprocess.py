@@ -61,7 +61,11 @@ def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
 
 def prepare_sketch(image: "Image | np.ndarray[Any, Any]", pen: float = PEN) -> Sketch | None:
     """`preprocess_sketch` with the geometry that leads from the 28 x 28 pixels back to the drawing; with any pen."""
-    picture = _open(image)
+    with torch.device("cpu"):  # whatever the default device is
+        return _prepared(_open(image), pen)
+
+
+def _prepared(picture: Tensor, pen: float) -> Sketch | None:
     found = _find_ink(picture)
     if found is None:
         return None
@@ -163,7 +167,7 @@ def _reduce(picture: Tensor, factor: int) -> Tensor:
     down, across = (min(factor, side) for side in picture.shape[:2])  # a ribbon is thinner than a square
     height, width = picture.shape[0] // down, picture.shape[1] // across
     whole = picture[: height * down, : width * across]
-    total = torch.zeros(height, width, picture.shape[2])
+    total = torch.zeros(height, width, picture.shape[2], dtype=torch.float32)
     for row in range(down):
         total += whole[row::down].float().view(height, width, across, -1).sum(2)
     return total.div_(unit * down * across).permute(2, 0, 1).contiguous()
@@ -302,13 +306,15 @@ def _shading(grey: Tensor) -> Tensor:
 
 
 def _surface(grey: Tensor) -> Tensor:
-    y, x = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
+    y, x = torch.meshgrid(*(torch.linspace(-1, 1, side, dtype=grey.dtype) for side in grey.shape), indexing="ij")
     terms = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], -1).view(-1, 6)
     values = grey.flatten()
     weights = torch.ones_like(values)
     for _ in range(6):  # least squares, each time with less say for what lies far off
         weighted = terms * weights[:, None]
-        surface: Tensor = terms @ torch.linalg.solve(weighted.T @ terms + 1e-4 * torch.eye(6), weighted.T @ values)
+        surface: Tensor = terms @ torch.linalg.solve(
+            weighted.T @ terms + 1e-4 * torch.eye(6, dtype=grey.dtype), weighted.T @ values
+        )
         distance = (values - surface).abs()
         weights = 1 / (1 + (distance / (2 * distance.median() + 0.005)) ** 2) ** 2
     return surface.view(grey.shape)
@@ -342,10 +348,10 @@ def _strokes(mask: Tensor) -> Tensor | None:
 def _path(ink: Tensor) -> tuple[Tensor, float]:
     """Where the pen went, (N, 2) points (x, y), less than two pixels of `ink` apart, and the pen's width.
 
-    A centre_prior of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
+    A blob of points is left where a wide brush has filled a loop; MNIST's digits show such loops as blobs, too.
     """
     height, width = _fit(ink.shape, WORK)
-    pixel = torch.tensor([ink.shape[1] / width, ink.shape[0] / height])
+    pixel = torch.tensor([ink.shape[1] / width, ink.shape[0] / height], dtype=torch.float32)
     ink = ink[None, None]
     if max(ink.shape) > WORK and _is_thin(pack(ink[0, 0] >= 0.5)):
         ink = F.max_pool2d(ink, 3, stride=1, padding=1)

@@ -177,4 +177,4 @@ def _centre_of_mass(pixels: Tensor) -> Tensor:
 
 def _centres() -> Tensor:
     """(28,), where a pixel's centre lies along a side of the image."""
-    return torch.arange(IMAGE_SIDE) + 0.5
+    return torch.arange(IMAGE_SIDE, dtype=torch.float32) + 0.5
