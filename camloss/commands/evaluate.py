@@ -44,6 +44,8 @@ DRAWINGS = 30  # of each letter and shape
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_flags(argv)
     models = {name: model for source in args.sources for name, model in models_of(source).items()}
+    if args.ood:
+        require_ood_scores(models)  # now, not after a download and minutes of measuring
     test = load_mnist(args.data_dir).test
     measured: dict[str, dict[str, float]] = {}
     baseline = None  # the first network, whose maps are a control of the others'
@@ -105,16 +107,16 @@ def of_writers(models: Mapping[str, MapClassifier], digits: WrittenDigits) -> di
     }
 
 
-def of_ood_score(
-    models: Mapping[str, MapClassifier], test: Split, written: Mapping[str, WrittenDigits]
-) -> dict[str, Any]:
-    """
-    Raises:
-        CamlossError: a network has no OOD score.
-    """
+def require_ood_scores(models: Mapping[str, MapClassifier]) -> None:
+    """Raises CamlossError where a network has no OOD score."""
     for source, model in models.items():
         if model.ood_score is None:
             raise CamlossError(f"{source} has no OOD score; leave out --ood, or train it with camloss train")
+
+
+def of_ood_score(
+    models: Mapping[str, MapClassifier], test: Split, written: Mapping[str, WrittenDigits]
+) -> dict[str, Any]:
     say("measuring the OOD score ...")
     digits = {"MNIST, test set, preprocessed": preprocess_split(test)}
     digits |= {

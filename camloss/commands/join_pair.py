@@ -31,7 +31,6 @@ from camloss.pair import (
     sha256_of,
     write_pair_config,
 )
-from camloss.split import Split
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where the CAMs peak")
     flags = parser.parse_args(argv)
     folders = [part for folder in flags.folders for part in parts_of(folder)]
-    run = join(folders, flags.into, load_mnist(flags.data_dir).test if flags.data_dir else None)
+    run = join(folders, flags.into, flags.data_dir)
     print(f"{flags.into} holds the pair of training {run}")
 
 
@@ -52,13 +51,13 @@ def parts_of(folder: Path) -> list[Path]:
     return [file.parent for file in pair_files(folder).values()] if is_pair(folder) else [folder]
 
 
-def join(folders: Sequence[Path], into: Path, test: Split | None) -> str:
+def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
     """Make checkpoints the pair of a folder; returns the id that they share.
 
     Args:
         folders: of each checkpoint, one a variant.
         into: where the pair belongs.
-        test: to measure where the CAMs peak, if at all.
+        data_dir: holds `mnist`, to measure where the CAMs peak, if at all.
 
     Raises:
         CamlossError: a checkpoint is missing or damaged, or they could not come from one training.
@@ -73,6 +72,7 @@ def join(folders: Sequence[Path], into: Path, test: Split | None) -> str:
     compare_variants(headers, " and ".join(map(str, sources.values())))
     ids = {header["training"].get("run") for header in headers.values()}
     run = ids.pop() if len(ids) == 1 and None not in ids else id_of(sources)
+    test = load_mnist(data_dir).test if data_dir else None
     with alone_in(into):
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)

@@ -29,6 +29,7 @@ from camloss.study.methods import METHODS
 from camloss.study.queue import Queue
 from camloss.study.runs import Records, Study
 from camloss.training.config import RECIPES, TrainConfig
+from camloss.training.hardware import pick_device
 
 SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
 VALIDATION = {"short": 10_000, "full": 5_000}  # images; full runs learn from 55,000, as the shipped pair
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     storage, heartbeat = flags.pop("storage"), flags.pop("heartbeat")
     flags.setdefault("output_dir", Path("runs") / "study" / length)
     study = Study(chosen_config({**SHORT, **flags} if length == "short" else flags), validation_size, records)
+    pick_device(study.config.device)  # now, not after a download
     data = load_mnist(study.config.data_dir, validation_size)
     runs = study.runs(methods, seeds)
 

@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if is_finished(config):
         print(f"{config.output_dir} is trained already: there is nothing to resume")
     else:
+        check_trainable(config)  # now, not after a download
         measured = train_and_save(config, DATASETS[config.data](config.data_dir))
         metrics = next(iter(measured.values()))
         print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
@@ -93,11 +94,9 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
     """Train the config's variants and write their checkpoints; returns what each measures on the test set.
 
     Raises:
-        CamlossError: as `train`; also if another training is at work in the folder, if the models could not differ, or
-            if a single model would take the place of one of a pair.
+        CamlossError: as `train` and `check_trainable`; also if another training is at work in the folder.
     """
-    refuse_equal_variants(config)
-    pick_precision(config.precision, pick_device(config.device))
+    check_trainable(config)
     if config.dry_run:
         short = dataclasses.replace(
             config, epochs=1, alpha_start_epoch=0
@@ -108,8 +107,6 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
 
 
 def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
-    if not makes_pair(config) and is_pair(config.output_dir):
-        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single model")
     states = [TrainingState(config, variant) for variant in config.variants]
     if not config.resume:
         for state in states:
@@ -166,7 +163,15 @@ def lacking(*packages: str) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
-def refuse_equal_variants(config: TrainConfig) -> None:
+def check_trainable(config: TrainConfig) -> None:
+    """
+    Raises:
+        CamlossError: the device cannot be used, the models could not differ, or a single model would take the place of
+            one of a pair.
+    """
+    pick_precision(config.precision, pick_device(config.device))
+    if not config.dry_run and not makes_pair(config) and is_pair(config.output_dir):
+        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single model")
     if makes_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
         raise CamlossError(
             f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "

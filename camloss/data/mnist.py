@@ -6,7 +6,8 @@
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def _read(root: Path, *, train: bool) -> Split:
     from torchvision import datasets  # takes 1.6 s, and only training and evaluation need it
 
     try:
-        dataset = datasets.MNIST(root, train=train, download=not _is_complete(root))
+        with _undone_on_failure(root / "MNIST"):
+            dataset = datasets.MNIST(root, train=train, download=not _is_complete(root))
     except (AssertionError, RuntimeError, ValueError, EOFError) as error:
         if not _is_complete(root):
             raise CamlossError(
@@ -103,6 +105,20 @@ def _read(root: Path, *, train: bool) -> Split:
     if int(labels.max()) > 9 or int(labels.min()) < 0:
         raise _damaged(root, f"a label of {int(labels.max())}")
     return Split(images.unsqueeze(1), labels.long())
+
+
+@contextmanager
+def _undone_on_failure(folder: Path) -> Iterator[None]:
+    """Where a download fails or is interrupted, nothing of it stays: the folder's name may be mistyped."""
+    there = {path for path in (*folder.rglob("*"), folder, *folder.parents) if path.exists()}
+    try:
+        yield
+    except BaseException:
+        for path in (*sorted(folder.rglob("*"), reverse=True), folder, *folder.parents):
+            if path not in there:
+                with suppress(OSError):
+                    path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def _is_complete(root: Path) -> bool:

@@ -117,7 +117,28 @@ def test_no_data_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"{UNREACHABLE}/"])
     done = run("train", *quick(tmp_path / "none", tmp_path / "out"))
     assert_one_line(done, 2, "cannot download MNIST", "copy the four")
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("train", "--device", "nowhere"), "device 'nowhere' cannot be used"),
+        (("train", "--alpha", "0"), "both models would be the same"),
+        (("train", "--variants", "cam", "--output-dir", "{pair}"), "holds a pair; name another --output-dir"),
+        (("study", "--device", "nowhere", "--output-dir", "{out}"), "device 'nowhere' cannot be used"),
+        (("join-pair", "{out}", "{pair}/cam", "--into", "{out}"), "{out}"),
+        (("evaluate", "{pair}", "--ood"), "has no OOD score"),
+    ],
+)
+def test_what_cannot_work_is_said_before_mnist_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], reason: str
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"{UNREACHABLE}/"])  # a fetch would be the error
+    places = {"pair": write_pair(tmp_path / "pair"), "out": tmp_path / "out"}
+    done = run(*(word.format(**places) for word in words), "--data-dir", tmp_path / "none")
+    assert_one_line(done, 2, reason.format(**places))
+    assert [path.name for path in tmp_path.iterdir()] == ["pair"]
 
 
 def test_a_damaged_data_file(tmp_path: Path) -> None:

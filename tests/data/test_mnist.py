@@ -1,8 +1,11 @@
 import functools
+import gzip
+import hashlib
 import http.server
-import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -73,32 +76,54 @@ def test_a_label_outside_the_digits_is_damage(data_dir: Path) -> None:
         load_mnist(data_dir)
 
 
-def test_download_and_the_lack_of_it(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """torchvision's own download code against a loopback server, then with the server gone."""
-    import gzip
-    import hashlib
-
-    from torchvision.datasets import MNIST
-
-    served = tmp_path / "served"
-    served.mkdir()
+@pytest.fixture
+def served(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the packed files of a small data set, from which torchvision downloads."""
+    folder = tmp_path / "served"
+    folder.mkdir()
     resources = []
-    for name in sorted(path.name for path in (data_dir / RAW).iterdir()):
-        content = gzip.compress((data_dir / RAW / name).read_bytes())
-        (served / f"{name}.gz").write_bytes(content)
-        resources.append((f"{name}.gz", hashlib.md5(content).hexdigest()))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    for path in sorted((data_dir / RAW).iterdir()):
+        content = gzip.compress(path.read_bytes())
+        (folder / f"{path.name}.gz").write_bytes(content)
+        resources.append((f"{path.name}.gz", hashlib.md5(content).hexdigest()))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
-    monkeypatch.setattr(MNIST, "resources", resources)
-    try:
-        downloaded = load_mnist(tmp_path / "new")
-    finally:
-        server.shutdown()
-        server.server_close()
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr("torchvision.datasets.MNIST.resources", resources)
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("served")
+def test_download(data_dir: Path, tmp_path: Path) -> None:
+    downloaded = load_mnist(tmp_path / "new")
     assert torch.equal(downloaded.train.images, load_mnist(data_dir).train.images)
 
-    shutil.rmtree(tmp_path / "new")
-    with pytest.raises(CamlossError, match=r"^cannot download MNIST to .*connect to a network, or copy the four"):
+
+@pytest.mark.parametrize("fault", ["nothing comes", "the second file is missing", "the last file is damaged"])
+def test_a_failed_download_leaves_nothing_behind(served: Path, tmp_path: Path, fault: str) -> None:
+    files = sorted(served.iterdir())
+    for file in {"nothing comes": files, "the second file is missing": files[1:2]}.get(fault, []):
+        file.unlink()
+    if fault == "the last file is damaged":
+        files[-1].write_bytes(files[-1].read_bytes()[:-50])
+    (tmp_path / "here").mkdir()
+    for mistyped in ("new/data", "here"):
+        with pytest.raises(CamlossError, match=r"^cannot download MNIST to .*connect to a network, or copy the four"):
+            load_mnist(tmp_path / mistyped)
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_an_interrupted_download_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Any) -> None:
+        Path(self.raw_folder).mkdir(parents=True)
+        Path(self.raw_folder, "train-images-idx3-ubyte.gz").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         load_mnist(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
