@@ -18,7 +18,7 @@ from camloss.wrap import Network
 INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included
 
 
-def ink_energy(maps: Tensor, images: Tensor) -> Tensor:
+def stroke_energy(maps: Tensor, images: Tensor) -> Tensor:
     """The share of a map's sum that lies on the strokes, the map upsampled bilinearly to the image.
 
     The "energy-based pointing game" of Score-CAM (Wang et al., CVPR-W 2020) with the ink in place of a box.
@@ -264,7 +264,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
 
     Returns:
         accuracy, loss (cross-entropy), calibration_error, cam_distance and, where the images have one channel,
-        ink_energy and pointing_game: all means.
+        stroke_energy and pointing_game: all means.
     """
     model.eval()
     logits, targets, per_image = [], [], []
@@ -274,7 +274,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
         maps = min_max_normalize(cam(features, weight, labels))
         measured = {"cam_distance": cam_distance(features, weight, labels)}
         if images.shape[1] == 1:
-            measured |= {"ink_energy": ink_energy(maps, images), "pointing_game": pointing_game(maps, images)}
+            measured |= {"stroke_energy": stroke_energy(maps, images), "pointing_game": pointing_game(maps, images)}
         per_image.append(torch.stack(list(measured.values()), dim=1).cpu())
         logits.append(batch_logits.float().cpu())
         targets.append(labels.cpu())

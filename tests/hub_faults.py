@@ -32,7 +32,7 @@ def describes(**file: object) -> bytes:
     return json.dumps({"id": REPO, "sha": "0" * 40, "siblings": [{"rfilename": "config.json", **file}]}).encode()
 
 
-def strange_certificate(folder: Path) -> Path:
+def untrusted_certificate(folder: Path) -> Path:
     """A certificate, with its key, that nobody has signed."""
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
     subprocess.run([*request, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)

@@ -77,7 +77,7 @@ def test_one_channel_is_named() -> None:
     assert "few channels do everything (1.0)" in found.verdict
 
 
-def test_maps_that_differ_are_no_short_cut() -> None:
+def test_maps_that_differ_are_no_shortcut() -> None:
     found = diagnosed(lambda x: torch.cat([x, x.flip(2), x.flip(3)], 1), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
     assert found.distance > 0.05
     assert found.verdict == f"CAM and CAAM differ ({found.distance:.3f} apart)."
@@ -89,7 +89,7 @@ def test_classes_that_share_a_map_are_named() -> None:
     assert found.verdict.endswith("The classes share one map: the others' CAMs are its negative (-1.00).")
 
 
-def test_agreement_without_a_short_cut() -> None:
+def test_agreement_without_a_shortcut() -> None:
     fair = Diagnosis(0.01, 0.2, 0.2, 0.2, 0.9, 3.0, 5.0, 10.0, -0.2)
     assert fair.verdict == "CAM and CAAM agree (0.010 apart), and none of the known shortcuts explains it."
     any_image = Diagnosis(0.01, 0.015, 0.2, 0.2, 0.9, 3.0, 5.0, 10.0, -0.2)

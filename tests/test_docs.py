@@ -228,7 +228,7 @@ def test_the_record_is_of_the_weights_that_are_shipped() -> None:
     assert set(record["checkpoints"]) == {f"checkpoints/{variant}" for variant in LOSSES}
     for name, numbers in record["checkpoints"].items():
         at_the_end_of_training = load_training(ROOT / name)["test"]
-        for metric in ("accuracy", "loss", "cam_distance", "ink_energy"):  # each machine rounds its own way
+        for metric in ("accuracy", "loss", "cam_distance", "stroke_energy"):  # each machine rounds its own way
             assert numbers[metric] == pytest.approx(at_the_end_of_training[metric], abs=5e-4), (name, metric)
 
 

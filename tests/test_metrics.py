@@ -16,11 +16,11 @@ from camloss.metrics import (
     effective_rank,
     entropy,
     evaluate,
-    ink_energy,
     peak_inside,
     pointing_game,
     share_of_top,
     sharpened,
+    stroke_energy,
     top_precision,
 )
 from camloss.models import MapClassifier
@@ -37,18 +37,18 @@ def half_inked() -> Tensor:
     ("heat", "share"),
     [([[1.0, 0.0], [1.0, 0.0]], 0.875), ([[1.0, 1.0], [1.0, 1.0]], 0.5), ([[0.0, 1.0], [0.0, 1.0]], 0.125)],
 )
-def test_ink_energy_by_hand(heat: list[list[float]], share: float) -> None:
+def test_stroke_energy_by_hand(heat: list[list[float]], share: float) -> None:
     # upsampled bilinearly from two columns to four, a step from 1 to 0 becomes 1, 3/4, 1/4, 0
-    assert ink_energy(torch.tensor([heat]), half_inked()).item() == pytest.approx(share)
+    assert stroke_energy(torch.tensor([heat]), half_inked()).item() == pytest.approx(share)
 
 
-def test_ink_energy_of_a_map_without_energy_is_zero() -> None:
-    assert ink_energy(torch.zeros(1, 2, 2), half_inked()).item() == 0
+def test_stroke_energy_of_a_map_without_energy_is_zero() -> None:
+    assert stroke_energy(torch.zeros(1, 2, 2), half_inked()).item() == 0
 
 
 def test_the_antialiased_edge_of_a_stroke_is_ink() -> None:
     image = half_inked() * 0.2
-    assert ink_energy(torch.ones(1, 4, 4), image).item() == 0.5
+    assert stroke_energy(torch.ones(1, 4, 4), image).item() == 0.5
 
 
 def test_pointing_game_by_hand() -> None:
@@ -128,7 +128,7 @@ def test_deletion_and_insertion_in_half_precision_are_float32() -> None:
     torch.testing.assert_close(half, exact, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("measure", [ink_energy, pointing_game])
+@pytest.mark.parametrize("measure", [stroke_energy, pointing_game])
 def test_what_is_about_ink_refuses_colour(measure: Callable[[Tensor, Tensor], Tensor]) -> None:
     with pytest.raises(CamlossError, match="images of one channel, white on black; these have 3"):
         measure(torch.ones(1, 4, 4), half_inked().repeat(1, 3, 1, 1))
@@ -148,7 +148,7 @@ def test_evaluate_averages_over_batches_of_any_size() -> None:
     assert whole == pytest.approx(parts, abs=1e-6)
     predicted = model(images)[0].argmax(1)
     assert whole["accuracy"] == pytest.approx((predicted == labels).double().mean().item())
-    assert set(whole) == {"accuracy", "loss", "calibration_error", "cam_distance", "ink_energy", "pointing_game"}
+    assert set(whole) == {"accuracy", "loss", "calibration_error", "cam_distance", "stroke_energy", "pointing_game"}
 
 
 def test_evaluate_measures_in_eval_mode() -> None:
@@ -172,7 +172,7 @@ def test_top_precision_by_hand() -> None:
     assert top_precision(FALLING, ~first_cells(18), 0.5).item() == 0
 
 
-def test_no_power_changes_the_precision_of_the_hottest() -> None:
+def test_no_power_changes_the_precision_of_the_top() -> None:
     maps, region = torch.rand(6, 28, 28), torch.rand(6, 28, 28) < 0.3
     for share in (0.01, 0.03, 0.1):
         found = top_precision(maps, region, share)

@@ -40,7 +40,7 @@ def test_plain_cnn_pools_with_a_maximum() -> None:
 
 
 def test_macs_are_counted_from_shapes() -> None:
-    """Each output of a 3x3 convolution takes 9 multiply-adds a channel that it sees; the head, one a channel."""
+    """Each output of a 3x3 convolution takes 9 MACs a channel that it sees; the head, one a channel."""
     sketch = 1 * 16 * 28**2 + (16 * 48 + 48 * 64 + 64 * 64 + 64 * 64 + 64 * 96) * 14**2
     model = build_model("sketch_cnn").train()
     assert count_macs(model) == 9 * sketch + 96 * 10

@@ -10,7 +10,7 @@ DARK, BRIGHT = (68, 1, 84), (253, 231, 37)  # the ends of viridis
 HALVES = torch.tensor([[0.0, 1.0]])
 
 
-def test_the_map_is_stretched_over_the_image_at_its_size() -> None:
+def test_the_map_is_upsampled_over_the_image_at_its_size() -> None:
     picture = overlay(torch.zeros(3, 8, 12), HALVES, opacity=1.0)
     assert (picture.size, picture.mode) == ((12, 8), "RGB")
     assert (picture.getpixel((0, 0)), picture.getpixel((11, 7))) == (DARK, BRIGHT)

@@ -22,7 +22,7 @@ RECORD: dict[str, Any] = {
         "loss": 0.031,
         "calibration_error": 0.004,
         "cam_distance": 0.1,
-        "ink_energy": 0.48,
+        "stroke_energy": 0.48,
         "pointing_game": 0.97,
     },
     "environment": {"device": "2 threads", "torch": "2.8.0", "precision": "float32"},

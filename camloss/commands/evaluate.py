@@ -29,7 +29,7 @@ from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, preprocess_split
 from camloss.data.peaks import locate_peaks, pixels, true_cams
 from camloss.errors import CamlossError
-from camloss.metrics import ink_energy
+from camloss.metrics import stroke_energy
 from camloss.models import MapClassifier
 from camloss.pair import Pair, is_pair
 from camloss.split import Split
@@ -79,8 +79,8 @@ def of_control(name: str, test: Split) -> dict[str, float]:
     """On as many images as of the networks: `camloss.study.measures.survey` has the energy of all of them."""
     some, images = head_of(test, CLAIMED), pixels(test)
     maps = CONTROLS[name](images)
-    energy = ink_energy(maps, images).mean().item()
-    return {**locate(maps[: len(some)], some), "ink_energy": energy, **locate_peaks(maps, test)}
+    energy = stroke_energy(maps, images).mean().item()
+    return {**locate(maps[: len(some)], some), "stroke_energy": energy, **locate_peaks(maps, test)}
 
 
 def read_writers(data_dir: Path) -> dict[str, WrittenDigits]:

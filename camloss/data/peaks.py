@@ -28,13 +28,13 @@ def locate_peaks(maps: Tensor, split: Split) -> dict[str, float]:
         maps: (N, H, W), in [0, 1], one for each image.
 
     Returns:
-        peak_near_junction, how often the peak is within `NEAR` of where strokes meet, of all digits whose strokes do;
-        peak_in_hole, how often the peak of a 0 lies in what it encloses, of all that are closed.
+        pointing_game_junction, how often the peak is within `NEAR` of where strokes meet, of digits whose strokes do;
+        pointing_game_hole, how often the peak of a 0 lies in what it encloses, of all that are closed.
     """
     strokes = pixels(split)[:, 0] >= STROKE
     places = {
-        "peak_near_junction": within(junctions(strokes), NEAR),
-        "peak_in_hole": holes(strokes) & (split.labels == 0)[:, None, None],
+        "pointing_game_junction": within(junctions(strokes), NEAR),
+        "pointing_game_hole": holes(strokes) & (split.labels == 0)[:, None, None],
     }
     there = {name: inside.flatten(1).any(1) for name, inside in places.items()}
     return {

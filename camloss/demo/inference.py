@@ -18,7 +18,7 @@ from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
-from camloss.metrics import ink_energy
+from camloss.metrics import stroke_energy
 from camloss.pair import Pair
 
 SHOWN = 8  # channels that are given one by one
@@ -258,7 +258,7 @@ def _describe(seen: Explanation, pixels: Tensor, encode: Callable[..., Any]) -> 
         "caam": encode(seen.caam[0]),
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "similarity": round(1 - float(seen.distance), 4),
-        "stroke_energy": round(float(ink_energy(evidence, pixels)), 4),
+        "stroke_energy": round(float(stroke_energy(evidence, pixels)), 4),
         "area_above_half": round(_area_above_half(evidence, pixels), 4),
         **({} if seen.ood_score is None else {"ood_score": round(float(seen.ood_score), 4)}),
     }

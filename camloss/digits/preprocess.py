@@ -248,7 +248,7 @@ def _contrast(flat: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _closing(values: Tensor, width: int) -> Tensor:
-    """Fill what is lower than its surroundings and narrower than `width` pixels in some direction."""
+    """Fill what is lower than what is around it and narrower than `width` pixels in some direction."""
     return _extreme(_extreme(values, width, highest=True), width, highest=False)
 
 

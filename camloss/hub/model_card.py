@@ -37,8 +37,6 @@ class Metric(NamedTuple):
     """An arrow that points to what is better; empty where neither is."""
 
 
-CONTROL_TITLES = {"blob amid the ink": "centred Gaussian"}  # as the records of earlier trainings name it
-
 METRICS = {  # by the key in the training record; none that needs a control beside it
     "accuracy": Metric("accuracy", "Accuracy", "↑"),
     "loss": Metric("cross_entropy", "Cross-entropy", "↓"),
@@ -273,20 +271,20 @@ def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
 
     def share(key: str) -> str:
         own, *others = (numbers[key] for numbers in columns.values())
-        beside = (
-            f"{CONTROL_TITLES.get(name, name)} {value:.1%}" for name, value in zip([*columns][1:], others, strict=True)
-        )
+        beside = (f"{name} {value:.1%}" for name, value in zip([*columns][1:], others, strict=True))
         return f"{own:.1%} ({', '.join(beside)})"
 
     return (
-        f"at a junction of strokes in {share('peak_near_junction')} of the digits that have one, and in the hole "
-        f"in {share('peak_in_hole')} of the closed 0s"
+        f"at a junction of strokes in {share('pointing_game_junction')} of the digits that have one, and in the hole "
+        f"in {share('pointing_game_hole')} of the closed 0s"
     )
 
 
 def _peaks(variant: str, record: Mapping[str, Any]) -> str:
     peaks = record.get("peaks", {})
-    if not peaks or not all({"peak_near_junction", "peak_in_hole"} <= set(numbers) for numbers in peaks.values()):
+    if not peaks or not all(
+        {"pointing_game_junction", "pointing_game_hole"} <= set(numbers) for numbers in peaks.values()
+    ):
         return ""
     return f"{described(variant).title}: the CAM of the true digit peaks {where_top(peaks)}."
 

@@ -4,6 +4,7 @@ Features on corrupted digits are computed in the precision of the training, all 
 networks' maps get stands what two maps get that no network made (`CONTROLS`).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import torch
@@ -35,10 +36,10 @@ from camloss.metrics import (
     correct,
     deletion_insertion,
     evaluate,
-    ink_energy,
     peak_inside,
     share_of_top,
     sharpened,
+    stroke_energy,
     top_precision,
 )
 from camloss.models import MapClassifier
@@ -86,8 +87,8 @@ def survey(model: MapClassifier, test: Split, baseline: MapClassifier | None, pr
     numbers = localisation(model, claimed, baseline) | evaluate(model, test.batches(BATCH))
     for name in CORRUPTIONS:
         numbers |= accuracy_under(model, forward, claimed if name in PRIMARY else some, test, name)
-    numbers |= of_two_digits(model, forward, claimed, test, "apart")
-    numbers |= of_two_digits(model, forward, some, test, "overlapping")
+    numbers |= of_two_digits(model, forward, claimed, test, "two_digits")
+    numbers |= of_two_digits(model, forward, some, test, "overlapping_digits")
     numbers |= faithfulness(model, forward, head_of(test, CAUSAL), baseline)
     diagnosis = diagnose(model, some.batches(BATCH))
     return numbers | {f"diagnosis_{name}": value for name, value in vars(diagnosis).items()}
@@ -102,7 +103,7 @@ def choices(model: MapClassifier, validation: Split, precision: str) -> dict[str
     numbers = {"accuracy": right.float().mean().item()} | localisation(model, some, None)
     for name in PRIMARY:
         numbers |= accuracy_under(model, forward, some, validation, name)
-    return numbers | of_two_digits(model, forward, some, validation, "apart")
+    return numbers | of_two_digits(model, forward, some, validation, "two_digits")
 
 
 class FeaturesOn(nn.Module):
@@ -142,15 +143,15 @@ def head_of(split: Split, count: int) -> Split:
 def localisation(model: MapClassifier, split: Split, baseline: MapClassifier | None) -> dict[str, float]:
     """What `locate` says of the CAMs of clean images, and
 
-    pointing_game_of_another, with the map of the next image; ink_energy_of_baseline, of the baseline's map at the area
-    of this network's.
+    pointing_game_other_image, with the map of the next image; stroke_energy_of_baseline, of the baseline's map at the
+    area of this network's.
     """
     maps = true_cams(model, split)
     numbers = locate(maps, split)
-    numbers["pointing_game_of_another"] = locate(maps.roll(1, 0), split)["pointing_game_own"]
+    numbers["pointing_game_other_image"] = locate(maps.roll(1, 0), split)["pointing_game_own_image"]
     if baseline is not None:
-        control = sharpened(true_cams(baseline, split), numbers["area"])
-        numbers["ink_energy_of_baseline"] = ink_energy(control, pixels(split)).mean().item()
+        control = sharpened(true_cams(baseline, split), numbers["area_above_half"])
+        numbers["stroke_energy_of_baseline"] = stroke_energy(control, pixels(split)).mean().item()
     return numbers
 
 
@@ -161,19 +162,19 @@ def locate(maps: Tensor, split: Split) -> dict[str, float]:
         maps: (N, H, W), in [0, 1], one for each image.
 
     Returns:
-        area, the share of the cells above half maximum; against the strokes, which cover `ink` of an image:
-        top_precision_1, top_precision_3, top_precision_10, average_precision, pointing_game_own, ink_energy, and
-        ink_energy_small, of the map sharpened to an area of `SMALL`.
+        area_above_half, of the cells; against the strokes, which cover `stroke_area` of an image:
+        top_precision_1, top_precision_3, top_precision_10, average_precision, pointing_game_own_image, stroke_energy,
+        and stroke_energy_small, of the map sharpened to an area of `SMALL`.
     """
     images = pixels(split)
     strokes = images[:, 0] >= INK
     numbers = {
-        "area": area_above_half(maps),
-        "ink": strokes.float(),
+        "area_above_half": area_above_half(maps),
+        "stroke_area": strokes.float(),
         "average_precision": average_precision(maps, strokes),
-        "ink_energy": ink_energy(maps, images),
-        "ink_energy_small": ink_energy(sharpened(maps, SMALL), images),
-        "pointing_game_own": peak_inside(maps, strokes),
+        "stroke_energy": stroke_energy(maps, images),
+        "stroke_energy_small": stroke_energy(sharpened(maps, SMALL), images),
+        "pointing_game_own_image": peak_inside(maps, strokes),
     }
     numbers |= {f"top_precision_{percent}": top_precision(maps, strokes, percent / 100) for percent in (1, 3, 10)}
     return {name: values.mean().item() for name, values in numbers.items()}
@@ -201,8 +202,8 @@ def accuracy_under(model: MapClassifier, forward: Forward, split: Split, pool: S
                 blanks[blank] = forward(torch.zeros(1, 1, blank, blank))[1]
             cells = blanks[DIGIT][0, 0].numel()
             summed = features.sum((-2, -1)) / cells
-            cleared = (features - blanks[side]).sum((-2, -1)) / cells + blanks[DIGIT].mean((-2, -1))
-            for how, pooled in (("_sum", summed), ("_background_subtracted", cleared)):
+            subtracted = (features - blanks[side]).sum((-2, -1)) / cells + blanks[DIGIT].mean((-2, -1))
+            for how, pooled in (("_sum", summed), ("_background_subtracted", subtracted)):
                 found[how].append(correct(model.head(pooled), labels))
         if name != "shift":
             places = inside(ink_boxes(on_canvas(digits, side)), side, side)
@@ -212,23 +213,23 @@ def accuracy_under(model: MapClassifier, forward: Forward, split: Split, pool: S
 
 
 def of_two_digits(model: MapClassifier, forward: Forward, split: Split, pool: Split, name: str) -> dict[str, float]:
-    """Whether maps tell two digits on one canvas apart, NAME being `apart` or `overlapping`:
+    """Whether maps tell two digits on one canvas apart, NAME being `two_digits` or `overlapping_digits`:
 
-    NAME_own, the share of the CAM's top 10 % of positions in the box of the class's own digit, of those in either box;
-    NAME_contrast, the same of the contrastive CAM; NAME_peak, how often the CAM's peak is in the own box alone;
-    NAME_top, how often the two most probable classes are those of the two digits.
+    NAME_separation, of the CAM's top 10 % of positions in either digit's box, the share in the box of its own class;
+    NAME_contrastive_separation, the same of the contrastive CAM; NAME_pointing_game, how often the CAM's peak is in
+    the own box alone; NAME_top2_accuracy, how often the two most probable classes are those of the two digits.
     """
-    found: dict[str, list[Tensor]] = {"own": [], "contrast": [], "peak": [], "top": []}
+    found: dict[str, list[Tensor]] = defaultdict(list)
     for digits, numbers, labels in numbered(split):
-        both = two_digits(Split(digits, labels), numbers, pool, apart=name == "apart")
+        both = two_digits(Split(digits, labels), numbers, pool, apart=name == "two_digits")
         logits, features = forward(both.images.float() / 255)
         own, other = (inside(box, CANVAS, CANVAS) for box in both.boxes.unbind(1))
         class_map = cam(features, model.head.weight, labels)
         contrast = contrastive_cam(features, model.head.weight, *both.labels.unbind(1))
-        found["own"].append(share_of_top(class_map, own, other, TOP))
-        found["contrast"].append(share_of_top(contrast, own, other, TOP))
-        found["peak"].append(peak_inside(class_map, own & ~other))
-        found["top"].append((logits.topk(2).indices.sort(1).values == both.labels.sort(1).values).all(1))
+        found["separation"].append(share_of_top(class_map, own, other, TOP))
+        found["contrastive_separation"].append(share_of_top(contrast, own, other, TOP))
+        found["pointing_game"].append(peak_inside(class_map, own & ~other))
+        found["top2_accuracy"].append((logits.topk(2).indices.sort(1).values == both.labels.sort(1).values).all(1))
     return {f"{name}_{what}": torch.cat(values).float().mean().item() for what, values in found.items()}
 
 

@@ -121,7 +121,7 @@ class Queue:
 
 
 def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBStorage:
-    """The storage; two machines that make its tables at once disturb each other, so one tries again."""
+    """The storage; two machines that make its tables at once get in each other's way, so one tries again."""
     try:
         return optuna.storages.RDBStorage(
             url,

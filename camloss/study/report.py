@@ -45,7 +45,7 @@ MEASURES = {  # of the table of all methods
     "clutter_8": "accuracy among clutter",
     "canvas_56": "accuracy on a 56x56 canvas",
     "top_precision_10": "precision of the top 10 %",
-    "apart_own": "separation of two digits",
+    "two_digits_separation": "separation of two digits",
 }
 CORRUPTIONS = {
     "canvas_28": "none: clean images",
@@ -67,16 +67,16 @@ LOCALISATION = {
     "top_precision_3": "precision of the top 3 %",
     "top_precision_10": "precision of the top 10 %",
     "average_precision": "average precision on the strokes",
-    "pointing_game_own": "peak on the strokes",
-    "pointing_game_of_another": "... of another image's CAM",
-    "ink_energy": "energy on the strokes",
-    "ink_energy_of_baseline": "... of cross-entropy's CAM, at this CAM's area",
+    "pointing_game_own_image": "peak on the strokes",
+    "pointing_game_other_image": "... of another image's CAM",
+    "stroke_energy": "energy on the strokes",
+    "stroke_energy_of_baseline": "... of cross-entropy's CAM, at this CAM's area",
     "clutter_8_top_precision": "8 fragments of clutter: top 10 % in the digit's box",
-    "apart_own": "two digits: top 10 % in its own digit's box",
-    "apart_contrast": "... of the contrastive CAM",
-    "apart_peak": "... peak in its own digit's box",
-    "overlapping_own": "two overlapping digits: top 10 % in its own digit's box",
-    "overlapping_contrast": "... of the contrastive CAM",
+    "two_digits_separation": "two digits: top 10 % in its own digit's box",
+    "two_digits_contrastive_separation": "... of the contrastive CAM",
+    "two_digits_pointing_game": "... peak in its own digit's box",
+    "overlapping_digits_separation": "two overlapping digits: top 10 % in its own digit's box",
+    "overlapping_digits_contrastive_separation": "... of the contrastive CAM",
 }
 SHORTCUTS = {
     "diagnosis_distance": "CAM-CAAM distance",
@@ -103,8 +103,22 @@ IN_THE_DEMO = {  # its corruptions: the measure of each, and how much of it that
     "gaussian_noise": ("gaussian_noise", "Gaussian noise"),
 }
 EVALUATED = (  # of what `evaluate` measures: what its table shows
-    *("accuracy", "loss", "calibration_error", "cam_distance", "area", "ink_energy", "ink_energy_small"),
-    *("pointing_game_own", "peak_near_junction", "peak_in_hole", "top_precision_10", "apart_own"),
+    *(
+        "accuracy",
+        "loss",
+        "calibration_error",
+        "cam_distance",
+        "area_above_half",
+        "stroke_energy",
+        "stroke_energy_small",
+    ),
+    *(
+        "pointing_game_own_image",
+        "pointing_game_junction",
+        "pointing_game_hole",
+        "top_precision_10",
+        "two_digits_separation",
+    ),
     *("deletion", "insertion", "deletion_centre_prior", "insertion_centre_prior"),
     *("clutter_8", "canvas_56", "line", "salt_noise", "gaussian_noise"),
 )

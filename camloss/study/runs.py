@@ -199,7 +199,7 @@ class Study:
             "validation_size": self.validation_size,
             "goal": goal,
             "target": target,
-            "tries": [{"strength": strength, "area": area} for strength, area in tries.items()],
+            "tries": [{"strength": strength, "area_above_half": area} for strength, area in tries.items()],
             "strength": strength,
         }
 
@@ -255,7 +255,7 @@ def method_of(run: str) -> str:
 
 @torch.no_grad()
 def mean_area(model: MapClassifier, map_of: MapOf, split: Split) -> float:
-    """How large the hot part of a network's maps is, on average; see `camloss.metrics.area_above_half`."""
+    """The area above half maximum of a network's maps, on average; see `camloss.metrics.area_above_half`."""
     areas = [
         area_above_half(min_max_normalize(map_of(model(images)[1], model.head.weight, labels)))
         for images, labels in split.batches(1_000)

@@ -19,7 +19,7 @@ CLAIMS = {  # what is claimed to be higher with the chosen alpha, by measure
     "clutter_8": "accuracy among clutter",
     "canvas_56": "accuracy on a larger canvas",
     "top_precision_10": "precision of the top 10 % of CAM positions",
-    "apart_own": "separation of two digits by the CAM",
+    "two_digits_separation": "separation of two digits by the CAM",
 }
 ALPHAS = sorted(
     (name for name, method in METHODS.items() if method.kind == "alpha sweep"), key=lambda name: METHODS[name].alpha

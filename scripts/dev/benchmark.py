@@ -30,7 +30,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
     "memory": benchmark_load.memory,
     "browser": benchmark_page.browser,
     "anywhere": benchmark_browser.anywhere,
-    "truth": benchmark_browser.truth,
+    "parity": benchmark_browser.parity,
     "start": benchmark_page.start,
 }
 

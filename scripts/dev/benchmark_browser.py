@@ -90,7 +90,7 @@ ON_THE_SERVER = "() => document.querySelector('.source')?.textContent.includes('
 PAINTED_TILES = """() => [...document.querySelectorAll(".tile canvas")].filter((canvas) =>
     canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0)).length"""
 
-TRUTH = """async (drawings) => {
+PARITY = """async (drawings) => {
     const { networksIn } = await import("/web/network.js");
     const { read } = await import("/web/map_statistics.js");
     const { writeStrokes } = await import("/web/rasterize.js");
@@ -400,7 +400,7 @@ def seconds_of(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def truth() -> list[Row]:
+def parity() -> list[Row]:
     """All pen digits in Chromium and in Python: the largest differences."""
     path = default_data_dir() / "pendigits" / "pendigits-orig.tra.gz"
     if not path.is_file():
@@ -429,7 +429,7 @@ async def largest_differences(url: str, digits: list[PenDigit]) -> tuple[float, 
                 {"strokes": list(map(as_sent, marks)), "pixels": base64.b64encode(image.numpy().tobytes()).decode()}
                 for marks, image in zip(strokes, pixels, strict=True)
             ]
-            found = await tab.evaluate(TRUTH, drawings)
+            found = await tab.evaluate(PARITY, drawings)
             ink = max(ink, *(answer["ink"] for answer in found))
             for variant, model in pair.models.items():
                 said = [answer["networks"][variant] for answer in found]
@@ -496,4 +496,4 @@ def share_read(model: MapClassifier, sketches: list[Sketch | None], digits: list
     """What is taken for blank is not read."""
     with torch.no_grad():
         said = [None if sketch is None else int(model(sketch.pixels)[0].argmax()) for sketch in sketches]
-    return sum(digit == truth.label for digit, truth in zip(said, digits, strict=True)) / len(digits)
+    return sum(digit == expected.label for digit, expected in zip(said, digits, strict=True)) / len(digits)

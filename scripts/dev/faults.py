@@ -18,7 +18,7 @@ from _root import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))  # the Hub, and what may be wrong with it
 import hub_xet  # noqa: F401, adds routes
-from hub_faults import LOADING, PUSHING, Break, strange_certificate
+from hub_faults import LOADING, PUSHING, Break, untrusted_certificate
 from hub_pair import REPO
 from hub_server import Hub
 
@@ -32,14 +32,14 @@ FAULTS = {
     for doing, faults in (("load", LOADING), ("push", PUSHING))
     for name, how in faults.items()
 }
-STRANGE, NO_CACHE = (
+UNTRUSTED, NO_CACHE = (
     "load: a certificate that nobody signed",
     "load: no folder for the cache",
 )  # no faults of the Hub's own
 
 
 def main() -> None:
-    names = [*FAULTS, STRANGE, NO_CACHE]
+    names = [*FAULTS, UNTRUSTED, NO_CACHE]
     parser = cli.Parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT", help="some alone")
     names = parser.parse_args().only
@@ -61,7 +61,7 @@ def main() -> None:
 def try_fault(name: str, break_it: Break, whole: Hub, checkpoints: Path) -> tuple[str, str]:
     """The seconds, and the line that the user reads in the end."""
     with tempfile.TemporaryDirectory() as home:
-        hub = Hub(certificate=strange_certificate(Path(home)) if name == STRANGE else None).start()
+        hub = Hub(certificate=untrusted_certificate(Path(home)) if name == UNTRUSTED else None).start()
         if name.startswith("load"):
             hub.repos = copy.deepcopy(whole.repos)
         break_it(hub)

@@ -47,7 +47,7 @@ def test_a_pair_is_measured_as_in_the_study(
         measured = record["checkpoints"][f"{untrained_pair}/{variant}"]
         expected = survey(models[variant], test, baseline, "float32")
         assert {name: measured[name] for name in expected} == pytest.approx(expected, nan_ok=True)
-        assert "peak_near_junction" in measured
+        assert "pointing_game_junction" in measured
     assert set(record["controls"]) == set(CONTROLS)
     assert set(record["writers"]) == {"report, strokes", "report, raster"}
     for found in record["writers"].values():

@@ -87,7 +87,7 @@ def test_a_study_prints_mean_and_deviation_and_leaves_records(finished: tuple[Pa
 
 def test_the_strength_of_a_matched_control_is_found_and_recorded(finished: tuple[Path, str]) -> None:
     found = records_in(finished[0])["small-cam-search"]
-    areas = {attempt["strength"]: attempt["area"] for attempt in found["tries"]}
+    areas = {attempt["strength"]: attempt["area_above_half"] for attempt in found["tries"]}
     assert next(iter(areas)) == 1.0
     assert abs(areas[found["strength"]] / found["target"] - 1) == min(
         abs(a / found["target"] - 1) for a in areas.values()

@@ -32,21 +32,24 @@ def peaked_at(*places: tuple[int, int]) -> Tensor:
 def test_locate_by_hand(zero_and_four: Split) -> None:
     maps = peaked_at((14, 14), (16, 16))  # in the hole of the 0, on the crossing of the 4
     located = locate(maps, zero_and_four)
-    assert located["area"] == pytest.approx(1 / 784)
-    assert located["ink_energy"] == located["pointing_game_own"] == 0.5
+    assert located["area_above_half"] == pytest.approx(1 / 784)
+    assert located["stroke_energy"] == located["pointing_game_own_image"] == 0.5
     strokes = (pixels(zero_and_four) > 0).float().mean().item()
-    assert located["ink"] == pytest.approx(strokes)
-    assert locate_peaks(maps, zero_and_four) == {"peak_near_junction": 1.0, "peak_in_hole": 1.0}
+    assert located["stroke_area"] == pytest.approx(strokes)
+    assert locate_peaks(maps, zero_and_four) == {"pointing_game_junction": 1.0, "pointing_game_hole": 1.0}
     near, far = (13, 16), (12, 16)  # three and four pixels above where the strokes meet
-    assert locate_peaks(peaked_at((7, 14), near), zero_and_four)["peak_near_junction"] == 1.0
-    assert locate_peaks(peaked_at((7, 14), far), zero_and_four) == {"peak_near_junction": 0.0, "peak_in_hole": 0.0}
+    assert locate_peaks(peaked_at((7, 14), near), zero_and_four)["pointing_game_junction"] == 1.0
+    assert locate_peaks(peaked_at((7, 14), far), zero_and_four) == {
+        "pointing_game_junction": 0.0,
+        "pointing_game_hole": 0.0,
+    }
 
 
 def test_only_what_is_there_is_measured(zero_and_four: Split) -> None:
     six = Split(zero_and_four.images, torch.tensor([6, 4]))
-    assert "peak_in_hole" not in locate_peaks(peaked_at((14, 14), (16, 16)), six)
+    assert "pointing_game_hole" not in locate_peaks(peaked_at((14, 14), (16, 16)), six)
     stroke = Split(six.images[:1], six.labels[:1])
-    assert "peak_near_junction" not in locate_peaks(peaked_at((14, 14)), stroke)
+    assert "pointing_game_junction" not in locate_peaks(peaked_at((14, 14)), stroke)
 
 
 def test_the_controls_know_the_strokes_and_nothing_else(zero_and_four: Split) -> None:

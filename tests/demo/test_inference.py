@@ -19,7 +19,7 @@ from camloss.demo import inference
 from camloss.demo.safe_images import MAX_TEXT
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, write_strokes
-from camloss.metrics import ink_energy
+from camloss.metrics import stroke_energy
 from camloss.pair import Pair
 
 
@@ -59,7 +59,7 @@ def test_what_is_measured_is_the_map_that_is_shown(pair: Pair, other: int | None
     for variant, model in pair.models.items():
         truth, said = explain(model, sketch.pixels, 3, other), answer[variant]
         shown = truth.cam if truth.contrast is None else truth.contrast.clamp_min(0)
-        assert said["stroke_energy"] == pytest.approx(float(ink_energy(shown, sketch.pixels)), abs=1e-4)
+        assert said["stroke_energy"] == pytest.approx(float(stroke_energy(shown, sketch.pixels)), abs=1e-4)
         upsampled = F.interpolate(shown[None].double(), (28, 28), mode="bilinear")
         above = (upsampled >= shown.max() / 2).double().mean()
         assert said["area_above_half"] == pytest.approx(float(above), abs=1e-4)

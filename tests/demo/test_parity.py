@@ -26,7 +26,7 @@ from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, withi
 from camloss.epoch_snapshots import snapshot_of
 from camloss.explain import explain
 from camloss.losses import LOSSES
-from camloss.metrics import INK, ink_energy
+from camloss.metrics import INK, stroke_energy
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_classifier
 from camloss.ood import OODScore
 from camloss.pair import Pair, Snapshot
@@ -283,7 +283,7 @@ def test_maps_of_a_corrupted_digit(browser: Browser, address: str, pairs: dict[s
             truth, reading = explain(model, given[None, None]), answer["readings"][variant]
             assert reading["digit"] == int(truth.class_idx)
             assert reading["peak"] in possible_peaks(truth.cam[0], given, drawn)
-            energy = float(ink_energy(truth.cam, drawn[None, None]))
+            energy = float(stroke_energy(truth.cam, drawn[None, None]))
             assert reading["stroke_energy"] == pytest.approx(energy, abs=1e-3)
             upsampled = F.interpolate(truth.cam[None].double(), given.shape, mode="bilinear")
             area = float((upsampled >= truth.cam.max() / 2).double().mean())

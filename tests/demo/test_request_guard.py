@@ -293,33 +293,36 @@ async def found_place(app: Guard, session: str | None = None) -> None:
     app.find_place(session)
 
 
-def crowded(count: int) -> Any:
+def queue_of(count: int) -> Any:
     return queue(**{f"s{number}": {f"e{number}"} for number in range(count)})
 
 
 def test_old_answers_are_forgotten_but_for_those_that_are_being_made() -> None:
-    crowd = crowded(request_guard.MAX_UNFETCHED)
-    crowd.event_ids_to_events["e0"] = SimpleNamespace(session_hash="s0")
-    app = Guard(None, blocks(crowd))
+    waiting = queue_of(request_guard.MAX_UNFETCHED)
+    waiting.event_ids_to_events["e0"] = SimpleNamespace(session_hash="s0")
+    app = Guard(None, blocks(waiting))
     app.done_since = {f"s{number}": -2 * request_guard.KEPT for number in range(request_guard.MAX_UNFETCHED)}
     own_loop.run(found_place(app))
-    assert list(crowd.pending_event_ids_session) == ["s0", *(f"s{n}" for n in range(2, request_guard.MAX_UNFETCHED))]
+    assert list(waiting.pending_event_ids_session) == [
+        "s0",
+        *(f"s{n}" for n in range(2, request_guard.MAX_UNFETCHED)),
+    ]
 
 
 def test_young_answers_are_kept_and_new_calls_refused() -> None:
     """Six callers with bad calls once made others' answers vanish within a second."""
-    crowd = crowded(request_guard.MAX_UNFETCHED)
-    app = Guard(None, blocks(crowd))
+    waiting = queue_of(request_guard.MAX_UNFETCHED)
+    app = Guard(None, blocks(waiting))
     with pytest.raises(Refusal, match="wait to be fetched") as refused:
         own_loop.run(found_place(app))
     assert refused.value.busy
-    assert len(crowd.pending_event_ids_session) == request_guard.MAX_UNFETCHED
+    assert len(waiting.pending_event_ids_session) == request_guard.MAX_UNFETCHED
 
 
 def test_sessions_that_fetched_all_make_place() -> None:
-    crowd = queue(**{f"s{number}": set() for number in range(request_guard.MAX_UNFETCHED + 20)})
-    own_loop.run(found_place(Guard(None, blocks(crowd))))
-    assert len(crowd.pending_event_ids_session) == request_guard.MAX_UNFETCHED - 1
+    waiting = queue(**{f"s{number}": set() for number in range(request_guard.MAX_UNFETCHED + 20)})
+    own_loop.run(found_place(Guard(None, blocks(waiting))))
+    assert len(waiting.pending_event_ids_session) == request_guard.MAX_UNFETCHED - 1
 
 
 def test_a_session_fetches_before_it_calls_again() -> None:

@@ -64,7 +64,7 @@ def test_pictures_larger_than_the_page_sends_share_one_slow_worker() -> None:
 def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:
     pool, end = WorkerPool(workers=1, room=2), threading.Event()
 
-    async def crowd() -> list[object]:
+    async def callers() -> list[object]:
         first, second = (asyncio.create_task(pool.run(end.wait)) for _ in range(2))
         await asyncio.sleep(0)
         with pytest.raises(Busy, match="try again"):
@@ -72,7 +72,7 @@ def test_who_finds_a_lane_full_is_told_at_once_and_the_next_gets_in() -> None:
         end.set()
         return [await first, await second, await pool.run(lambda: "next")]
 
-    assert own_loop.run(crowd()) == [True, True, "next"]
+    assert own_loop.run(callers()) == [True, True, "next"]
 
 
 def test_work_that_fails_gives_its_place_back() -> None:
@@ -94,7 +94,7 @@ def order_of(arrivals: Sequence[Caller], room: int = 128) -> list[int]:
         with contextlib.suppress(Busy):
             await pool.run(lambda: served.append(number), caller)
 
-    async def crowd() -> None:
+    async def callers() -> None:
         first = asyncio.create_task(pool.run(all_here.wait, ("first", "")))
         await asyncio.sleep(0)
         others = [asyncio.create_task(come(number, caller)) for number, caller in enumerate(arrivals)]
@@ -102,7 +102,7 @@ def order_of(arrivals: Sequence[Caller], room: int = 128) -> list[int]:
         all_here.set()
         await asyncio.gather(first, *others)
 
-    own_loop.run(crowd())
+    own_loop.run(callers())
     pool.close()
     return served
 
@@ -136,7 +136,7 @@ def test_callers_take_turns_each_with_its_own_questions_in_order() -> None:
 def test_who_gives_up_while_waiting_leaves_the_queue_to_the_others() -> None:
     pool, end = WorkerPool(workers=1, room=3), threading.Event()
 
-    async def crowd() -> str:
+    async def callers() -> str:
         first, second = (asyncio.create_task(pool.run(end.wait)) for _ in range(2))
         await asyncio.sleep(0)
         second.cancel()
@@ -146,7 +146,7 @@ def test_who_gives_up_while_waiting_leaves_the_queue_to_the_others() -> None:
         await first
         return await asyncio.wait_for(third, 10)
 
-    assert own_loop.run(crowd()) == "third"
+    assert own_loop.run(callers()) == "third"
 
 
 CALLERS = """

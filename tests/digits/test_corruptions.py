@@ -1,6 +1,6 @@
 """Corruptions of digits: exact positions and pixels, and the numbers that another language has to repeat.
 
-python tests/digits/test_disturb.py      writes corruptions.json again, when a corruption is meant to change
+python tests/digits/test_corruptions.py      writes corruptions.json again, when a corruption is meant to change
 """
 
 import json

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_faults import LOADING, PUSHING, strange_certificate
+from hub_faults import LOADING, PUSHING, untrusted_certificate
 from hub_pair import REPO, push
 from hub_server import Hub
 
@@ -77,15 +77,15 @@ def test_a_line_stays_short_whatever_is_said(hub: Hub) -> None:
 
 
 def test_a_certificate_that_nobody_knows_is_named(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    strange = Hub(certificate=strange_certificate(tmp_path)).start()
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", strange.endpoint)
+    untrusted = Hub(certificate=untrusted_certificate(tmp_path)).start()
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", untrusted.endpoint)
     try:
         with pytest.raises(
             CamlossError, match=r"the certificate of https://127\.0\.0\.1:.* is not to be trusted .*SSL_CERT_FILE"
         ):
             load_checkpoint(REPO)
     finally:
-        strange.stop()
+        untrusted.stop()
     assert hub.requests == []
 
 

@@ -92,7 +92,7 @@ def test_the_card_tells_people() -> None:
 
 def test_the_card_reports_nothing_that_needs_a_control_beside_it() -> None:
     card = model_card(headers(), REPO, PICTURES, PAGE)
-    assert not {"ink_energy", "pointing_game", "deletion", "insertion"} & {METRICS[key].hub_type for key in METRICS}
+    assert not {"stroke_energy", "pointing_game", "deletion", "insertion"} & {METRICS[key].hub_type for key in METRICS}
     assert "0.48" not in card
 
 
@@ -123,14 +123,14 @@ def test_the_card_leaves_out_metrics_that_were_not_measured() -> None:
 
 
 def test_where_the_cams_peak_stands_beside_its_control() -> None:
-    located = {"area_above_half": 0.1, "peak_near_junction": 0.75, "peak_in_hole": 0.875}
-    peaks = {"network": located, "blob": {"peak_near_junction": 0.5, "peak_in_hole": 0.25}}
+    located = {"area_above_half": 0.1, "pointing_game_junction": 0.75, "pointing_game_hole": 0.875}
+    peaks = {"network": located, "centred Gaussian": {"pointing_game_junction": 0.5, "pointing_game_hole": 0.25}}
     assert (
-        "CAM-loss: the CAM of the true digit peaks at a junction of strokes in 75.0% (blob 50.0%) of the "
-        "digits that have one, and in the hole in 87.5% (blob 25.0%) of the closed 0s."
+        "CAM-loss: the CAM of the true digit peaks at a junction of strokes in 75.0% (centred Gaussian 50.0%) of the "
+        "digits that have one, and in the hole in 87.5% (centred Gaussian 25.0%) of the closed 0s."
         in model_card(headers(peaks=peaks), REPO)
     )
-    del peaks["blob"]["peak_in_hole"]
+    del peaks["centred Gaussian"]["pointing_game_hole"]
     assert "peaks at" not in model_card(headers(peaks=peaks), REPO)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from camloss import build_model
 from camloss.data.peaks import pixels, true_cams
 from camloss.digits.corruptions import on_canvas
-from camloss.metrics import ink_energy
+from camloss.metrics import stroke_energy
 from camloss.models import MapClassifier
 from camloss.split import Split
 from camloss.study import measures
@@ -90,13 +90,13 @@ def test_maps_that_know_the_two_digits_tell_them_apart(split: Split) -> None:
     model = MapClassifier(Colours(), 5, 5).eval()
     model.head.weight.data = torch.eye(5)
     model.head.bias.data.zero_()
-    numbers = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "apart")
-    assert numbers["apart_peak"] == numbers["apart_top"] == 1
-    assert numbers["apart_own"] > 0.8
+    numbers = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "two_digits")
+    assert numbers["two_digits_pointing_game"] == numbers["two_digits_top2_accuracy"] == 1
+    assert numbers["two_digits_separation"] > 0.8
     model.head.weight.data = torch.ones(5, 5)  # a map that knows no class
-    blind = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "apart")
-    assert blind["apart_own"] == pytest.approx(0.5, abs=0.15)
-    assert blind["apart_contrast"] == pytest.approx(0.5, abs=0.25)
+    blind = of_two_digits(model, forward_in(model, "float32"), coloured, coloured, "two_digits")
+    assert blind["two_digits_separation"] == pytest.approx(0.5, abs=0.15)
+    assert blind["two_digits_contrastive_separation"] == pytest.approx(0.5, abs=0.25)
 
 
 def test_everything_is_measured_and_without_a_baseline_all_but_its_maps(split: Split) -> None:
@@ -104,13 +104,17 @@ def test_everything_is_measured_and_without_a_baseline_all_but_its_maps(split: S
     model, baseline = build_model("light_cnn").eval(), build_model("light_cnn").eval()
     numbers = measures.survey(model, split, baseline, "float32")
     alone = measures.survey(model, split, None, "float32")
-    assert numbers.keys() - alone.keys() == {"ink_energy_of_baseline", "deletion_of_baseline", "insertion_of_baseline"}
+    assert numbers.keys() - alone.keys() == {
+        "stroke_energy_of_baseline",
+        "deletion_of_baseline",
+        "insertion_of_baseline",
+    }
     assert all(alone[name] == numbers[name] for name in alone)
-    itself = measures.localisation(model, split, model)["ink_energy_of_baseline"]
-    plain = ink_energy(true_cams(model, split), pixels(split)).mean().item()
+    itself = measures.localisation(model, split, model)["stroke_energy_of_baseline"]
+    plain = stroke_energy(true_cams(model, split), pixels(split)).mean().item()
     assert itself == pytest.approx(plain, abs=5e-3)
     chosen = choices(model, split, "float32")
-    assert {"accuracy", "top_precision_10", "canvas_56", "clutter_8", "apart_own"} <= chosen.keys()
+    assert {"accuracy", "top_precision_10", "canvas_56", "clutter_8", "two_digits_separation"} <= chosen.keys()
 
 
 def test_maximum_pooling_has_no_sum(split: Split) -> None:

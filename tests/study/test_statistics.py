@@ -114,7 +114,7 @@ def test_a_claim_has_to_beat_the_baseline_and_the_control_over_five_seeds(tmp_pa
         "clutter_8": "supported",
         "canvas_56": "not supported",
         "top_precision_10": "inconclusive",  # 0 to 0.004 above, 0.002 on average: p is 0.047, and 0.14 corrected
-        "apart_own": "inconclusive",
+        "two_digits_separation": "inconclusive",
     }
     write(tmp_path, "small-cam", 5, clutter_8=0.95)
     assert verdicts(tmp_path)["clutter_8"] == "not supported"  # by its control
@@ -131,5 +131,5 @@ def test_without_a_control_nothing_is_supported(tmp_path: Path) -> None:
         "clutter_8": "inconclusive",
         "canvas_56": "not supported",
         "top_precision_10": "inconclusive",
-        "apart_own": "inconclusive",
+        "two_digits_separation": "inconclusive",
     }

@@ -23,7 +23,7 @@ from camloss import explain
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page
 from camloss.digits.rasterize import write_strokes
-from camloss.metrics import ink_energy
+from camloss.metrics import stroke_energy
 
 pytestmark = pytest.mark.browser
 
@@ -99,7 +99,7 @@ def test_a_contrast_is_measured_and_captioned_as_what_it_is(page: Page) -> None:
         shown = numbers(reading["contrast"], -1).clamp_min(0).view(1, 14, 14)
         given = numbers(answer["seen"]).view(28, 28)
         assert reading["area_above_half"] == pytest.approx(area_above_half(shown[0], 28), abs=0.02)
-        assert reading["stroke_energy"] == pytest.approx(float(ink_energy(shown, given[None, None])), abs=0.02)
+        assert reading["stroke_energy"] == pytest.approx(float(stroke_energy(shown, given[None, None])), abs=0.02)
         assert reading["stroke_energy"] != plain[variant]["stroke_energy"]
         caption = column.locator("[data-map=cam] figcaption")
         expect(caption).to_have_text("Evidence for 4 rather than 9 contrastive CAM: one digit's CAM less the other's")
