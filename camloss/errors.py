@@ -34,6 +34,7 @@ EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra 
     "matplotlib": "demo",
     "jinja2": "study",
     "optuna": "study",
+    "psycopg": "postgresql",
     "scipy": "study",
     "sqlalchemy": "study",
     "starlette": "demo",

@@ -1,9 +1,11 @@
 """The list of runs that the workers of a study share, kept by Optuna.
 
 No run is given to two workers. A worker that was killed is noticed by its missing heartbeat, and its run is given to
-another.
+another. While a database server does not answer, as when it restarts, workers go on training and wait for it; nobody's
+heart is heard then, so a worker takes another for dead only after it has listened for long enough itself.
 """
 
+import math
 import sys
 import threading
 import time
@@ -11,19 +13,26 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from camloss.errors import CamlossError
+from camloss.errors import EXTRAS, CamlossError, not_installed
 from camloss.pair import alone_in
 from camloss.study.runs import Study
 from camloss.training.loop import DivergedError
 
 MISSED_HEARTBEATS = 5  # before a worker is taken for dead
 RETRIES = 3  # of a run whose worker died
+AWAY_AT_MOST = 20  # heartbeats that a server may not answer
 UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
+NO_ANSWER = (StorageInternalError, SQLAlchemyError)
+T = TypeVar("T")
 
 
 class Queue:
@@ -32,7 +41,10 @@ class Queue:
     def __init__(self, url: str | None, study: Study, heartbeat: int) -> None:
         folder = study.config.output_dir
         url = url or f"sqlite:///{folder / 'study.db'}"
+        self.name = without_secrets(url)
         self.heartbeat = heartbeat
+        self.is_away = False  # the storage's server, when last asked
+        self.listens_since = -math.inf if url.startswith("sqlite") else time.monotonic()
         # SQLite would hand one trial to two workers that ask at once; but they are on one machine and share a lock
         self.alone: Callable[[], AbstractContextManager[None]] = (
             (lambda: alone_in(folder / "queue", wait=True)) if url.startswith("sqlite") else nullcontext
@@ -42,8 +54,11 @@ class Queue:
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")  # to be sent by optimize; `_beating` does
         with self.alone():
             self.storage = opened(url, heartbeat)
-            self.study = optuna.create_study(
-                storage=self.storage, study_name=study.key, load_if_exists=True, sampler=optuna.samplers.RandomSampler()
+            sampler = optuna.samplers.RandomSampler()
+            self.study = self._retrying(
+                lambda: optuna.create_study(
+                    storage=self.storage, study_name=study.key, load_if_exists=True, sampler=sampler
+                )
             )
 
     def fill(self, runs: list[str]) -> None:
@@ -52,12 +67,12 @@ class Queue:
             known = {trial.user_attrs.get("run") for trial in self._trials(*UNFINISHED, TrialState.COMPLETE)}
             for run in runs:
                 if run not in known:
-                    self._add(run)
+                    self._retrying(partial(self._add, run))
 
     def work(self, make: Callable[[str], None]) -> None:
         """Make runs until none is left; while others make the last ones, wait, in case one of them dies."""
         while self._trials(*UNFINISHED):
-            trial = self._take()
+            trial = self._retrying(self._take)
             if trial is None:
                 time.sleep(self.heartbeat)
                 continue
@@ -70,7 +85,8 @@ class Queue:
                 print(f"error: {trial.user_attrs['run']}: {error}", file=sys.stderr)
             finally:
                 done = [0.0] if state == TrialState.COMPLETE else None
-                self.study.tell(trial, done, state, skip_if_finished=True)  # it was, if we seemed dead for a while
+                tell = partial(self.study.tell, trial, done, state, skip_if_finished=True)  # it was, if we seemed dead
+                self._retrying(tell)
 
     def _take(self) -> optuna.Trial | None:
         with self.alone():
@@ -91,7 +107,9 @@ class Queue:
         self.study.add_trial(optuna.create_trial(state=TrialState.WAITING, user_attrs={"run": run}))
 
     def _release_the_dead(self) -> None:
-        """Let the runs of workers that died be taken again."""
+        """Let the runs of workers that died be taken again, once we have listened for as long as they may be silent."""
+        if time.monotonic() - self.listens_since < MISSED_HEARTBEATS * self.heartbeat:
+            return
         optuna.storages.fail_stale_trials(self.study)
         long_ago = datetime.now() - timedelta(seconds=MISSED_HEARTBEATS * self.heartbeat)
         for trial in self._trials(TrialState.RUNNING):  # Optuna waits forever for those that died before a heartbeat
@@ -100,7 +118,41 @@ class Queue:
                 self._add(trial.user_attrs["run"])
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states)
+        return self._retrying(lambda: self.study.get_trials(deepcopy=False, states=states))
+
+    def _retrying(self, ask: Callable[[], T]) -> T:
+        """What `ask` returns; while the storage does not answer, ask again.
+
+        Raises:
+            CamlossError: it did not for `AWAY_AT_MOST` heartbeats.
+        """
+        started = time.monotonic()
+        while True:
+            try:
+                answer = ask()
+            except NO_ANSWER as error:
+                self._miss(error)
+                if time.monotonic() - started > AWAY_AT_MOST * self.heartbeat:
+                    raise CamlossError(
+                        f"the storage {self.name} has not answered for {AWAY_AT_MOST * self.heartbeat} s "
+                        f"({reason(error)}); start its server, then this command again: it goes on where it was"
+                    ) from error
+                time.sleep(min(self.heartbeat, 5))
+            else:
+                self._hear()
+                return answer
+
+    def _miss(self, error: Exception) -> None:
+        """Begin to listen anew: while the storage was away, nobody could be heard."""
+        if not self.is_away:
+            print(f"the storage {self.name} does not answer ({reason(error)}); waiting for it", file=sys.stderr)
+        self.is_away = True
+        self.listens_since = time.monotonic()
+
+    def _hear(self) -> None:
+        if self.is_away:
+            print(f"the storage {self.name} answers again", file=sys.stderr)
+        self.is_away = False
 
     @contextmanager
     def _beating(self, trial: optuna.Trial) -> Iterator[None]:
@@ -109,7 +161,12 @@ class Queue:
 
         def beat() -> None:
             while not ended.wait(self.heartbeat):
-                self.storage.record_heartbeat(trial._trial_id)
+                try:
+                    self.storage.record_heartbeat(trial._trial_id)
+                except NO_ANSWER as error:  # and at the next beat again
+                    self._miss(error)
+                else:
+                    self._hear()
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -121,17 +178,48 @@ class Queue:
 
 
 def opened(url: str, heartbeat: int, attempts: int = 3) -> optuna.storages.RDBStorage:
-    """The storage; two machines that make its tables at once get in each other's way, so one tries again."""
+    """The storage; two machines that make its tables at once get in each other's way, so one tries again.
+
+    Raises:
+        CamlossError: it cannot be used; the message holds no password.
+    """
     try:
         return optuna.storages.RDBStorage(
             url,
+            engine_kwargs={"pool_pre_ping": True},  # a connection from before the server's restart is made anew
             heartbeat_interval=heartbeat,
             grace_period=MISSED_HEARTBEATS * heartbeat,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
         )
-    except (SQLAlchemyError, ImportError, ValueError) as error:
+    except (*NO_ANSWER, ImportError, ValueError) as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name in EXTRAS:
+            raise not_installed(error.__cause__.name) from error
         if attempts > 1:
             time.sleep(1)
             return opened(url, heartbeat, attempts - 1)
-        reason = str(error).strip().splitlines()[0]
-        raise CamlossError(f"cannot use the storage {url} ({reason}); name another --storage") from error
+        raise CamlossError(
+            f"cannot use the storage {without_secrets(url)} ({reason(error)}); name another --storage"
+        ) from error
+
+
+def without_secrets(url: str) -> str:
+    """The URL of a storage as messages may show it: neither its password nor its options.
+
+    Raises:
+        CamlossError: it is none. What it was is not repeated: a part of it may be a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):
+        raise CamlossError(
+            "the URL of the storage cannot be read; expected postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, "
+            "with @ in a password written as %40"
+        )
+    return parsed.set(query={}).render_as_string(hide_password=True)
+
+
+def reason(error: BaseException) -> str:
+    """In one line, why the storage did not answer."""
+    return str(error.__cause__ or error).strip().splitlines()[0]
