@@ -12,12 +12,13 @@ from camloss.errors import CamlossError
 from camloss.explain import Explanation, explain
 from camloss.hub.network import from_pretrained, load_checkpoint, push_to_hub
 from camloss.localisation import box_accuracy, box_masks, boxes_from
-from camloss.losses import CAAMDistillation, CAMLoss, LossTerms, cam_distance
+from camloss.losses import CAAMDistillation, CAMLoss, LossTerms
 from camloss.maps import caam, cam, contrastive_cam, min_max_normalize
 from camloss.models import build_model
 from camloss.objective import Objective
 from camloss.overlay import overlay
 from camloss.pair import Pair
+from camloss.terms import cam_distance
 from camloss.wrap import wrap
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""CAM-loss (Wang et al., ICCV 2021, arXiv 2109.01359)."""
+"""CAM-loss (Wang et al., ICCV 2021, arXiv 2109.01359), distillation, and all that a model can be trained with."""
 
 import math
 from collections.abc import Callable
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from camloss import terms
 from camloss.errors import CamlossError
 from camloss.maps import caam, full_precision, min_max_normalize, weighted_maps
+from camloss.terms import Term, cam_distance, class_weights
 
 
 class LossTerms(NamedTuple):
@@ -20,39 +22,6 @@ class LossTerms(NamedTuple):
     ce: Tensor
     """The base loss: cross-entropy, unless `CAMLoss` was given another."""
     cam: Tensor
-
-
-def cam_distance(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """How far each image's CAM is from its CAAM: the mean absolute difference of the two normalised maps.
-
-    Args:
-        features: (N, C, H, W), in any layout and floating point type. Sums over the channels of bfloat16 features are
-            rounded to bfloat16 once: a float32 copy of the features would cost one training step in fourteen.
-        weight: (K, C).
-        targets: (N,) class indices of any integer type, or (N, K) class probabilities: the CAM is linear in the weight
-            of its class, so that the map of mixed labels is exactly that of the mixed weights, `targets @ weight`.
-
-    Returns:
-        (N,), float32 (float64 where the features are), in [0, 1]: 0 where the backbone reacts exactly where the class
-        has its evidence.
-    """
-    exact = full_precision(features)
-    number = torch.bfloat16 if features.dtype == torch.bfloat16 else exact  # a sum of float16 may be past its range
-    class_weight = _class_weight(weight, targets).to(number)  # (N, C)
-    both = torch.stack([class_weight, torch.ones_like(class_weight)], dim=2)  # CAAM is the CAM of a weight of ones
-    maps = weighted_maps(features, both).to(exact)  # (N, 2, H, W)
-    class_map, agnostic_map = min_max_normalize(maps).unbind(1)
-    return (agnostic_map - class_map).abs().mean(dim=(-2, -1))
-
-
-def _class_weight(weight: Tensor, targets: Tensor) -> Tensor:
-    """(K, C) or (K, C, 1, 1), and (N,) indices or (N, K) probabilities -> (N, C)."""
-    weight = weight.flatten(1)
-    if targets.dim() == 1:
-        return weight[targets.long()]
-    with torch.autocast(weight.device.type, enabled=False):  # it would round the labels to half precision
-        wide = full_precision(weight)
-        return targets.to(wide) @ weight.to(wide)
 
 
 class CAMLoss(nn.Module):
@@ -81,6 +50,8 @@ class CAMLoss(nn.Module):
     Raises:
         CamlossError: alpha is negative, infinite or not a number.
     """
+
+    takes_images = False  # whether `forward` is given the images too
 
     def __init__(self, alpha: float, base: nn.Module | None = None) -> None:
         super().__init__()
@@ -175,18 +146,36 @@ class CAMLoss(nn.Module):
         return f"alpha={self.alpha}"
 
 
-class CAAMDistillation(CAMLoss):
-    """CAAM-CAM distillation: the CAM of a trained teacher says where the student's features should react.
+class TermLoss(CAMLoss):
+    """`L = L_ce + alpha * term`; the head's weight is not detached for the term, which may do so itself.
 
-    `L = L_ce + alpha * mean |norm(CAAM_student) - norm(CAM_teacher)|`, the teacher's CAM being that of the true label
-    (Wang et al., ICCV 2021). Where the teacher's maps have another size, its CAM is upsampled or
-    downsampled bilinearly to that of the student's. The teacher learns nothing.
+    Args:
+        alpha: as in `CAMLoss`.
+        term: what takes the place of `L_cam`; targets are class indices.
+    """
+
+    def __init__(self, alpha: float, term: Term) -> None:
+        super().__init__(alpha)
+        self.term = term
+
+    def forward(self, logits: Tensor, features: Tensor, weight: Tensor, targets: Tensor) -> LossTerms:
+        ce = F.cross_entropy(logits.float(), targets)
+        if self.alpha == 0:
+            features, weight = features.detach(), weight.detach()
+        term = self.term(features, weight, targets)
+        return LossTerms(ce + self.alpha * term, ce, term)
+
+
+class Distillation(CAMLoss):
+    """What both kinds of distillation share: a teacher that sees the same images and learns nothing.
 
     Args:
         alpha: as in `CAMLoss`.
         base: as in `CAMLoss`; targets are class indices or probabilities.
         teacher: any network that `explain` takes; set to eval mode.
     """
+
+    takes_images = True
 
     def __init__(self, alpha: float, teacher: nn.Module, base: nn.Module | None = None) -> None:
         super().__init__(alpha, base)
@@ -201,16 +190,61 @@ class CAAMDistillation(CAMLoss):
     ) -> LossTerms:
         """As in `CAMLoss`; the images (N, channels, H0, W0) are shown to the teacher, see `Objective`."""
         targets = self._checked(logits, targets)
+        compared = (logits.detach(), features.detach()) if self.alpha == 0 else (logits, features)
+        return self._terms(logits, targets, self._per_image(*compared, targets, images))
+
+    def _per_image(self, logits: Tensor, features: Tensor, targets: Tensor, images: Tensor) -> Tensor:
+        """(N,), how far the student is from the teacher."""
+        raise NotImplementedError
+
+
+class CAAMDistillation(Distillation):
+    """CAAM-CAM distillation: the CAM of a trained teacher says where the student's features should react.
+
+    `L = L_ce + alpha * mean |norm(CAAM_student) - norm(CAM_teacher)|`, the teacher's CAM being that of the true label
+    (Wang et al., ICCV 2021). Where the teacher's maps have another size, its CAM is upsampled or
+    downsampled bilinearly to that of the student's. The teacher learns nothing.
+
+    Args:
+        alpha: as in `CAMLoss`.
+        base: as in `CAMLoss`; targets are class indices or probabilities.
+        teacher: any network that `explain` takes; set to eval mode.
+    """
+
+    def _per_image(self, _logits: Tensor, features: Tensor, targets: Tensor, images: Tensor) -> Tensor:
         (teacher,) = self._teacher
         with torch.no_grad():
             _, of_teacher = teacher(images)
-            class_weight = _class_weight(teacher.head.weight, targets.clamp_min(0)).to(full_precision(of_teacher))
+            class_weight = class_weights(teacher.head.weight, targets.clamp_min(0)).to(full_precision(of_teacher))
             class_map = weighted_maps(of_teacher, class_weight.unsqueeze(2))  # (N, 1, h, w)
             if class_map.shape[-2:] != features.shape[-2:]:
                 class_map = F.interpolate(class_map, features.shape[-2:], mode="bilinear", align_corners=False)
             class_map = min_max_normalize(class_map).squeeze(1)
-        agnostic_map = min_max_normalize(caam(features.detach() if self.alpha == 0 else features))
-        return self._terms(logits, targets, (agnostic_map - class_map).abs().mean((-2, -1)))
+        return (min_max_normalize(caam(features)) - class_map).abs().mean((-2, -1))
+
+
+class LogitDistillation(Distillation):
+    """Logit distillation: the student's softened probabilities are to be the teacher's.
+
+    `L = L_ce + alpha * T^2 * KL(softmax(teacher / T), softmax(student / T))` (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        alpha, teacher, base: as in `CAAMDistillation`.
+        temperature: T, above 0.
+    """
+
+    def __init__(
+        self, alpha: float, teacher: nn.Module, base: nn.Module | None = None, temperature: float = 4.0
+    ) -> None:
+        super().__init__(alpha, teacher, base)
+        self.temperature = temperature
+
+    def _per_image(self, logits: Tensor, _features: Tensor, _targets: Tensor, images: Tensor) -> Tensor:
+        (teacher,) = self._teacher
+        with torch.no_grad():
+            wanted = (teacher(images)[0].float() / self.temperature).log_softmax(1)
+        found = (logits.float() / self.temperature).log_softmax(1)
+        return F.kl_div(found, wanted, reduction="none", log_target=True).sum(1) * self.temperature**2
 
 
 @dataclass(frozen=True)
@@ -220,10 +254,19 @@ class Loss:
     title: str
     learnt: str
     """What the variant is trained with, in words: "Trained with ..."."""
-    make: Callable[[float], CAMLoss]
-    """From the alpha of an epoch to the criterion in it."""
+    make: Callable[..., CAMLoss]
+    """From the alpha of an epoch, and a teacher where there is one, to the criterion in it."""
+    has_teacher: bool = False
+
+    def criterion(self, alpha: float, teacher: nn.Module | None = None) -> CAMLoss:
+        return self.make(alpha, teacher) if self.has_teacher else self.make(alpha)
 
 
+def _of_term(term: Term) -> Callable[[float], CAMLoss]:
+    return lambda alpha: TermLoss(alpha, term)
+
+
+BASELINE, PAIR = "ce", ("ce", "cam")  # the variants of a pair unless others are asked for
 LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are trained, published and shown
     "ce": Loss("Cross-entropy", "plain cross-entropy: the baseline", lambda _: CAMLoss(0.0)),
     "cam": Loss(
@@ -231,5 +274,65 @@ LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are traine
         "cross-entropy plus CAM-loss: the class activation map of the true class and the map of everything that the "
         "network reacts to are pulled towards each other",
         CAMLoss,
+    ),
+    "caam-distillation": Loss(
+        "CAAM-CAM distillation",
+        "cross-entropy plus CAAM-CAM distillation: the map of everything that the network reacts to is pulled towards "
+        "a teacher's class activation map of the true class",
+        CAAMDistillation,
+        has_teacher=True,
+    ),
+    "logit-distillation": Loss(
+        "Logit distillation",
+        "cross-entropy plus logit distillation: the softened probabilities are pulled towards a teacher's",
+        LogitDistillation,
+        has_teacher=True,
+    ),
+    "small-caam": Loss(
+        "A small CAAM",
+        "cross-entropy plus the mean of the normalised map of everything that the network reacts to, a control",
+        _of_term(terms.area_of(terms.any_caam)),
+    ),
+    "small-cam": Loss(
+        "A small CAM",
+        "cross-entropy plus the mean of the normalised class activation map of the true class, a control",
+        _of_term(terms.area_of(terms.true_cam)),
+    ),
+    "wrong-class": Loss(
+        "CAM of a wrong class", "CAM-loss with the map of a wrong class, a control", _of_term(terms.wrong_class)
+    ),
+    "stop-grad-cam": Loss(
+        "Stop-gradient on the CAM",
+        "CAM-loss whose gradient flows through the class-agnostic map alone, an ablation",
+        _of_term(terms.stop_grad_cam),
+    ),
+    "stop-grad-caam": Loss(
+        "Stop-gradient on the CAAM",
+        "CAM-loss whose gradient flows through the class activation map alone, an ablation",
+        _of_term(terms.stop_grad_caam),
+    ),
+    "random-weight": Loss(
+        "Random weights in place of the class's",
+        "CAM-loss with fixed random weights in place of the class's, a control",
+        _of_term(terms.random_weight),
+    ),
+    "other-image": Loss(
+        "CAM of another image", "CAM-loss with the map of another image, a control", _of_term(terms.other_image)
+    ),
+    "small-features": Loss(
+        "Small features", "cross-entropy plus the mean absolute feature, a control", _of_term(terms.feature_size)
+    ),
+    "no-head-detach": Loss(
+        "No detach of the head", "CAM-loss that trains the head too, an ablation", _of_term(terms.no_head_detach)
+    ),
+    "correlation": Loss(
+        "Correlation as the distance",
+        "CAM-loss with 1 - the correlation of the maps as their distance, an ablation",
+        _of_term(terms.correlation),
+    ),
+    "softmax": Loss(
+        "Maps normalised by softmax",
+        "CAM-loss with maps that are normalised by softmax, an ablation",
+        _of_term(terms.softmax),
     ),
 }

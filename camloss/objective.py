@@ -13,7 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from camloss.errors import CamlossError
-from camloss.losses import CAAMDistillation, LossTerms
+from camloss.losses import LossTerms
 from camloss.wrap import unwrapped
 
 Pooling = Literal["avg", "max"]
@@ -62,5 +62,5 @@ class Objective(nn.Module):
         head = self.head
         if self.pooling == "max":
             logits = head(features.amax(dim=tuple(range(2, features.dim()))))
-        shown = (images,) if isinstance(self.criterion, CAAMDistillation) else ()
+        shown = (images,) if getattr(self.criterion, "takes_images", False) else ()
         return self.criterion(logits, features, head.weight, targets, *shown)

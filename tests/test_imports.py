@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (  # nothing imports from a layer above its own, nor from another place in its layer
     ("errors", "maps", "ood", "split", "palette"),
+    ("terms",),
     ("cli", "losses", "wrap", "digits"),
     ("models", "metrics", "objective", "localisation", "overlay"),
     ("checkpoint", "explain", "diagnose"),

@@ -59,18 +59,23 @@ def load_checkpoint(
         CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an
             unknown arch, or was written by a newer camloss; or the Hub cannot be reached or refuses.
     """
+    path, shown = weight_file(source, variant, revision)
+    return load_network(path, shown) if model is None else load_network(path, shown, model)
+
+
+def weight_file(source: str | Path, variant: str | None = None, revision: str | None = None) -> tuple[Path, str]:
+    """Where the weight file of a source lies, fetched if need be, and what errors call it; as `load_checkpoint`."""
     source = Path(source).expanduser() if str(source).startswith("~") else source
     published, found = _on_the_hub(source, revision)
     variant = variant or found
     if published is None:
         path = _local_file(Path(source), variant)
-        return load_network(path) if model is None else load_network(path, None, model)
+        return path, str(path)
     name = WEIGHTS if variant is None else f"{variant}/{WEIGHTS}"
     config = published.file(CONFIG)
     if variant is None and "variants" in (said := _read(config)):
         raise CamlossError(f"{published.repo_id} holds a pair; name one of {_listed(said['variants'])} as variant")
-    path, shown = published.file(name), f"{published.repo_id}/{name}"
-    return load_network(path, shown) if model is None else load_network(path, shown, model)
+    return published.file(name), f"{published.repo_id}/{name}"
 
 
 @overload

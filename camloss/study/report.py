@@ -19,9 +19,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from camloss import cli
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
+from camloss.losses import BASELINE
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
-from camloss.study.methods import BASELINE, MATCHED_TO, METHODS
+from camloss.study.methods import MATCHED_TO, METHODS
 from camloss.study.statistics import (
     CLAIMS,
     COST,

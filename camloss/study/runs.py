@@ -29,13 +29,15 @@ from camloss.checkpoint import (
 )
 from camloss.data.dataset import Dataset
 from camloss.errors import CamlossError
+from camloss.losses import BASELINE
 from camloss.maps import min_max_normalize
 from camloss.metrics import area_above_half
 from camloss.models import MapClassifier
 from camloss.pair import alone_in
 from camloss.split import Split
 from camloss.study.measures import FeaturesOn, choices, survey
-from camloss.study.methods import BASELINE, MATCHED_TO, METHODS, MapOf
+from camloss.study.methods import MATCHED_TO, METHODS
+from camloss.terms import MapOf
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import pick_device
 from camloss.training.loop import train

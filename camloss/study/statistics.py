@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from scipy import stats
 
-from camloss.study.methods import BASELINE, METHODS
+from camloss.losses import BASELINE
+from camloss.study.methods import METHODS
 from camloss.study.runs import Records
 
 LEVEL = 0.05

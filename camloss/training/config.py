@@ -11,11 +11,12 @@ from typing import Any
 from camloss.data.datasets import DATASETS
 from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
-from camloss.losses import LOSSES, CAMLoss
+from camloss.losses import LOSSES, PAIR, CAMLoss
 from camloss.models import ARCHS
+from camloss.pair import sha256_of
 
 OPTIMIZERS = ("muon", "adamw", "adam")
-PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
+PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run", "teacher")  # nothing that the weights depend on
 
 
 MAX_SEED = 2**32
@@ -41,7 +42,8 @@ class TrainConfig:
 
     arch: str = option("light_cnn", "network to train", tuple(ARCHS))
     data: str = option("mnist", "data set to train on", tuple(DATASETS))
-    variants: tuple[str, ...] = option(tuple(LOSSES), "losses to train with, one model each", tuple(LOSSES))
+    variants: tuple[str, ...] = option(PAIR, "losses to train with, one model each", tuple(LOSSES))
+    teacher: str = option("", "checkpoint from which the variants that distil learn: folder, file, or repository on the Hub")
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
     optimizer: str = option("muon", "orthogonalised momentum, AdamW, or Adam as in the article", OPTIMIZERS)
@@ -76,6 +78,11 @@ class TrainConfig:
                     )
         in_order = tuple(variant for variant in LOSSES if variant in self.variants)  # the baseline first
         object.__setattr__(self, "variants", in_order)
+        with_teacher = [variant for variant in in_order if LOSSES[variant].has_teacher]
+        if with_teacher and not self.teacher:
+            raise CamlossError(f"{with_teacher[0]} learns from a teacher; name its checkpoint, --teacher runs/NAME/ce")
+        if self.teacher and not with_teacher:
+            raise CamlossError("no variant learns from the teacher; leave it out, or take --loss caam-distillation")
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):
@@ -112,9 +119,10 @@ class TrainConfig:
             )
 
     def record(self) -> dict[str, Any]:
-        """The fields that the weights depend on, as JSON."""
+        """The fields that the weights depend on, as JSON; a teacher by its weights, wherever they lie."""
         values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if name not in (*PATHS_AND_MODES, "variants")}
+        values = {name: value for name, value in values.items() if name not in (*PATHS_AND_MODES, "variants")}
+        return values | ({"teacher": sha256_of(Path(self.teacher))[:8]} if self.teacher else {})
 
 
 RECIPES: dict[str, TrainConfig] = {
@@ -142,10 +150,12 @@ RECIPES: dict[str, TrainConfig] = {
 def default_output_dir(config: TrainConfig, recipe: str = "default") -> Path:
     """A folder of its own for every config: `runs/light_cnn-alpha-10-seed-0`.
 
-    Its name holds arch, alpha and seed, the recipe unless it is the default, and whatever differs from the recipe.
+    Its name holds arch, alpha and seed, the recipe unless it is the default, variants that are not of the usual pair,
+    and whatever differs from the recipe.
     """
     of_recipe, of_run = RECIPES[recipe].record(), config.record()
     always = ("alpha", "seed")
-    changed = [name for name in of_run if name not in ("arch", *always) and of_run[name] != of_recipe[name]]
+    changed = [name for name in of_run if name not in ("arch", *always) and of_run[name] != of_recipe.get(name)]
+    others = [variant for variant in config.variants if variant not in PAIR]
     named = [f"{name.replace('_', '-')}-{str(of_run[name]).removesuffix('.0')}" for name in (*changed, *always)]
-    return Path("runs") / "-".join([config.arch, *([] if recipe == "default" else [recipe]), *named])
+    return Path("runs") / "-".join([config.arch, *([] if recipe == "default" else [recipe]), *others, *named])

@@ -97,7 +97,8 @@ def train(
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits, features = model(x)  # (B, 10), (B, C, H, W)
-            terms = criterion(logits, features, model.head.weight, targets)
+            shown = (x,) if criterion.takes_images else ()
+            terms = criterion(logits, features, model.head.weight, targets, *shown)
             optimizer.zero_grad()
             terms.total.backward()
             optimizer.step()
