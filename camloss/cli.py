@@ -59,6 +59,7 @@ def add_flags(parser: argparse.ArgumentParser, config: Any, without: Sequence[st
             continue
         default = getattr(config, field.name)
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        shown = "none" if shown == "" else shown
         options: dict[str, Any] = {"help": f"{field.metadata['help']} (default: {shown})"}
         kind = field.type
         if kind is bool:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from camloss.errors import CamlossError
-from camloss.losses import cam_distance
 from camloss.maps import caam, cam, full_precision, min_max_normalize, weighted_maps
 from camloss.metrics import area_above_half, correlation, effective_number, effective_rank, entropy
+from camloss.terms import cam_distance
 from camloss.wrap import Network, in_eval_mode, unwrapped
 
 AGREE = 0.05  # CAM and CAAM that are nearer than this agree

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss.errors import CamlossError
-from camloss.losses import cam_distance
 from camloss.maps import cam, full_precision, min_max_normalize
+from camloss.terms import cam_distance
 from camloss.wrap import Network
 
 INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included

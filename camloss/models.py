@@ -19,7 +19,7 @@ from camloss.ood import OODScore
 from camloss.wrap import Wrapped, wrap
 
 Pooling = Literal["avg", "max"]
-OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18"]
+OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18", "tiny_cnn"]
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training images' pixels
 
@@ -102,6 +102,19 @@ def light_cnn(num_classes: int) -> MapClassifier:
     return MapClassifier(features, 64, num_classes, middle=12)
 
 
+def tiny_cnn(num_classes: int) -> MapClassifier:
+    """The layers of `light_cnn` with an eighth of its weights: a student to distil into."""
+    features = nn.Sequential(
+        *conv_block(1, 8),  # (N, 8, 28, 28)
+        *conv_block(8, 12, stride=2),  # (N, 12, 14, 14)
+        *conv_block(12, 16),
+        *conv_block(16, 16),
+        *conv_block(16, 16),
+        *conv_block(16, 24),  # (N, 24, 14, 14), each cell sees 21x21 pixels
+    )
+    return MapClassifier(features, 24, num_classes, middle=12)
+
+
 def sketch_cnn(num_classes: int) -> MapClassifier:
     """14x14 maps with a local receptive field: the network of the recipe `first`."""
     features = nn.Sequential(
@@ -163,6 +176,7 @@ ARCHS: dict[str, Callable[..., MapClassifier]] = {
     "sketch_cnn": sketch_cnn,
     "plain_cnn": plain_cnn,
     "resnet18": resnet18,
+    "tiny_cnn": tiny_cnn,
 }
 
 

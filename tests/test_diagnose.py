@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, Diagnosis, build_model, cam, diagnose, min_max_normalize
-from camloss.losses import cam_distance
 from camloss.maps import caam
+from camloss.terms import cam_distance
 
 Features = Callable[[Tensor], Tensor]
 

@@ -1,12 +1,13 @@
 import copy
+import math
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camloss import CAMLoss, CamlossError, caam, cam, min_max_normalize
-from camloss.losses import CAAMDistillation, LossTerms, cam_distance
+from camloss import CAMLoss, CamlossError, Objective, build_model, caam, cam, cam_distance, min_max_normalize
+from camloss.losses import BASELINE, LOSSES, CAAMDistillation, LogitDistillation, LossTerms
 
 FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
 WEIGHT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -275,3 +276,32 @@ def test_a_teacher_with_larger_maps_is_resampled() -> None:
     teacher = Fixed(wide, torch.tensor([[1.0], [0.0]]))
     terms = CAAMDistillation(1.0, teacher)(SCORES[:1], FEATURES, WEIGHT, torch.tensor([0]), torch.zeros(1, 1, 4, 4))
     assert terms.cam.item() == pytest.approx((0.5 + 1 + 1) / 4)
+
+
+def test_logit_distillation_by_hand() -> None:
+    # At temperature 2 the teacher's odds are sqrt(9) to 1, the student's even: KL = 3/4 log(3/2) + 1/4 log(1/2).
+    teacher = Fixed(torch.ones(1, 1, 2, 2), torch.tensor([[math.log(9.0)], [0.0]]))
+    teacher.head.bias.data.zero_()
+    logits = torch.zeros(3, 2, requires_grad=True)
+    criterion = LogitDistillation(2.0, teacher, temperature=2.0)
+    terms = criterion(logits, FEATURES.repeat(3, 1, 1, 1), WEIGHT, torch.tensor([0, 1, 1]), torch.zeros(3, 1, 4, 4))
+    expected = 4 * (0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+    assert terms.cam.item() == pytest.approx(expected, rel=1e-5)
+    assert terms.total.item() == pytest.approx(math.log(2) + 2 * expected, rel=1e-5)
+    terms.cam.backward()
+    assert logits.grad is not None
+    torch.testing.assert_close(logits.grad, torch.tensor([[-1.0, 1.0]]).expand(3, 2) * 2 * 0.25 / 3)  # T (q - p) / N
+    assert teacher.head.weight.grad is None
+
+
+@pytest.mark.parametrize("variant", LOSSES)
+def test_every_variant_is_cross_entropy_plus_alpha_times_a_term(variant: str) -> None:
+    network, teacher = (build_model("tiny_cnn").train() for _ in range(2))
+    images, labels = torch.rand(4, 1, 28, 28), torch.tensor([3, 1, 4, 1])
+    found = {}
+    for alpha in (0.0, 0.5):
+        terms = Objective(network, LOSSES[variant].criterion(alpha, teacher))(images, labels)
+        assert terms.cam.requires_grad == (alpha > 0 and variant != BASELINE)
+        torch.testing.assert_close(terms.total, terms.ce + alpha * terms.cam * (variant != BASELINE))
+        found[alpha] = terms.ce.item()
+    assert found[0.0] == found[0.5]

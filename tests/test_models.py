@@ -8,7 +8,13 @@ from torch import Tensor, nn
 from camloss import CamlossError, build_model, cam
 from camloss.models import ARCHS, MapClassifier, build_classifier, count_macs
 
-MAPS = {"light_cnn": (64, 14, 14), "sketch_cnn": (96, 14, 14), "plain_cnn": (256, 28, 28), "resnet18": (512, 4, 4)}
+MAPS = {
+    "light_cnn": (64, 14, 14),
+    "sketch_cnn": (96, 14, 14),
+    "plain_cnn": (256, 28, 28),
+    "resnet18": (512, 4, 4),
+    "tiny_cnn": (24, 14, 14),
+}
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -22,7 +28,7 @@ def test_shapes(arch: str) -> None:
     assert model.arch == arch
 
 
-@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18"])
+@pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18", "tiny_cnn"])
 def test_logits_are_the_mean_of_the_cams_plus_the_bias(arch: str) -> None:
     model = build_classifier(arch).eval()
     with torch.no_grad():

@@ -31,7 +31,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     losses = root / "camloss" / "losses.py"
     text = losses.read_text(encoding="utf-8").removesuffix("}\n")  # the end of LOSSES
     losses.write_text(f"{text}{ENTRY}}}\n", encoding="utf-8")
-    run(root, "scripts/train.py", *quick(write_tiny_mnist(root / "data"), root / "out", "--epochs", "2"))
+    data = write_tiny_mnist(root / "data")
+    run(root, "scripts/train.py", *quick(data, root / "out", "--epochs", "2", "--variants", *THREE))
     return root
 
 

@@ -33,7 +33,14 @@ from camloss.training.hardware import pick_device
 
 SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
 VALIDATION = {"short": 10_000, "full": 5_000}  # images; full runs learn from 55,000, as the shipped pair
-OF_THE_STUDY = ("alpha", "seed", "variants", "resume", "dry_run")  # flags of camloss train that have no use here
+OF_THE_STUDY = (
+    "alpha",
+    "seed",
+    "variants",
+    "teacher",
+    "resume",
+    "dry_run",
+)  # flags of camloss train of no use here
 RECORDS = Path("docs", "records", "study")
 
 

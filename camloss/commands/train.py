@@ -3,6 +3,8 @@
     camloss train                      both, to runs/light_cnn-alpha-10-seed-0/ce and .../cam
     camloss train --recipe original    the recipe of the article that this project goes back to
     camloss train --resume             continue after Ctrl-C or a crash
+    camloss train --loss caam-distillation --teacher runs/light_cnn-alpha-10-seed-0/cam --arch tiny_cnn --alpha 1
+                                       cross-entropy alone and CAAM-CAM distillation
 
 The pair appears in its folder in one step, when both models are done; until then the previous one stays. A single model
 (--variants) is for experiments; it is no pair and cannot be published.
@@ -14,32 +16,42 @@ import importlib.util
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from camloss import CamlossError, cli, explain
-from camloss.checkpoint import WEIGHTS, load_training, save_checkpoint, write_atomically
+from camloss.checkpoint import WEIGHTS, is_folder, load_training, read_header, save_checkpoint, write_atomically
 from camloss.data.dataset import Dataset
 from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
 from camloss.errors import require
+from camloss.losses import BASELINE, LOSSES, CAMLoss
 from camloss.metrics import evaluate
-from camloss.pair import alone_in, is_pair, pair_config, put_pair, write_pair_config
+from camloss.pair import alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
 from camloss.training.config import RECIPES, TrainConfig, default_output_dir
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import train
 from camloss.training.state import TrainingState, run_id
+from camloss.training.teacher import load_teacher
 
 FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself does without
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(__doc__, "train")
+    others = [name for name in LOSSES if name != BASELINE]
+    parser.add_argument("--loss", choices=others, help=f"the baseline and this: short for --variants {BASELINE} LOSS")
     parser.add_argument("--push-to-hub", metavar="USER/NAME", help="then publish the pair there")
     add_train_flags(parser)
     flags = vars(parser.parse_args(argv))
-    push_to = flags.pop("push_to_hub")
+    push_to, loss = flags.pop("push_to_hub"), flags.pop("loss")
+    if loss is not None:
+        if "variants" in flags:
+            raise CamlossError("--loss and --variants both say what to train; leave one out")
+        flags["variants"] = (BASELINE, loss)
     config = chosen_config(flags)
     if push_to is not None:  # now, not after an hour of training
         require("huggingface_hub")
@@ -97,16 +109,25 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
         CamlossError: as `train` and `check_trainable`; also if another training is at work in the folder.
     """
     check_trainable(config)
+    teacher = load_teacher(config, data)
     if config.dry_run:
         short = dataclasses.replace(
             config, epochs=1, alpha_start_epoch=0
         )  # with alpha at once, to try its gradient too
-        return {name: evaluate(train(short, name, data).model, data.test.batches(1_000)) for name in config.variants}
+        return {
+            name: evaluate(train(short, name, data, loss=loss_of(name, teacher)).model, data.test.batches(1_000))
+            for name in config.variants
+        }
     with alone_in(config.output_dir):
-        return _train_and_save(config, data)
+        return _train_and_save(config, data, teacher)
 
 
-def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
+def loss_of(variant: str, teacher: nn.Module | None) -> Callable[[float], CAMLoss]:
+    """From the alpha of an epoch to the criterion in it."""
+    return lambda alpha: LOSSES[variant].criterion(alpha, teacher)
+
+
+def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | None) -> dict[str, dict[str, float]]:
     states = [TrainingState(config, variant) for variant in config.variants]
     if not config.resume:
         for state in states:
@@ -122,7 +143,7 @@ def _train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, f
     measured: dict[str, dict[str, float]] = {}
     pictures: dict[str, dict[str, bytes]] = {}
     for variant in config.variants:
-        trained = train(config, variant, data, run)
+        trained = train(config, variant, data, run, loss=loss_of(variant, teacher))
         completed = data.finish(trained.model)
         measured[variant] = evaluate(trained.model, data.test.batches(1_000))
         record = {
@@ -179,6 +200,22 @@ def check_trainable(config: TrainConfig) -> None:
         )
 
 
+def teacher_file(source: str) -> Path:
+    """The weight file of the checkpoint that a variant learns from, fetched if it lies on the Hub.
+
+    Raises:
+        CamlossError: it is missing or damaged, or a pair of which no model is named.
+    """
+    if is_folder(source) and is_pair(Path(source).expanduser()):
+        models = " or ".join(f"--teacher {source.rstrip('/')}/{variant}" for variant in pair_files(source))
+        raise CamlossError(f"{source} holds a pair; name one of its models: {models}")
+    from camloss.hub.network import weight_file
+
+    path, shown = weight_file(source)
+    read_header(path, shown)
+    return path
+
+
 def add_train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
@@ -192,6 +229,8 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
 def chosen_config(flags: dict[str, Any]) -> TrainConfig:
     """The recipe with the flags that were given, by default in a folder of its own."""
     recipe = flags.pop("recipe")
+    if "teacher" in flags:
+        flags["teacher"] = str(teacher_file(flags["teacher"]))
     config = dataclasses.replace(RECIPES[recipe], **flags)
     return (
         config if "output_dir" in flags else dataclasses.replace(config, output_dir=default_output_dir(config, recipe))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from camloss.checkpoint import CONFIG, TRAINING, read_header, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
+from camloss.losses import BASELINE
 from camloss.pair import LOSS_SETTINGS, described, pair_files
 
 MAPS, CURVES = "maps.png", "curves.png"
@@ -296,7 +297,7 @@ def _number(value: float | None) -> str:
 def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str]) -> Iterator[str]:
     for variant, record in records.items():
         parts = []
-        unused = LOSS_SETTINGS if described(variant).make(1.0).alpha == 0 else ()
+        unused = (*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()
         if settings := {name: value for name, value in record.get("config", {}).items() if name not in unused}:
             parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
         if history := record.get("history"):

@@ -16,7 +16,7 @@ from camloss.models import ARCHS
 from camloss.pair import sha256_of
 
 OPTIMIZERS = ("muon", "adamw", "adam")
-PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run", "teacher")  # nothing that the weights depend on
+PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
 
 
 MAX_SEED = 2**32
@@ -43,7 +43,7 @@ class TrainConfig:
     arch: str = option("light_cnn", "network to train", tuple(ARCHS))
     data: str = option("mnist", "data set to train on", tuple(DATASETS))
     variants: tuple[str, ...] = option(PAIR, "losses to train with, one model each", tuple(LOSSES))
-    teacher: str = option("", "checkpoint from which the variants that distil learn: folder, file, or repository on the Hub")
+    teacher: str = option("", "checkpoint that a distillation learns from: folder, file, or address on the Hub")
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
     optimizer: str = option("muon", "orthogonalised momentum, AdamW, or Adam as in the article", OPTIMIZERS)
@@ -78,11 +78,7 @@ class TrainConfig:
                     )
         in_order = tuple(variant for variant in LOSSES if variant in self.variants)  # the baseline first
         object.__setattr__(self, "variants", in_order)
-        with_teacher = [variant for variant in in_order if LOSSES[variant].has_teacher]
-        if with_teacher and not self.teacher:
-            raise CamlossError(f"{with_teacher[0]} learns from a teacher; name its checkpoint, --teacher runs/NAME/ce")
-        if self.teacher and not with_teacher:
-            raise CamlossError("no variant learns from the teacher; leave it out, or take --loss caam-distillation")
+        self._check_teacher()
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):
@@ -97,6 +93,13 @@ class TrainConfig:
         for name in ("alpha_start_epoch", "synthetic"):
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
+
+    def _check_teacher(self) -> None:
+        with_teacher = [variant for variant in self.variants if LOSSES[variant].has_teacher]
+        if with_teacher and not self.teacher:
+            raise CamlossError(f"{with_teacher[0]} learns from a teacher; name its checkpoint, --teacher runs/NAME/ce")
+        if self.teacher and not with_teacher:
+            raise CamlossError("no variant learns from the teacher; leave it out, or take --loss caam-distillation")
 
     def alpha_at(self, epoch: int) -> float:
         """Alpha in an epoch (counted from 0): the variants differ in nothing else; cross-entropy takes none."""
@@ -120,8 +123,8 @@ class TrainConfig:
 
     def record(self) -> dict[str, Any]:
         """The fields that the weights depend on, as JSON; a teacher by its weights, wherever they lie."""
-        values = dataclasses.asdict(self)
-        values = {name: value for name, value in values.items() if name not in (*PATHS_AND_MODES, "variants")}
+        left_out = (*PATHS_AND_MODES, "variants", "teacher")
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name not in left_out}
         return values | ({"teacher": sha256_of(Path(self.teacher))[:8]} if self.teacher else {})
 
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from camloss.demo import inference  # noqa: E402
 from camloss.digits.pendigits import render_strokes  # noqa: E402
-from camloss.losses import LOSSES  # noqa: E402
+from camloss.losses import PAIR  # noqa: E402
 from camloss.models import build_classifier  # noqa: E402
 from camloss.pair import Pair  # noqa: E402
 
@@ -45,7 +45,7 @@ def picture_of(strokes: Strokes) -> str:
 
 def untrained(arch: str) -> Pair:
     models = {}
-    for seed, variant in enumerate(LOSSES):
+    for seed, variant in enumerate(PAIR):
         torch.manual_seed(seed)
         models[variant] = build_classifier(arch).eval()
     return Pair(models, "", "")

@@ -5,7 +5,7 @@ import re
 from page_server import ROOT, WEB
 
 from camloss import palette
-from camloss.losses import LOSSES
+from camloss.losses import PAIR
 
 HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}\b")
 
@@ -17,7 +17,7 @@ def test_every_colour_is_there_by_day_and_by_night() -> None:
 
 
 def test_each_variant_has_its_colour() -> None:
-    assert set(LOSSES) <= set(palette.OF_VARIANT)
+    assert set(PAIR) <= set(palette.OF_VARIANT)
     keys = list(palette.OF_VARIANT.values())
     assert len(set(keys)) == len(keys)
     assert set(keys) <= palette.LIGHT.keys()

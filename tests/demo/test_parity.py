@@ -25,7 +25,7 @@ from camloss.digits.rasterize import PenStroke, write_strokes
 from camloss.digits.stroke_topology import NEAR, STROKE, holes, junctions, within
 from camloss.epoch_snapshots import snapshot_of
 from camloss.explain import explain
-from camloss.losses import LOSSES
+from camloss.losses import LOSSES, PAIR
 from camloss.metrics import INK, stroke_energy
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_classifier
 from camloss.ood import OODScore
@@ -60,7 +60,7 @@ ANSWER_ALL = """async ({ networks, titles, drawings }) => {
 def random_pair(arch: str, seed: int) -> Pair:
     """Untrained networks whose batch norms have seen something, so that folding them matters."""
     torch.manual_seed(seed)
-    models = {variant: build_classifier(arch).eval() for variant in LOSSES}
+    models = {variant: build_classifier(arch).eval() for variant in PAIR}
     for model in models.values():
         for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
             nn.init.uniform_(norm.weight, 0.5, 1.5)
@@ -85,7 +85,7 @@ def pairs() -> dict[str, Pair]:
     )
     found["default"] = replace(
         found["default"],
-        snapshots=tuple(Snapshot(e + 1, e, models, dict.fromkeys(LOSSES, 0.9)) for e, models in enumerate(by_epoch)),
+        snapshots=tuple(Snapshot(e + 1, e, models, dict.fromkeys(PAIR, 0.9)) for e, models in enumerate(by_epoch)),
     )
     return found
 
@@ -169,7 +169,7 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
         ANSWER_ALL,
         {
             "networks": name,
-            "titles": {variant: kind.title for variant, kind in LOSSES.items()},
+            "titles": {variant: LOSSES[variant].title for variant in PAIR},
             "drawings": [
                 {
                     "strokes": [as_sent(stroke) for stroke in strokes],
@@ -462,7 +462,7 @@ def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, P
     with engines.chromium(browser, address) as run:
         said = run(SNAPSHOTS, {"networks": "default", "pixels": [s.pixels.flatten().tolist() for s in sketches]})
     snapshots = pairs["default"].snapshots
-    assert list(said) == [f"{snapshot.epoch}.{variant}" for snapshot in snapshots for variant in LOSSES]
+    assert list(said) == [f"{snapshot.epoch}.{variant}" for snapshot in snapshots for variant in PAIR]
     for snapshot in snapshots:
         for variant, model in snapshot.models.items():
             for reading, sketch in zip(said[f"{snapshot.epoch}.{variant}"], sketches, strict=True):

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 from trained import same, weights
 
-from camloss import CAMLoss, LossTerms
+from camloss import CAMLoss, LossTerms, terms
 from camloss.data.dataset import Dataset
+from camloss.losses import LOSSES, TermLoss
 from camloss.study import methods
-from camloss.study.methods import METHODS, Term, TermLoss
+from camloss.study.methods import METHODS
+from camloss.terms import Term
 from camloss.training.config import TrainConfig
 from camloss.training.loop import initial_model, train
 
@@ -29,15 +31,15 @@ def softmax_by_hand() -> float:
 @pytest.mark.parametrize(
     ("term", "expected"),
     [
-        (methods.area_of(methods.any_caam), 1.5 / 4),
-        (methods.area_of(methods.true_cam), 1 / 4),
-        (methods.wrong_class, 0.5 / 4),  # of two classes, the other one
-        (methods.stop_grad_cam, 1.5 / 4),
-        (methods.stop_grad_caam, 1.5 / 4),
-        (methods.no_head_detach, 1.5 / 4),
-        (methods.correlation, 1 - 0.25 / math.sqrt(2.75 * 0.75)),
-        (methods.softmax, softmax_by_hand()),
-        (methods.feature_size, 3 / 8),
+        (terms.area_of(terms.any_caam), 1.5 / 4),
+        (terms.area_of(terms.true_cam), 1 / 4),
+        (terms.wrong_class, 0.5 / 4),  # of two classes, the other one
+        (terms.stop_grad_cam, 1.5 / 4),
+        (terms.stop_grad_caam, 1.5 / 4),
+        (terms.no_head_detach, 1.5 / 4),
+        (terms.correlation, 1 - 0.25 / math.sqrt(2.75 * 0.75)),
+        (terms.softmax, softmax_by_hand()),
+        (terms.feature_size, 3 / 8),
     ],
 )
 def test_by_hand(term: Term, expected: float) -> None:
@@ -55,25 +57,25 @@ def test_wrong_classes_are_wrong_and_all_of_them_come() -> None:
         return torch.zeros(18)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "cam_distance", remember)
-        methods.wrong_class(features, weight, torch.full((18,), 7))
+        patch.setattr(terms, "cam_distance", remember)
+        terms.wrong_class(features, weight, torch.full((18,), 7))
     assert seen[0].tolist() == 2 * [8, 9, 0, 1, 2, 3, 4, 5, 6]
 
 
 def test_the_cam_of_another_image() -> None:
     turned = FEATURES.flip(2, 3)  # its CAAM is [[1, 0], [0, .5]], its CAM of class 0 [[0, 0], [0, 1]], normalised
-    term = methods.other_image(torch.cat([FEATURES, turned]), WEIGHT, torch.tensor([0, 0]))
+    term = terms.other_image(torch.cat([FEATURES, turned]), WEIGHT, torch.tensor([0, 0]))
     assert term.item() == 0.5 / 4
-    one_batch_of_one = methods.other_image(FEATURES, WEIGHT, ZERO)
+    one_batch_of_one = terms.other_image(FEATURES, WEIGHT, ZERO)
     assert one_batch_of_one.item() == 1.5 / 4
 
 
 def test_random_weights_are_positive_and_ever_the_same() -> None:
     features = torch.rand(4, 5, 3, 3)
     classes = torch.tensor([0, 1, 2, 3])
-    terms = [methods.random_weight(features, weight, classes) for weight in (torch.zeros(10, 5), torch.rand(10, 5))]
-    assert torch.equal(*terms)
-    assert terms[0] > 0
+    both = [terms.random_weight(features, weight, classes) for weight in (torch.zeros(10, 5), torch.rand(10, 5))]
+    assert torch.equal(*both)
+    assert both[0] > 0
 
 
 def gradient(term: Term, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,8 +96,8 @@ def cam_loss(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 def test_each_side_gives_its_part_of_cam_loss_s_gradient() -> None:
     targets = torch.tensor([0, 1, 2, 9])
     whole, _ = gradient(cam_loss, targets)
-    through_caam, _ = gradient(methods.stop_grad_cam, targets)
-    through_cam, _ = gradient(methods.stop_grad_caam, targets)
+    through_caam, _ = gradient(terms.stop_grad_cam, targets)
+    through_cam, _ = gradient(terms.stop_grad_caam, targets)
     assert torch.allclose(through_caam + through_cam, whole)
     assert not torch.allclose(through_caam, torch.zeros_like(whole))
     assert not torch.allclose(through_cam, torch.zeros_like(whole))
@@ -104,24 +106,26 @@ def test_each_side_gives_its_part_of_cam_loss_s_gradient() -> None:
 def test_only_one_method_trains_the_head_by_its_term() -> None:
     targets = torch.tensor([0, 1, 2, 9])
     for name, method in METHODS.items():
-        criterion = method.loss(1.0)
+        criterion = LOSSES[method.loss].criterion(1.0)
         term = criterion.term if isinstance(criterion, TermLoss) else cam_loss
         assert bool(gradient(term, targets)[1].any()) == (name == "no-head-detach"), name
 
 
 def test_the_attached_head_moves_the_maps_as_the_detached_one() -> None:
     targets = torch.tensor([0, 1, 2, 9])
-    assert torch.equal(gradient(methods.no_head_detach, targets)[0], gradient(cam_loss, targets)[0])
+    assert torch.equal(gradient(terms.no_head_detach, targets)[0], gradient(cam_loss, targets)[0])
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_before_the_alpha_start_epoch_every_method_is_cross_entropy(name: str) -> None:
     features = torch.rand(4, 5, 3, 3, requires_grad=True)
     head = torch.nn.Linear(5, 10)
-    terms = METHODS[name].loss(0.0)(head(features.mean((-2, -1))), features, head.weight, torch.tensor([0, 1, 2, 9]))
-    assert torch.equal(terms.total, terms.ce)
-    assert not terms.cam.requires_grad
-    assert math.isfinite(terms.cam.item())
+    criterion = LOSSES[METHODS[name].loss].criterion(0.0)
+    labels = torch.tensor([0, 1, 2, 9])
+    found = criterion(head(features.mean((-2, -1))), features, head.weight, labels)
+    assert torch.equal(found.total, found.ce)
+    assert not found.cam.requires_grad
+    assert math.isfinite(found.cam.item())
 
 
 def test_an_alpha_is_the_cam_model_and_ce_the_other(config: TrainConfig, data: Dataset) -> None:
