@@ -52,7 +52,7 @@ class Server:
     def _call(self, program: str, *flags: str) -> None:
         command = [str(self.programs / program), f"--pgdata={self.folder / 'data'}", *flags]
         user = USER if os.getuid() == 0 else None
-        with open(os.devnull, "w") as nowhere:  # a pipe would stay open for as long as the server runs
+        with open(os.devnull, "wb") as nowhere:  # a pipe would stay open for as long as the server runs
             subprocess.run(command, check=True, cwd=self.folder, user=user, stdout=nowhere, stderr=nowhere)
 
 

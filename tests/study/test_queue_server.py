@@ -29,11 +29,11 @@ url, folder, name, *runs = sys.argv[1:]
 folder = Path(folder)
 
 def make(run):
-    with (folder / "log").open("a") as log:
+    with (folder / "log").open("a", encoding="utf-8") as log:
         log.write(f"{name} begins {run}\\n")
     while not (folder / f"end-{run}").exists():
         time.sleep(0.1)
-    with (folder / "log").open("a") as log:
+    with (folder / "log").open("a", encoding="utf-8") as log:
         log.write(f"{name} ends {run}\\n")
 
 queue = Queue(url, Study(TrainConfig(output_dir=folder), 1, Records(folder / "short.jsonl")), heartbeat=1)
@@ -59,15 +59,15 @@ class Workers:
 
     def start(self, name: str, *runs: str) -> None:
         command = [sys.executable, "-c", WORKER, self.url, str(self.folder), name, *runs]
-        errors = (self.folder / f"errors-{name}").open("w")
+        errors = (self.folder / f"errors-{name}").open("w", encoding="utf-8")
         self.processes[name] = subprocess.Popen(command, cwd=ROOT, stderr=errors, text=True)
 
     def log(self) -> Counter[str]:
         path = self.folder / "log"
-        return Counter(path.read_text().splitlines()) if path.exists() else Counter()
+        return Counter(path.read_text(encoding="utf-8").splitlines()) if path.exists() else Counter()
 
     def errors(self, name: str) -> str:
-        return (self.folder / f"errors-{name}").read_text()
+        return (self.folder / f"errors-{name}").read_text(encoding="utf-8")
 
     def end(self, run: str) -> None:
         (self.folder / f"end-{run}").touch()
