@@ -7,13 +7,17 @@ the Hugging Face Hub (USER/NAME or USER/NAME@REVISION, as pushed by `camloss pus
 as soon as it is loaded.
 """
 
+from camloss import cli
 from camloss.demo import launch
-from camloss.errors import CamlossError
 
-try:
+
+def main() -> None:
     from camloss.demo import LAUNCH, demo
 
-    if __name__ == "__main__":
-        launch.run(demo, LAUNCH)
-except CamlossError as error:
-    raise SystemExit(f"error: {error}") from None
+    launch.run(demo, LAUNCH)
+
+
+if __name__ == "__main__":
+    cli.run(main)
+else:  # for whoever imports the page
+    from camloss.demo import LAUNCH, demo  # noqa: F401

@@ -5,6 +5,10 @@
 >>> explain(load_checkpoint("checkpoints/cam"), x).probs  # doctest: +SKIP
 """
 
+from camloss import cli
+
+cli.begin()
+
 from camloss.checkpoint import save_checkpoint
 from camloss.diagnose import Diagnosis, diagnose
 from camloss.digits.preprocess import preprocess_sketch

@@ -1,7 +1,5 @@
 """`python -m camloss` is `camloss`."""
 
-import sys
+from camloss.commands import run
 
-from camloss.commands import main
-
-sys.exit(main())
+run()

@@ -1,35 +1,141 @@
-"""What the commands share: flags made from a dataclass, one-line errors, tables."""
+"""What the commands share: how they begin and end, flags made from a dataclass, one-line errors, tables."""
 
 import argparse
 import dataclasses
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin
 
-from camloss.errors import EXTRAS, CamlossError, not_installed
+from camloss.errors import EXTRAS, CamlossError, not_installed, without_passwords
+
+ROOT = Path(__file__).resolve().parents[1]  # of a checkout
+INTERRUPTED, CLOSED = 130, 141  # exit codes, those of shells: 128 and the signal's number
+
+
+def begin() -> None:
+    """Called before torch is imported, which takes seconds: let signals end a process that is a command quietly.
+
+    numpy's import turns a KeyboardInterrupt into other errors, so nothing is raised until `exit_code` is reached.
+    """
+    if not _is_command():
+        return
+    signal.signal(signal.SIGINT, _leave)
+    if _shows_the_page():
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as when it has been serving for a while
+
+
+def _is_command() -> bool:
+    """Whether this process is `camloss`, `python -m camloss`, or app.py or a script of this checkout."""
+    if sys.argv[0] == "-m":  # while the package is being imported
+        return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "camloss"
+    return _started().stem == "camloss" or ROOT / "scripts" in _started().parents or _started() == ROOT / "app.py"
+
+
+def _shows_the_page() -> bool:
+    return _started() == ROOT / "app.py" or sys.argv[1:2] == ["demo"]
+
+
+def _started() -> Path:
+    return Path(sys.argv[0]).resolve()
+
+
+def _leave(*_: object) -> NoReturn:
+    _say("interrupted")
+    os._exit(INTERRUPTED)
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Call `main`; a problem that the user can solve becomes one line on stderr and an exit code, not a traceback."""
+    """Call `main`; what ends it early becomes one line on stderr and an exit code, not a traceback.
+
+    That is a problem that the user can solve, Ctrl-C, and a standard output that is closed or full.
+    """
+    with _noted_interrupts() as interrupts:
+        try:
+            return _exit_code(main)
+        except BaseException as error:
+            if interrupts or isinstance(error, KeyboardInterrupt):
+                _say("interrupted")
+                return INTERRUPTED
+            if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or _stdout_is_lost()):
+                return _without_stdout(error)
+            problem = _solvable(error)
+            if problem is None:
+                raise
+            _say(f"error: {problem}")
+            return problem.exit_code
+
+
+def _exit_code(main: Callable[[], int | None]) -> int:
     try:
-        return main() or 0
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
-            raise
-        print(f"error: {not_installed(package)}", file=sys.stderr)
-        return not_installed(package).exit_code
-    except CamlossError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        code = main() or 0
+    except SystemExit as ended:  # of --help
+        code = ended.code if isinstance(ended.code, int) else 0
+    if sys.stdout:
+        sys.stdout.flush()  # now, where an error can be told
+    return code
+
+
+def _solvable(error: BaseException) -> CamlossError | None:
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package in EXTRAS:
+        return not_installed(package)
+    return error if isinstance(error, CamlossError) else None
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt on Ctrl-C, and note it where a library turns that into another error."""
+    noted: list[int] = []
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stdout_is_lost() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
+
+
+def _without_stdout(error: OSError) -> int:
+    """The exit code where nobody reads the output any more, as of `| head`, or it cannot be written."""
+    with suppress(OSError, ValueError):  # what is left must not be tried again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return CLOSED
+    _say(f"error: cannot write the output ({error.strerror}); free space, or send it elsewhere")
+    return CamlossError.exit_code
+
+
+def _say(line: str) -> None:
+    with suppress(OSError, AttributeError):  # it is closed, or was from the beginning
+        sys.stderr.write(f"{without_passwords(line)}\n")
+        sys.stderr.flush()
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call `main` and end the process with its `exit_code`."""
-    sys.exit(exit_code(main))
+    code = exit_code(main)
+    if _is_command():
+        signal.signal(signal.SIGINT, _leave)  # while Python ends, too
+    sys.exit(code)
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,6 +1,7 @@
 """The one exception for problems that the user can solve, and how it repeats what somebody sent."""
 
 import importlib.util
+import re
 import reprlib
 
 _brief = reprlib.Repr()
@@ -24,6 +25,12 @@ def one_line(value: object) -> str:
 def quoted(value: object) -> str:
     """A value that somebody sent as Python writes it, shortened to at most 100 characters."""
     return _brief.repr(value)[:100]
+
+
+def without_passwords(text: str) -> str:
+    """A text whose addresses name no password: `postgresql://user:***@host/study`."""
+    text = re.sub(r"(://[^/@\s:]*):[^\s/]*@", r"\1:***@", text)
+    return re.sub(r"([?&]\w*(?:pass|secret|token)\w*=)[^&\s]+", r"\1***", text, flags=re.IGNORECASE)
 
 
 EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra that brings them

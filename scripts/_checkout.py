@@ -9,6 +9,7 @@ sys.path.insert(0, str(ROOT))
 
 def run(command: str) -> None:
     """`camloss COMMAND` with the flags that this process was given."""
-    from camloss.commands import main
+    from camloss import commands
 
-    sys.exit(main([command, *sys.argv[1:]]))
+    sys.argv.insert(1, command)
+    commands.run()

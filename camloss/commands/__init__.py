@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from camloss import cli
 from camloss.errors import CamlossError
@@ -31,6 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     return cli.exit_code(lambda: _dispatch(words))
+
+
+def run() -> NoReturn:
+    """`main` as a process."""
+    cli.run(lambda: _dispatch(sys.argv[1:]))
 
 
 def _dispatch(words: Sequence[str]) -> int | None:

@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import _root
 import timm
-from _root import ROOT
 from torch import nn
 from torchvision import models
 
 from camloss import CamlossError, cli, wrap
 
-RECORDS = ROOT / "docs" / "records"
+RECORDS = _root.ROOT / "docs" / "records"
 TRIED = {
     "timm": (
         "resnet18 resnet50 resnet50d resnext50_32x4d seresnet18 skresnet18 resnetv2_50 res2net50_26w_4s resnest14d "

@@ -6,6 +6,7 @@ Each measurement is a function that returns rows of the table; ratios are taken 
 import sys
 from collections.abc import Callable
 
+import _root  # noqa: F401
 import benchmark_browser
 import benchmark_explain
 import benchmark_load

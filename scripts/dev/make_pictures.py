@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _root
 import torch
 from _page import box_of, chromium_page, page
-from _root import ROOT
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of the pad
 
-WEB = ROOT / "camloss" / "demo" / "web"
+WEB = _root.ROOT / "camloss" / "demo" / "web"
 CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw (default: 4)")
     parser.add_argument("--only", choices=("page", "card", "styles"), help="make these alone")
-    parser.add_argument("--output-dir", type=Path, default=ROOT / "docs", help="where to (default: docs)")
+    parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to (default: docs)")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     if flags.only in (None, "styles"):

@@ -45,7 +45,7 @@ def end_of(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[st
 )
 def test_garbage_in_the_environment_is_one_line(tmp_path: Path, name: str, value: str) -> None:
     run = end_of(tmp_path, **{"GRADIO_SERVER_PORT": "17861", name: value})
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
     assert len(run.stderr) < 300
@@ -57,7 +57,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         run = end_of(tmp_path, GRADIO_SERVER_PORT=port, GRADIO_SERVER_NAME="127.0.0.1")
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert run.stderr.startswith(f"error: cannot listen on 127.0.0.1, port {port}: it is in use")
     assert run.stderr.count("\n") == 1
 
