@@ -1,6 +1,7 @@
 """What the commands share: how they begin and end, flags made from a dataclass, one-line errors, tables."""
 
 import argparse
+import atexit
 import dataclasses
 import os
 import signal
@@ -25,6 +26,7 @@ def begin() -> None:
     if not _is_command():
         return
     signal.signal(signal.SIGINT, _leave)
+    atexit.register(signal.signal, signal.SIGINT, _leave)  # while Python ends, too
     if _shows_the_page():
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as when it has been serving for a while
 
@@ -132,14 +134,11 @@ def _say(line: str) -> None:
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call `main` and end the process with its `exit_code`."""
-    code = exit_code(main)
-    if _is_command():
-        signal.signal(signal.SIGINT, _leave)  # while Python ends, too
-    sys.exit(code)
+    sys.exit(exit_code(main))
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help opens with a module's docstring and whose errors are one line.
+    """An argument parser whose help opens with a module's docstring and shows defaults; its errors are one line.
 
     Args:
         doc: the docstring.
@@ -148,10 +147,23 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, doc: str | None, command: str | None = None) -> None:
         prog = f"camloss {command}" if command else None
-        super().__init__(prog=prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(prog=prog, description=doc, formatter_class=_WithDefaults)
 
     def error(self, message: str) -> NoReturn:
         raise CamlossError(f"{message}; see {self.prog} --help")
+
+
+class _WithDefaults(argparse.RawDescriptionHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        if default in (None, False, [], argparse.SUPPRESS) or "default: " in text:
+            return text
+        return f"{text} (default: {_shown(default)})"
+
+
+def _shown(default: Any) -> str:
+    shown = " ".join(map(str, default)) if isinstance(default, list | tuple) else str(default)
+    return shown.replace("%", "%%") or "none"
 
 
 def add_flags(parser: argparse.ArgumentParser, config: Any, without: Sequence[str] = ()) -> None:
@@ -163,9 +175,7 @@ def add_flags(parser: argparse.ArgumentParser, config: Any, without: Sequence[st
     for field in dataclasses.fields(config):
         if field.name in without:
             continue
-        default = getattr(config, field.name)
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
-        shown = "none" if shown == "" else shown
+        shown = _shown(getattr(config, field.name))
         options: dict[str, Any] = {"help": f"{field.metadata['help']} (default: {shown})"}
         kind = field.type
         if kind is bool:

@@ -54,4 +54,5 @@ def _dispatch(words: Sequence[str]) -> int | None:
 def _usage() -> str:
     width = max(map(len, COMMANDS))
     lines = (f"  {name:{width}}  {does}" for name, does in COMMANDS.items())
-    return "\n".join(["usage: camloss COMMAND ...", "", *lines, "", "camloss COMMAND --help says more about one."])
+    example = "    camloss train --epochs 3"
+    return "\n".join(["usage: camloss COMMAND ...", "", example, "", *lines, "", "camloss COMMAND --help says more."])

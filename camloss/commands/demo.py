@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--pair",
         default=os.environ.get("CAMLOSS_CHECKPOINTS") or "checkpoints",
         metavar="PAIR",
-        help="a folder, or USER/NAME on the Hub (default: what CAMLOSS_CHECKPOINTS names, else checkpoints)",
+        help="a folder, or USER/NAME on the Hub; CAMLOSS_CHECKPOINTS names another default",
     )
     parser.add_argument("--revision", help="of a pair on the Hub: a branch, tag or commit")
     flags = parser.parse_args(argv)

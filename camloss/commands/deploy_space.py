@@ -90,9 +90,7 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="copy an environment variable to the Space's secrets, such as HF_TOKEN for private weights; repeatable",
     )
-    parser.add_argument(
-        "--root", type=Path, default=Path(), metavar="DIR", help="the checkout to deploy (default: the current folder)"
-    )
+    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the checkout to deploy")
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent, send nothing")
     return parser.parse_args(argv)
 

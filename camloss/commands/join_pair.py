@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of a checkpoint, one a variant; or of a pair"
     )
-    parser.add_argument("--into", type=Path, default=Path("checkpoints"), metavar="DIR", help="default: checkpoints")
+    parser.add_argument("--into", type=Path, default=Path("checkpoints"), metavar="DIR", help="folder of the pair")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where the CAMs peak")
     flags = parser.parse_args(argv)
     folders = [part for folder in flags.folders for part in parts_of(folder)]

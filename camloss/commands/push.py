@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=Path,
         default=Path("checkpoints"),
         metavar="DIR",
-        help="folder that holds the pair (default: checkpoints)",
+        help="folder that holds the pair",
     )
     parser.add_argument(
         "--space",

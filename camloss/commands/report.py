@@ -25,7 +25,7 @@ BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(__doc__, "report")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a page would change")
-    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the checkout (default: this folder)")
+    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the checkout")
     flags = parser.parse_args(argv)
     records = flags.root / "docs" / "records"
     made = pages(records / "study")

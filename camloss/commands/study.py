@@ -15,7 +15,7 @@ that was killed is noticed by its missing heartbeat, and its run continues where
 
 import argparse
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ OF_THE_STUDY = (
     "dry_run",
 )  # flags of camloss train of no use here
 RECORDS = Path("docs", "records", "study")
+OUTPUT_DIR = Path("runs", "study")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     validation_size = flags.pop("validation_size") or VALIDATION[length]
     records = Records(flags.pop("records") or RECORDS / f"{length}.jsonl")
     storage, heartbeat = flags.pop("storage"), flags.pop("heartbeat")
-    flags.setdefault("output_dir", Path("runs") / "study" / length)
-    study = Study(chosen_config({**SHORT, **flags} if length == "short" else flags), validation_size, records)
+    study = Study(config_of(flags, length), validation_size, records)
     pick_device(study.config.device)  # now, not after a download
     data = load_mnist(study.config.data_dir, validation_size)
     runs = study.runs(methods, seeds)
@@ -73,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_table(study, [run for run in runs if study.is_measured(run)])
     trained, measured = (sum(map(there, runs)) for there in (study.is_trained, study.is_measured))
     print(f"of {len(runs)} runs {trained} are trained here and {measured} have a record")
+
+
+def config_of(flags: Mapping[str, Any], length: str) -> TrainConfig:
+    """The recipe, shortened for short runs, with the flags that were given."""
+    return chosen_config({"output_dir": OUTPUT_DIR / length, **(SHORT if length == "short" else {}), **flags})
 
 
 def measure_rest(study: Study, runs: list[str], data: Dataset, wait: bool) -> None:
@@ -121,14 +126,14 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="N", help="of each method (default: as many as it is to have)"
     )
-    parser.add_argument("--full", action="store_true", help="the whole recipe")
+    parser.add_argument("--full", action="store_true", help="the whole recipe, with the defaults of camloss train")
     parser.add_argument("--only", choices=("train", "measure"), help="do one of the two (default: both)")
     parser.add_argument("--storage", metavar="URL", help="database of the list of runs (default: a file in OUTPUT_DIR)")
-    parser.add_argument("--heartbeat", type=int, default=30, metavar="SECONDS", help="between two signs of life (30)")
+    parser.add_argument("--heartbeat", type=int, default=30, metavar="SECONDS", help="between two signs of life")
     parser.add_argument(
         "--records", type=Path, metavar="FILE", help="default: docs/records/study/short.jsonl, or full.jsonl"
     )
     parser.add_argument("--validation-size", type=int, metavar="N", help="images (default: 10,000; 5,000 with --full)")
     parser.add_argument("--recipe", choices=RECIPES, default="default", help="where the other flags' defaults are from")
-    cli.add_flags(parser, TrainConfig(), without=OF_THE_STUDY)
+    cli.add_flags(parser, config_of({"recipe": "default"}, "short"), without=OF_THE_STUDY)
     return parser.parse_args(argv)

@@ -221,7 +221,8 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=RECIPES,
         default="default",
-        help="where the other flags' defaults are from; first: with today's handwriting",
+        help="where the other flags' defaults are from, which are shown for the default one; first: with today's "
+        "handwriting",
     )
     cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
 

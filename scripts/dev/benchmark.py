@@ -1,4 +1,6 @@
-"""Measure the speed of training and of the page: python scripts/dev/benchmark.py [--only NAME ...]
+"""Measure the speed of training and of the page.
+
+    python scripts/dev/benchmark.py --only step > docs/records/step.md
 
 Each measurement is a function that returns rows of the table; ratios are taken within one run.
 """
@@ -38,7 +40,14 @@ MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), metavar="NAME")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=MEASUREMENTS,
+        default=list(MEASUREMENTS),
+        metavar="NAME",
+        help=f"some of {', '.join(MEASUREMENTS)} (default: all)",
+    )
     rows: list[Row] = []
     for name in parser.parse_args().only:
         print(f"{name} ...", file=sys.stderr)

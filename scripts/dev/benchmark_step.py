@@ -1,7 +1,9 @@
 """Time a training step with CAM-loss beside one with cross-entropy, in turns, for one network on one device.
 
-python scripts/dev/benchmark_step.py                                   the network of the pair
-python scripts/dev/benchmark_step.py --arch timm/resnet18 --device cuda --batch-size 256
+    python scripts/dev/benchmark_step.py                                   the network of the pair
+    python scripts/dev/benchmark_step.py --arch timm/resnet18 --device cuda --batch-size 256
+
+`benchmark.py --only step` records this for the networks of the pair.
 """
 
 import statistics
@@ -29,7 +31,7 @@ def main() -> None:
     parser.add_argument("--arch", default=TrainConfig().arch, help="of build_model, or timm/NAME")
     parser.add_argument("--device", default="cpu", help="such as cuda; auto takes what there is")
     parser.add_argument("--size", type=int, default=128, metavar="PX", help="of the images of a network of timm's")
-    parser.add_argument("--batch-size", type=int, default=TrainConfig().batch_size, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=TrainConfig().batch_size, metavar="N", help="images a step")
     rows = step(**vars(parser.parse_args()))
     print(cli.table(["what", "measured"], [row[:2] for row in rows]))
     print(f"\n{hardware()}")

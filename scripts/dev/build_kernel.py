@@ -1,4 +1,6 @@
-"""Compile camloss/demo/web/kernel.c to the kernel.wasm beside it: python scripts/dev/build_kernel.py
+"""Compile camloss/demo/web/kernel.c to the kernel.wasm beside it.
+
+    python scripts/dev/build_kernel.py
 
 The compiler comes from PyPI (ziglang, pinned in requirements-dev.txt) and gives the same bytes on every machine.
 """

@@ -41,7 +41,9 @@ UNTRUSTED, NO_CACHE = (
 def main() -> None:
     names = [*FAULTS, UNTRUSTED, NO_CACHE]
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT", help="some alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="FAULT", help="some alone (default: all)"
+    )
     names = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         checkpoints, whole = Path(folder, "checkpoints"), Hub().start()

@@ -1,14 +1,13 @@
 """Make the pictures of README and docs, and the one that stands for a link to the page.
 
-python scripts/dev/make_pictures.py                 all of these:
-python scripts/dev/make_pictures.py --only page     docs/page.png, the real page in Chromium
-python scripts/dev/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
-python scripts/dev/make_pictures.py --only styles   docs/synthetic_handwriting.png, forty samples a digit
+    python scripts/dev/make_pictures.py                 all of these:
+    python scripts/dev/make_pictures.py --only page     docs/page.png, the real page in Chromium
+    python scripts/dev/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
+    python scripts/dev/make_pictures.py --only styles   docs/synthetic_handwriting.png, forty samples a digit
 
 The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
 """
 
-import argparse
 import asyncio
 import json
 import math
@@ -36,10 +35,10 @@ SAMPLES = 40  # of each digit
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw (default: 4)")
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw")
     parser.add_argument("--only", choices=("page", "card", "styles"), help="make these alone")
-    parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to (default: docs)")
+    parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     if flags.only in (None, "styles"):
