@@ -84,7 +84,7 @@ class CAMLoss(nn.Module):
         if ce.dim() > 1:  # one value a class: its mean is what reduction="mean" would give
             ce = ce.flatten(1).mean(1)
         counted = self._counted(targets)
-        per_image = torch.where(counted, per_image, 0)
+        per_image = per_image.masked_fill(~counted, 0)
         if ce.dim() == 1:
             term = per_image
         elif getattr(self.base, "reduction", "mean") == "sum":

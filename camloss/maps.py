@@ -93,7 +93,7 @@ def min_max_normalize(maps: Tensor) -> Tensor:
     span = maps.amax(dim=(-2, -1), keepdim=True) - low
     number = torch.finfo(maps.dtype)
     resolution = (maps.detach().abs().amax(dim=(-2, -1), keepdim=True) * number.eps).clamp_min(number.tiny)
-    return (maps - low) / torch.where(span > resolution, span, 1)
+    return (maps - low) / span.masked_fill(~(span > resolution), 1)
 
 
 def full_precision(tensor: Tensor) -> torch.dtype:

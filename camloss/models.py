@@ -43,6 +43,7 @@ class MapClassifier(nn.Module):
         self.features = features
         self.head = nn.Linear(channels, num_classes)
         self.pooling: Pooling = pooling
+        self.pool: Callable[[Tensor], Tensor] | None = None  # (N, C, H, W) -> (N, C), in place of `pooling`
         self.middle = middle
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
         self.checkpoint_config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
@@ -75,7 +76,10 @@ class MapClassifier(nn.Module):
         return norms[-1].num_features
 
     def _classify(self, features: Tensor) -> Tensor:
-        pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
+        if self.pool is not None:
+            pooled = self.pool(features)
+        else:
+            pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
         logits: Tensor = self.head(pooled)
         return logits
 

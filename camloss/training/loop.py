@@ -4,10 +4,12 @@ Everything random in an epoch comes from generators seeded with (seed, epoch), s
 in the same order, and a run that was interrupted continues exactly where its last whole epoch ended.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +25,7 @@ from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optim import make_optimizer
+from camloss.training.replay import Extra, Replayed, Step, Vary, set_rate
 from camloss.training.state import TrainingState
 
 
@@ -40,8 +43,12 @@ def train(
     *,
     log: Callable[[str], None] = tqdm.write,
     loss: Callable[[float], CAMLoss] | None = None,
-    pooling: Pooling | None = None,
-    vary: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    alpha_at: Callable[[int], float] | None = None,
+    pooling: Pooling | Callable[[Tensor], Tensor] | None = None,
+    vary: Vary | None = None,
+    extra: Extra | None = None,
+    average: float = 0.0,
+    replay: bool = False,
 ) -> "TrainedModel":
     """Train one variant of a pair, or a method of the study.
 
@@ -55,62 +62,64 @@ def train(
         run: the id of this training, which the variants of a pair share; see `camloss.training.state.run_id`.
         log: receives one line an epoch.
         loss: from the alpha of an epoch to the criterion in it; by default the variant's.
-        pooling: in place of the network's own.
+        alpha_at: from the number of an epoch, from 0, to its alpha; by default the config's.
+        pooling: in place of the network's own; or a function (N, C, H, W) -> (N, C).
         vary: changes the images of a batch, when they have been augmented.
+        extra: a term of the loss from the alpha start epoch on; from the network, the images and their labels.
+        average: share of the averaged weights that each step keeps; the average takes the place of the weights at the
+            end. At 0 nothing is averaged. An interrupted run with an average starts over.
+        replay: on a GPU, record the step of Muon once and replay it, to the same weights but for rounding.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
         CamlossError: the device or precision is not to be had, or the interrupted run had another config.
     """
-    loss = loss or LOSSES[variant].make
+    loss, alpha_at = loss or LOSSES[variant].make, alpha_at or config.alpha_at
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     train_split = training_images(config, data).to(device)
     validation = data.validation.to(device)
     model = initial_model(config, pooling).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
-    augmentation = data.augmentation.scaled(config.augment)
+    averaged = copy.deepcopy(model) if average else None
 
     state = TrainingState(config, variant, run)
-    history, snapshots = state.load(model, optimizer) if config.resume else ([], {})
+    history, snapshots = state.load(model, optimizer) if config.resume and averaged is None else ([], {})
     if not history and not config.dry_run:
         # An output folder that cannot be written shows now, not after an epoch.
         state.save(model, optimizer, history, snapshots)
     steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
-    total_steps = steps_per_epoch * config.epochs
+    replay = replay and device.type == "cuda" and config.optimizer == "muon"
+    if replay:
+        for group in optimizer.param_groups:
+            group["lr"] = torch.zeros((), device=device)
+    image_generator = torch.Generator(device=device)
+    augmentation = data.augmentation.scaled(config.augment) if config.augment > 0 else None
 
+    step: Step | Replayed | None = None
+    kind: tuple[float, Extra | None] | None = None
     for epoch in range(len(history), config.epochs):
-        criterion = loss(config.alpha_at(epoch))
-        order_generator, image_generator = epoch_generators(config.seed, epoch, device)
-        order = torch.randperm(len(train_split), generator=order_generator)  # (N,)
-        sums = torch.zeros(2, device=device)
-        started = time.perf_counter()
         model.train()
-        batches = train_split.batches(config.batch_size, order[: steps_per_epoch * config.batch_size])
-        title = f"{variant} {epoch + 1}/{config.epochs}"
-        bar = tqdm(batches, title, steps_per_epoch, leave=False, dynamic_ncols=True, disable=None)
-        for step, (images, targets) in enumerate(bar):  # (B, 1, 28, 28), (B,)
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate_at((epoch * steps_per_epoch + step) / total_steps)
-            x = augmentation(images, image_generator) if config.augment > 0 else images
-            x = vary(x, image_generator) if vary else x
-            x = x.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits, features = model(x)  # (B, 10), (B, C, H, W)
-            shown = (x,) if criterion.takes_images else ()
-            terms = criterion(logits, features, model.head.weight, targets, *shown)
-            optimizer.zero_grad()
-            terms.total.backward()
-            optimizer.step()
-
-            sums += torch.stack([terms.ce, terms.cam]).detach()
-            if step % 20 == 0:
-                rate = (step + 1) * config.batch_size / (time.perf_counter() - started)
-                bar.set_postfix_str(f"L_ce {terms.ce:.4f}, L_cam {terms.cam:.4f}, {rate:.0f} images/s", refresh=False)
-                refuse_divergence(terms.total, variant, epoch)
-        refuse_divergence(sums.sum(), variant, epoch)
+        alpha, extra_now = alpha_at(epoch), extra if epoch >= config.alpha_start_epoch else None
+        criterion = loss(alpha)
+        if step is None or kind != (alpha, extra_now):
+            kind = (alpha, extra_now)
+            step = Step(
+                *(model, optimizer, criterion, train_split, augmentation, vary, extra_now, image_generator, precision),
+                *(averaged, average),
+            )
+            step = Replayed(step, config.batch_size) if replay else step
+        order_generator, of_epoch = epoch_generators(config.seed, epoch, device)
+        image_generator.manual_seed(of_epoch.initial_seed())
+        order = torch.randperm(len(train_split), generator=order_generator).to(device)  # (N,)
+        started = time.perf_counter()
+        batches = order.split(config.batch_size)[:steps_per_epoch]
+        rates = [
+            config.learning_rate_at((epoch + (at + 0.5) / steps_per_epoch) / config.epochs)
+            for at in range(len(batches))
+        ]
+        ce, cam = one_epoch(step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch)
         seconds = time.perf_counter() - started
-        ce, cam = (sums / steps_per_epoch).tolist()
         entry = {
             "epoch": epoch + 1,
             "alpha": criterion.alpha,
@@ -128,7 +137,37 @@ def train(
             f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
             f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
         )
+    model = model if averaged is None else averaged
     return TrainedModel(model.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
+
+
+def one_epoch(
+    step: Step | Replayed,
+    optimizer: torch.optim.Optimizer,
+    batches: list[tuple[Tensor, float]],
+    variant: str,
+    epoch: int,
+) -> tuple[float, float]:
+    """Take the steps of an epoch, each with a batch and its learning rate: the means of L_ce and L_cam.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+    """
+    started = time.perf_counter()
+    sums = torch.zeros(3, device=batches[0][0].device)
+    bar = tqdm(batches, f"{variant} {epoch + 1}", leave=False, dynamic_ncols=True, disable=None)
+    for number, (batch, rate) in enumerate(bar):
+        set_rate(optimizer, rate)
+        parts = step(batch)
+        sums += parts
+        if number % 20 == 0:
+            total, ce, cam = parts.tolist()
+            speed = (number + 1) * len(batch) / (time.perf_counter() - started)
+            bar.set_postfix_str(f"L_ce {ce:.4f}, L_cam {cam:.4f}, {speed:.0f} images/s", refresh=False)
+            refuse_divergence(total, variant, epoch)
+    total, ce, cam = (sums / len(batches)).tolist()
+    refuse_divergence(total, variant, epoch)
+    return ce, cam
 
 
 @dataclass(frozen=True)
@@ -147,12 +186,16 @@ def training_images(config: TrainConfig, data: Dataset) -> Split:
     return data.train if extra is None else data.train.joined(extra)
 
 
-def initial_model(config: TrainConfig, pooling: Pooling | None = None) -> MapClassifier:
+def initial_model(config: TrainConfig, pooling: Pooling | Callable[[Tensor], Tensor] | None = None) -> MapClassifier:
     """The network before its first step: the same for one seed, whatever it is to learn from."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        kwargs = {"pretrained": True} if config.pretrained else {}
-        return build_classifier(config.arch, pooling=pooling, **kwargs)
+        kwargs: dict[str, Any] = {"pretrained": True} if config.pretrained else {}
+        if pooling is None or isinstance(pooling, str):
+            return build_classifier(config.arch, pooling=pooling, **kwargs)
+        model = build_classifier(config.arch, **kwargs)
+    model.pool = pooling
+    return model
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
@@ -172,8 +215,7 @@ def accuracy(model: MapClassifier, split: Split) -> float:
     return float(torch.stack(right).sum()) / len(split)
 
 
-def refuse_divergence(loss: Tensor, variant: str, epoch: int) -> None:
-    value = loss.item()
+def refuse_divergence(value: float, variant: str, epoch: int) -> None:
     if not math.isfinite(value):
         raise DivergedError(
             f"the loss of {variant} became {value} in epoch {epoch + 1}; "

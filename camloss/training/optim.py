@@ -29,9 +29,11 @@ class Muon(torch.optim.Optimizer):
     its singular values set to about 1: directions of which the gradient holds little are learnt as fast as the others
     (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon). The Muon of torch takes matrices alone.
 
+    A step never waits for the device, so that a GPU can record it (`camloss.training.replay`).
+
     Args:
         params: parameters; those with four dimensions are convolutions.
-        lr: learning rate.
+        lr: learning rate; a tensor on the parameters' device where steps are recorded.
         weight_decay: share of a parameter that is lost in a step at a learning rate of 1.
     """
 
@@ -49,7 +51,7 @@ class Muon(torch.optim.Optimizer):
                     continue
                 direction = self._orthogonal if parameter.dim() == 4 else self._adam
                 step = direction(parameter.grad, self.state[parameter])
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
+                parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step * group["lr"])
 
     def _orthogonal(self, grad: Tensor, state: dict[str, Any]) -> Tensor:
         if not state:
@@ -61,11 +63,12 @@ class Muon(torch.optim.Optimizer):
 
     def _adam(self, grad: Tensor, state: dict[str, Any]) -> Tensor:
         if not state:
-            state |= {"step": torch.zeros(()), "mean": torch.zeros_like(grad), "square": torch.zeros_like(grad)}
-        step: Tensor = state["step"].add_(1)
+            state |= {name: torch.zeros_like(grad) for name in ("mean", "square")}
+            state["step"] = torch.zeros((), device=grad.device)
+        count: Tensor = state["step"].add_(1)
         mean: Tensor = state["mean"].lerp_(grad, 1 - self.betas[0])
         square: Tensor = state["square"].lerp_(grad.square(), 1 - self.betas[1])
-        bias, square_bias = (1 - beta ** step.item() for beta in self.betas)
+        bias, square_bias = (1 - beta**count for beta in self.betas)
         return (mean / bias).div_((square / square_bias).sqrt_().add_(self.epsilon))
 
 

@@ -7,7 +7,7 @@ from trained import same, training, weights
 
 from camloss.data.dataset import Dataset
 from camloss.training.config import RECIPES, TrainConfig
-from camloss.training.loop import DivergedError, accuracy, epoch_generators, train
+from camloss.training.loop import DivergedError, accuracy, epoch_generators, initial_model, train
 
 
 def test_both_variants_learn(config: TrainConfig, data: Dataset) -> None:
@@ -69,6 +69,33 @@ def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: Dataset) ->
 
 def test_synthetic_digits_are_trained_on(config: TrainConfig, data: Dataset) -> None:
     assert not same(weights(config, "ce", data), weights(dataclasses.replace(config, synthetic=5), "ce", data))
+
+
+def test_every_step_learns_at_the_rate_of_its_middle(
+    config: TrainConfig, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate is 0 at both ends of a run, but no step is at an end."""
+    asked = []
+
+    def rate(_: TrainConfig, progress: float) -> float:
+        asked.append(progress)
+        return 0.01
+
+    monkeypatch.setattr(TrainConfig, "learning_rate_at", rate)
+    train(dataclasses.replace(config, epochs=2, dry_run=True), "ce", data, log=lambda _: None)
+    assert asked == [0.125, 0.375, 0.625, 0.875]
+
+
+def test_averaged_weights_are_between_the_first_and_the_last(config: TrainConfig, data: Dataset) -> None:
+    kept = 0.9
+    few = dataclasses.replace(config, epochs=1, dry_run=True, augment=0.0)
+    seen = [initial_model(few).state_dict()]
+    averaged = train(few, "ce", data, log=lambda _: None, average=kept).model.state_dict()
+    seen.append(train(few, "ce", data, log=lambda _: None).model.state_dict())
+    name = "head.bias"  # moved twice: the average holds 0.1 of the last step and 0.09 of the first
+    moved = (averaged[name] - seen[0][name]).abs().sum() / (seen[1][name] - seen[0][name]).abs().sum()
+    assert 0.1 <= moved <= 0.19
+    assert averaged["features.1.running_mean"].abs().sum() < seen[1]["features.1.running_mean"].abs().sum()
 
 
 def test_the_original_recipe_runs(config: TrainConfig, data: Dataset) -> None:

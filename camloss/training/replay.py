@@ -1,0 +1,114 @@
+"""One training step; a GPU repeats it by itself: hundreds of small kernels, started by one call (CUDA graphs)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from camloss.data.augment import Augmentation
+from camloss.losses import CAMLoss
+from camloss.models import MapClassifier
+from camloss.split import Split
+
+WARM_UP = 3  # steps that are run as they are: the optimizer makes its state, cuDNN picks its algorithms
+Vary = Callable[[Tensor, torch.Generator], Tensor]
+"""From the images of a batch to others."""
+Extra = Callable[[MapClassifier, Tensor, Tensor, torch.Generator], Tensor]
+"""From the network, the images of a batch and their labels to a term of the loss."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step, which nothing waits for, so that it can be recorded.
+
+    Called with the positions of a batch's images (B,), it changes the weights and returns (3,): the loss, the
+    cross-entropy and the CAM-loss of before.
+    """
+
+    model: MapClassifier
+    optimizer: torch.optim.Optimizer
+    criterion: CAMLoss
+    images: Split
+    """All that is learnt from, on the model's device."""
+    augmentation: Augmentation | None
+    vary: Vary | None
+    extra: Extra | None
+    generator: torch.Generator
+    precision: str
+    averaged: MapClassifier | None = None
+    """Weights that follow the model's, as many as `average` keeps a step."""
+    average: float = 0.0
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        x, targets = self.images.images[batch].float() / 255, self.images.labels[batch]  # (B, 1, 28, 28), (B,)
+        x = self.augmentation(x, self.generator) if self.augmentation else x
+        x = self.vary(x, self.generator) if self.vary else x
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            logits, features = self.model(x)  # (B, 10), (B, C, H, W)
+            extra = self.extra(self.model, x, targets, self.generator) if self.extra else None
+        shown = (x,) if self.criterion.takes_images else ()
+        terms = self.criterion(logits, features, self.model.head.weight, targets, *shown)
+        total = terms.total if extra is None else terms.total + extra
+        self.optimizer.zero_grad()
+        total.backward()
+        self.optimizer.step()
+        if self.averaged is not None:
+            average_into(self.averaged, self.model, self.average)
+        return torch.stack([total, terms.ce, terms.cam]).detach()
+
+
+@torch.no_grad()
+def average_into(averaged: MapClassifier, model: MapClassifier, kept: float) -> None:
+    """Move weights and running statistics towards those of the model; keep that share of what is there."""
+    for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, 1 - kept)
+
+
+class Replayed:
+    """A step that is recorded once on a GPU and replayed from then on, to the same weights but for rounding.
+
+    Call it in a stream of its own (`torch.cuda.stream`). A batch of another size than the first is run as it is.
+    Whatever the step reads has to stay where it is in memory.
+
+    Args:
+        step: the step.
+        size: of its batches.
+    """
+
+    def __init__(self, step: Step, size: int) -> None:
+        self.step, self.size = step, size
+        self.warm_up = WARM_UP
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        if len(batch) != self.size:
+            return self.step(batch)
+        if self.warm_up:
+            self.warm_up -= 1
+            return self.step(batch)
+        if self.graph is None:
+            self._record(batch)
+        assert self.graph is not None
+        self.batch.copy_(batch)
+        self.graph.replay()
+        return self.parts
+
+    def _record(self, batch: Tensor) -> None:
+        self.batch = batch.clone()
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.step.generator)
+        with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+            self.parts = self.step(self.batch)
+        self.graph = graph
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Change the learning rate where it is: a recorded step reads a tensor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
