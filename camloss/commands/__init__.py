@@ -17,6 +17,7 @@ COMMANDS = {  # what each does, in one line; join-pair is the module join_pair
     "release": "for maintainers: put a pair into checkpoints/ and refresh everything made from it",
     "evaluate": "measure checkpoints, their maps, and how they predict the digits of unseen writers",
     "study": "train and measure the methods that CAM-loss is compared with",
+    "price": "the second study: CAM-loss's benefit without its price",
     "report": "write the pages of results from the records",
 }
 

@@ -23,6 +23,8 @@ from camloss.losses import BASELINE
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
+from camloss.study.price import PriceResults
+from camloss.study.price_report import price_tables
 from camloss.study.statistics import (
     CLAIMS,
     COST,
@@ -361,6 +363,9 @@ def blocks(records: Path) -> dict[str, str]:
         "evaluate": evaluation_table(measured),
         "writers": writers_table(measured),
         "ood": ood_table(measured),
+        "price": price_tables(
+            *(PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
+        ),
         **printed,
     }
 

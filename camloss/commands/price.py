@@ -1,0 +1,89 @@
+"""The second study: CAM-loss's benefit without its price (docs/protocol-price.md).
+
+    camloss price --train                 make the runs that the protocol asks for, and their records
+    camloss price --train --device cuda --workers 16 --seconds 280    on a GPU, with NVIDIA's Multi-Process Service
+    camloss price --test                  measure winner and baselines once on the test images and report writers
+    camloss price                         print what the records say
+
+Every run of one method and seed leaves a line in RECORDS and its weights in OUTPUT_DIR; a run that has a record is not
+made again. The table that the command prints is also in the documentation.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from camloss import cli
+from camloss.data.mnist import default_data_dir
+from camloss.errors import CamlossError
+from camloss.study.price import PriceResults
+from camloss.study.price_report import price_tables
+from camloss.study.runs import Records
+from camloss.training.config import RECIPES
+
+RECORDS = Path("docs", "records", "study", "price.jsonl")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = parse_flags(argv)
+    if flags.train:
+        train_all(flags)
+    if flags.test:
+        test_all(flags)
+    print(price_tables(PriceResults.read(flags.records), PriceResults.read(test_records(flags.records))))
+
+
+def train_all(flags: argparse.Namespace) -> None:
+    import torch
+
+    from camloss.study.price_measures import make_material
+    from camloss.study.price_runs import Workers, load_prepared, prepare, run_study, save_prepared
+
+    torch.set_num_threads(1)  # and CUDA stays untouched, since the workers are forked
+    config = replace(RECIPES["default"], device=flags.device)
+    if flags.prepared is not None and flags.prepared.is_file():
+        data, writers = load_prepared(flags.prepared)
+    else:
+        data, writers = prepare(flags.data_dir, config)
+        if flags.prepared is not None:
+            save_prepared(flags.prepared, data, writers)
+    if flags.workers == 0:
+        return
+    material = make_material(data.validation, len(data.validation), writers)
+    workers = Workers(flags.workers, config, data, material, flags.device.startswith("cuda"))
+    try:
+        run_study(workers, Records(flags.records), flags.output_dir, flags.seconds)
+    finally:
+        workers.close()
+
+
+def test_all(flags: argparse.Namespace) -> None:
+    from camloss.study.price_runs import test_study
+
+    test_study(
+        Records(flags.records), Records(test_records(flags.records)), flags.output_dir, flags.data_dir, flags.device
+    )
+
+
+def test_records(records: Path) -> Path:
+    return records.with_name(f"{records.stem}-test{records.suffix}")
+
+
+def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.Parser(__doc__, "price")
+    parser.add_argument("--train", action="store_true", help="make the runs")
+    parser.add_argument("--test", action="store_true", help="measure winner and baselines on the test data")
+    parser.add_argument(
+        "--records", type=Path, default=RECORDS, metavar="FILE", help="JSON Lines (default: %(default)s)"
+    )
+    parser.add_argument("--output-dir", type=Path, default=Path("runs", "price"), help="folder of the weights")
+    parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder of mnist/ and pendigits/")
+    parser.add_argument("--prepared", type=Path, metavar="FILE", help="keep the prepared images there, or take them")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at once; 0: only --prepared")
+    parser.add_argument("--seconds", type=float, default=1e9, metavar="S", help="begin no run that would last longer")
+    flags = parser.parse_args(argv)
+    if flags.workers < 0 or flags.seconds <= 0:
+        raise CamlossError("--workers and --seconds are counts; expected numbers of at least 0")
+    return flags

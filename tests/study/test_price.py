@@ -1,0 +1,188 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from camloss.commands import price as command
+from camloss.data.dataset import Dataset
+from camloss.models import build_model
+from camloss.split import Split
+from camloss.study import price_runs
+from camloss.study.price import CANDIDATES, PriceResults, finalists, plan, winner
+from camloss.study.price_measures import ROBUSTNESS, fit_temperature, make_material, measure
+from camloss.study.price_methods import PRICE_METHODS
+from camloss.study.price_report import price_tables
+from camloss.study.price_runs import Prepared, Workers, load_prepared, run_study, save_prepared
+from camloss.study.runs import Records
+from camloss.study.writers import WrittenDigits
+from camloss.training.config import TrainConfig
+
+
+def record(
+    method: str, seed: int, *, writers: tuple[float, ...] = (0.98, 0.97, 0.99), **changed: float
+) -> dict[str, Any]:
+    by_writer = {str(number): value for number, value in enumerate(writers)}
+    numbers: dict[str, Any] = {"accuracy": 0.995, "calibration": 0.002, "apart_own": 0.95, "robustness": 0.5}
+    numbers |= dict.fromkeys(ROBUSTNESS, 0.5) | {"clutter_calibration": 0.1, "strokes_worst_digit": 0.95}
+    return {
+        "method": method,
+        "seed": seed,
+        "measured": {**numbers, "strokes": by_writer, "raster": by_writer, **changed},
+    }
+
+
+def results(**methods: list[dict[str, Any]]) -> PriceResults:
+    """Five seeds of each method, as the changes from cross-entropy by seed say; `_` stands for `-`."""
+    baseline = [record("ce", seed) for seed in range(5)]
+    others = [
+        record(name.replace("_", "-"), seed, **change)
+        for name, seeds in methods.items()
+        for seed, change in enumerate(seeds)
+    ]
+    return PriceResults([*baseline, *others])
+
+
+def test_a_margin_is_kept_by_the_whole_interval_or_where_seeds_vary_more_by_the_mean() -> None:
+    found = results(
+        alpha_1=[{"accuracy": 0.9945 + 1e-5 * seed} for seed in range(5)],  # loses 0.05 pp, narrowly
+        alpha_3=[{"accuracy": 0.9930 + 1e-5 * seed} for seed in range(5)],  # 0.2 pp
+        alpha_10=[{"accuracy": value} for value in (0.999, 0.991, 0.996, 0.994, 0.994)],  # 0.02 pp, widely
+        canvas=[{"accuracy": 0.9941 + 2e-4 * seed} for seed in range(5)],  # 0.05 pp, the interval over the margin
+    )
+    verdicts = {name: found.loss(name, "accuracy").verdict for name in ("alpha-1", "alpha-3", "alpha-10", "canvas")}
+    assert verdicts == {"alpha-1": "kept", "alpha-3": "missed", "alpha-10": "kept by the mean", "canvas": "kept"}
+    assert found.loss("alpha-3", "accuracy").mean == pytest.approx(0.00198)
+    assert found.loss("canvas", "accuracy").high == pytest.approx(0.0005 + 2.7764 * 2e-4 * (2.5 / 5) ** 0.5, abs=1e-6)
+
+
+def test_more_calibration_error_is_a_loss() -> None:
+    found = results(alpha_1=[{"calibration": 0.006 + 1e-5 * seed} for seed in range(5)])
+    loss = found.loss("alpha-1", "calibration")
+    assert loss.verdict == "missed"
+    assert loss.mean == pytest.approx(0.00402)
+    assert loss.high > loss.mean
+
+
+def test_writers_are_what_the_interval_of_writers_is_over() -> None:
+    found = results(alpha_1=[{"writers": (0.97, 0.96, 0.98)}] * 5, alpha_3=[{"writers": (0.98, 0.97, 0.9)}] * 5)
+    assert found.loss("alpha-1", "strokes").mean == pytest.approx(0.01)
+    assert found.loss("alpha-1", "strokes").high == pytest.approx(0.01)
+    assert found.loss("alpha-3", "strokes").high == pytest.approx(0.03 + 4.3027 * 0.09 / 3, rel=1e-3)
+    assert found.worst_writer("alpha-3") == pytest.approx(0.9)
+
+
+def test_the_most_robust_that_keeps_every_margin_wins() -> None:
+    even = [{"robustness": 0.8}] * 5
+    found = results(alpha_1=[{}] * 5, alpha_3=even, canvas=[{"robustness": 0.9, "apart_own": 0.9}] * 5)
+    assert winner(found) == "alpha-3"
+    found = results(alpha_1=[{}] * 5, canvas=[{"robustness": 0.9}] * 5, max_pooling=[{"robustness": 0.99}] * 5)
+    assert winner(found) == "canvas"
+
+
+def test_without_one_the_alpha_wins_that_misses_the_fewest() -> None:
+    found = results(
+        alpha_1=[{"apart_own": 0.9, "accuracy": 0.99}] * 5,
+        alpha_3=[{"apart_own": 0.9}] * 5,
+        alpha_10=[{"strokes_worst_digit": 0.93, "robustness": 0.7}] * 5,
+        canvas=[{"apart_own": 0.9, "robustness": 0.99}] * 5,
+    )
+    assert winner(found) == "alpha-10"
+
+
+def test_finalists_are_six_cheap_candidates_with_the_fewest_misses() -> None:
+    first = [record(method, 0, robustness=0.5 + number / 100) for number, method in enumerate(PRICE_METHODS)]
+    first = [r for r in first if r["method"] != "gem"] + [record("gem", 0, accuracy=0.99, robustness=0.99)]
+    assert finalists(PriceResults(first)) == [name for name in reversed(CANDIDATES) if name != "gem"][:6]
+
+
+def test_the_plan_waits_for_what_it_depends_on() -> None:
+    def numbered(jobs: list[tuple[str, int]]) -> list[dict[str, Any]]:
+        return [record(m, s, robustness=0.5 + list(PRICE_METHODS).index(m) / 100) for m, s in jobs]
+
+    start = plan(PriceResults([]), set())
+    assert start[: len(PRICE_METHODS)] == [(method, 0) for method in PRICE_METHODS]
+    assert {seed for method, seed in start if method in CANDIDATES} == {0}
+    first = numbered(start[: len(PRICE_METHODS) - 1])
+    final = plan(PriceResults(first), {(list(PRICE_METHODS)[-1], 0)})
+    second = [job for job in final if job[1] == 1 and job[0] in CANDIDATES]
+    assert len(second) == 6
+    best = second[0][0]
+    assert [seed for method, seed in final if method == best] == list(range(5))
+    assert [seed for method, seed in final if method == second[2][0]] == [0, 1]
+    whole = plan(PriceResults([*first, *numbered([("ce", 1), *second])]), {(list(PRICE_METHODS)[-1], 0)})
+    assert [seed for method, seed in whole if method == best] == list(range(10))
+    assert [seed for method, seed in whole if method == second[5][0]] == list(range(5))
+    assert len(whole) == len(set(whole))
+
+
+def test_a_temperature_is_found() -> None:
+    logits = torch.randn(4000, 10, generator=torch.Generator().manual_seed(0)) * 2
+    labels = torch.distributions.Categorical(logits=logits).sample()
+    assert fit_temperature(logits * 2, labels) == pytest.approx(2, rel=0.1)
+
+
+@pytest.fixture
+def prepared(data: Dataset) -> tuple[Prepared, dict[str, WrittenDigits]]:
+    extra = {seed: Split(data.train.images[:10], data.train.labels[:10]) for seed in range(5)}
+    kept = {name: getattr(data, name) for name in ("train", "validation", "test", "class_names", "mean", "std")}
+    written = WrittenDigits(data.test, torch.arange(len(data.test)) // 50)
+    return Prepared(**kept, extra=extra), {"strokes": written, "raster": written}
+
+
+def test_prepared_images_come_back(prepared: tuple[Prepared, dict[str, WrittenDigits]], tmp_path: Path) -> None:
+    save_prepared(tmp_path / "prepared.npz", *prepared)
+    data, writers = load_prepared(tmp_path / "prepared.npz")
+    assert torch.equal(data.train.images, prepared[0].train.images)
+    assert data.class_names == prepared[0].class_names
+    extra = data.extra_training_images(300, 3)
+    assert extra is not None
+    assert torch.equal(extra.labels, prepared[0].train.labels[:10])
+    assert torch.equal(writers["raster"].writers, prepared[1]["raster"].writers)
+    assert len(data.test) == 0
+
+
+def test_measures_of_a_network(prepared: tuple[Prepared, dict[str, WrittenDigits]]) -> None:
+    data, writers = prepared
+    material = make_material(data.test, 40, writers)
+    numbers = measure(build_model("light_cnn"), material, torch.device("cpu"))
+    assert set(numbers["strokes"]) == {"0", "1"}
+    assert numbers["robustness"] == pytest.approx(sum(numbers[name] for name in ROBUSTNESS) / 5)
+    assert numbers["accuracy"] == pytest.approx(sum(numbers["strokes"].values()) / 2, abs=1e-4)
+    assert 0 <= numbers["apart_own"] <= 1
+    given = measure(build_model("light_cnn"), material, torch.device("cpu"), temperature=1.0)
+    assert given["calibration"] == given["calibration_raw"]
+
+
+def test_workers_make_runs_that_the_command_prints_and_measures_once_on_test_data(
+    prepared: tuple[Prepared, dict[str, WrittenDigits]],
+    config: TrainConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, writers = prepared
+    config = dataclasses.replace(config, epochs=1, device="cpu")
+    records = Records(tmp_path / "price.jsonl")
+    workers = Workers(2, config, data, make_material(data.validation, 20, writers), replay=False)
+    try:
+        run_study(workers, records, tmp_path / "weights", 1e6, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
+    finally:
+        workers.close()
+    found = records.read()
+    assert set(found) == {f"{method}-seed-{seed}" for method in ("ce", "alpha-1") for seed in range(5)}
+    saved = price_runs.load_weights_of(tmp_path / "weights")
+    assert set(saved) == set(found)
+    assert saved["ce-seed-0"].keys() == build_model("light_cnn").state_dict().keys()
+    assert all(json.dumps(run["measured"]) for run in found.values())
+    capsys.readouterr()
+    command.main(["--records", str(records.path)])
+    assert "cross-entropy" in capsys.readouterr().out
+
+
+def test_the_tables_need_no_test_records() -> None:
+    text = price_tables(results(alpha_1=[{}] * 5), PriceResults([]))
+    assert "**CAM-loss at alpha 1** keeps every margin" in text
+    assert "test data" not in text
+    assert "no records yet" in price_tables(PriceResults([]), PriceResults([]))
