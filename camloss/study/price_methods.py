@@ -215,8 +215,12 @@ class PriceMethod:
         }
 
 
-def on_virtual_canvas(alpha: float, blocks: int, title: str) -> PriceMethod:
-    return PriceMethod(title, alpha=alpha, loss=lambda alpha: VirtualCanvasLoss(alpha, blocks), vary=with_blank)
+def on_virtual_canvas(alpha: float, blocks: int, title: str, weight: float = 0.0) -> PriceMethod:
+    """With the weight of larger canvases beside the virtual ones."""
+    extra = canvas_term(alpha, weight) if weight else None
+    return PriceMethod(
+        title, alpha=alpha, loss=lambda alpha: VirtualCanvasLoss(alpha, blocks), vary=with_blank, extra=extra
+    )
 
 
 cross_entropy = LOSSES[BASELINE].make
@@ -284,4 +288,17 @@ PRICE_METHODS: dict[str, PriceMethod] = {  # baselines first, then in the order 
         "CAM-loss at alpha 3 with a floor under the CAAM's area", alpha=3.0, loss=lambda a: TermLoss(a, area_floor)
     ),
     "gem": PriceMethod("cross-entropy, generalized-mean pooling", loss=cross_entropy, pooling=generalized_mean(3.0)),
+    # from here on the second round, after the first had been seen on validation data
+    "virtual-clutter-alpha-5": on_virtual_canvas(5.0, BLOCKS, "virtual canvases with fragments, CAM-loss at alpha 5"),
+    "virtual-clutter-alpha-10": on_virtual_canvas(
+        10.0, BLOCKS, "virtual canvases with fragments, CAM-loss at alpha 10"
+    ),
+    "virtual-canvas-alpha-10": on_virtual_canvas(10.0, 0, "virtual canvases, CAM-loss at alpha 10"),
+    **{
+        f"canvas-{name}-virtual-alpha-{alpha:g}": on_virtual_canvas(
+            alpha, BLOCKS, f"virtual canvases, larger ones with weight {weight:g}, CAM-loss at alpha {alpha:g}", weight
+        )
+        for name, weight in (("weak", 0.1), ("faint", 0.03))
+        for alpha in (1.0, 3.0, 10.0)
+    },
 }

@@ -1,10 +1,11 @@
 import dataclasses
-import json
+import gzip
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_mnist import write_tiny_mnist
 
 from camloss.commands import price as command
 from camloss.data.dataset import Dataset
@@ -156,7 +157,15 @@ def test_measures_of_a_network(prepared: tuple[Prepared, dict[str, WrittenDigits
     assert given["calibration"] == given["calibration_raw"]
 
 
-def test_workers_make_runs_that_the_command_prints_and_measures_once_on_test_data(
+def write_report_writers(data_dir: Path) -> None:
+    written = '.SEGMENT DIGIT {0} ? "{0}"\n.COMMENT {0} {1} {0}\n.PEN_DOWN\n 0 0\n 90 {2}\n.PEN_UP'
+    lines = [written.format(digit, 1 + digit % 2, 40 * digit) for digit in range(10)]
+    path = data_dir / price_runs.REPORT_WRITERS
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def test_runs_are_made_printed_and_measured_once_on_test_data(
     prepared: tuple[Prepared, dict[str, WrittenDigits]],
     config: TrainConfig,
     tmp_path: Path,
@@ -164,21 +173,33 @@ def test_workers_make_runs_that_the_command_prints_and_measures_once_on_test_dat
 ) -> None:
     data, writers = prepared
     config = dataclasses.replace(config, epochs=1, device="cpu")
-    records = Records(tmp_path / "price.jsonl")
+    records, weights = Records(tmp_path / "price.jsonl"), tmp_path / "weights"
     workers = Workers(2, config, data, make_material(data.validation, 20, writers), replay=False)
     try:
-        run_study(workers, records, tmp_path / "weights", 1e6, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
+        run_study(workers, records, weights, 1e6, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
     finally:
         workers.close()
     found = records.read()
     assert set(found) == {f"{method}-seed-{seed}" for method in ("ce", "alpha-1") for seed in range(5)}
-    saved = price_runs.load_weights_of(tmp_path / "weights")
+    saved = price_runs.load_weights_of(weights)
     assert set(saved) == set(found)
     assert saved["ce-seed-0"].keys() == build_model("light_cnn").state_dict().keys()
-    assert all(json.dumps(run["measured"]) for run in found.values())
     capsys.readouterr()
-    command.main(["--records", str(records.path)])
-    assert "cross-entropy" in capsys.readouterr().out
+
+    write_tiny_mnist(tmp_path)
+    write_report_writers(tmp_path)
+    flags = ["--records", str(records.path), "--output-dir", str(weights), "--data-dir", str(tmp_path)]
+    command.main(["--test", *flags])
+    assert "## Margins and goals on the test data" in capsys.readouterr().out
+    tested = Records(tmp_path / "price-test.jsonl")
+    once = tested.read()
+    assert set(once) == set(found)
+    assert once["ce-seed-0"]["measured"]["temperature"] == found["ce-seed-0"]["measured"]["temperature"]
+    assert set(once["ce-seed-0"]["measured"]["strokes"]) == {"1", "2"}
+    marked = {**once["ce-seed-0"], "is": "kept"}
+    tested.write(marked)
+    command.main(["--test", *flags])
+    assert tested.read()["ce-seed-0"] == marked
 
 
 def test_the_tables_need_no_test_records() -> None:
