@@ -35,6 +35,7 @@ def describes(**file: object) -> bytes:
 def untrusted_certificate(folder: Path) -> Path:
     """A certificate, with its key, that nobody has signed."""
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    request += ["-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*request, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
     both = folder / "certificate.pem"
     both.write_bytes((folder / "key").read_bytes() + (folder / "cert").read_bytes())
@@ -56,6 +57,19 @@ LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what Pair
     "5xx": (fault("GET", "/api/models", 502), r"the Hub is in trouble \(502\)"),
     "5xx on HEAD": (fault("HEAD", WEIGHTS, 503), r"the Hub is in trouble \(503\)"),
     "5xx on GET": (fault("GET", WEIGHTS, 500), r"the Hub is in trouble \(500\)"),
+    "access disabled": (
+        fault("GET", "/api/models", b"{}", X_Status="403", X_Error_Message="Access to this resource is disabled."),
+        r"the Hub has disabled it \(403\); its page on the Hub may say why",
+    ),
+    "999": (fault("GET", "/api/models", 999), r"the Hub refuses \(999: fault 999\)"),
+    "redirect loop": (
+        fault("GET", "/api/models", 302, Location=f"/api/models/{REPO}"),
+        "sends from one address to another without end; check HF_ENDPOINT",
+    ),
+    "header of 200 kB": (
+        fault("GET", "/api/models", b"{}", X_Long="a" * 200_000),
+        r"gives an answer that is no HTTP \(.*\); check HF_ENDPOINT",
+    ),
     "gated": (fault("HEAD", WEIGHTS, "gated"), r"it is gated \(403\); ask for access"),
     "refused": (lambda hub: hub.stop(), "cannot be reached; check the network"),
     "hanging": (fault("GET", "/api/models", "hang"), "does not answer; try again later"),
@@ -98,5 +112,15 @@ PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push
     "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
     "Xet: refused": (in_xet("POST", "/xorbs/", 403), f"cannot push to .*: {XET_FAILS}"),
     "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: no token": (in_xet("GET", "/xet-write-token/", 500), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: a token that makes no sense": (in_xet("GET", "/xet-write-token/", b"[]"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: hanging token": (in_xet("GET", "/xet-write-token/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: shard refused": (in_xet("POST", "/shards", 403), f"cannot push to .*: {XET_FAILS}"),
+    "Xet: hanging shard": (in_xet("POST", "/shards", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: answer to a xorb makes no sense": (in_xet("POST", "/xorbs/", b"<html>"), f"cannot push to .*: {PUSH_HANGS}"),
+    "somebody else pushes": (
+        fault("POST", "/commit/", 412),
+        r"cannot push to .*: somebody else pushed at the same time \(412\); push again",
+    ),
     "5xx at commit": (fault("POST", "/commit/", 500), r"cannot push to .* the Hub is in trouble \(500\)"),
 }

@@ -18,6 +18,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,10 +82,11 @@ class Hub:
         storage: how weights are kept, which are regular files at first. In "lfs" they lie on another host, as on the
             Hub; in "xet" (which `hub_xet` adds) that host has them in chunks, too. A client with Xet on uploads to Xet
             in either.
-        certificate: a file with key and certificate makes it speak HTTPS.
+        certificate: a file with key and certificate makes it speak HTTPS, after waiting for `handshake_seconds`.
     """
 
-    def __init__(self, port: int = 0, certificate: Path | None = None) -> None:
+    def __init__(self, port: int = 0, certificate: Path | None = None, handshake_seconds: float = 0) -> None:
+        self.handshake_seconds = handshake_seconds
         self.storage: Storage = "regular"
         self.repos: dict[tuple[str, str], Repo] = {}
         self.blobs: dict[str, bytes] = {}  # LFS, by sha256
@@ -106,7 +108,9 @@ class Hub:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.endpoint = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_address[1]}"
         self.elsewhere = f"http://127.0.0.1:{self.other_host.server_address[1]}"
 
@@ -197,6 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        time.sleep(self.hub.handshake_seconds)  # the handshake is done by the first read
         self.hub.connections.add(self.connection)
 
     def finish(self) -> None:

@@ -1,13 +1,14 @@
 """What the Hub's client raises, in one line that says what to do."""
 
 import os
+import re
 import ssl
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from json import JSONDecodeError
 
-from camloss.errors import CamlossError, quoted, require
+from camloss.errors import CamlossError, quoted, require, without_passwords
 
 LONGEST = 300  # characters of a message
 NUMBERS = ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT")  # read while the client is imported: a traceback
@@ -25,6 +26,11 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
         text = environment.get(name, "10")
         if not (text.isdecimal() and len(text) < 8):
             raise CamlossError(f"{name} is {quoted(text)}; set it to a whole number of seconds, or unset it")
+    endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co")
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", endpoint):
+        raise CamlossError(
+            f"HF_ENDPOINT is {quoted(endpoint)}; set it to an address such as https://huggingface.co, or unset it"
+        )
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -60,23 +66,23 @@ def one_line_errors(what: str, loading: bool = False) -> Iterator[None]:
     except CamlossError:
         raise
     except Exception as error:  # the client checks nothing of what the Hub answers: TypeError and KeyError are usual
-        raise CamlossError(f"cannot {what[:120]}: {_reason(error, loading)}"[:LONGEST]) from error
+        told = without_passwords(f"cannot {what[:120]}: {_reason(error, loading)}")
+        raise CamlossError(told[:LONGEST]) from error
 
 
 def _reason(error: BaseException, loading: bool) -> str:
     import httpx2
     from huggingface_hub import constants, errors
 
-    causes, again = list(_causes(error)), later(loading)
-    endpoint = constants.ENDPOINT[:60]
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError):
-            why = getattr(cause, "verify_message", "") or cause.reason
-            return f"the certificate of {endpoint} is not to be trusted ({why}); let SSL_CERT_FILE name the right one"
+    again, endpoint = later(loading), constants.ENDPOINT[:60]
+    reason = next(filter(None, (_deep_reason(cause, endpoint, again) for cause in _causes(error))), None)
+    if reason:
+        return reason
     if isinstance(error, errors.LocalEntryNotFoundError | RuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, errors.HfHubHTTPError):
         return _status_reason(error, loading)
+    check = f"check HF_ENDPOINT, or {again}"
     reasons: dict[type[BaseException] | tuple[type[BaseException], ...], str] = {  # the first that fits
         errors.HFValidationError: "a repository's name is USER/NAME, of letters, digits, '-', '_' and '.'",
         errors.LocalTokenNotFoundError: "there is no token; run `hf auth login` or set HF_TOKEN",
@@ -84,11 +90,12 @@ def _reason(error: BaseException, loading: bool) -> str:
         errors.LocalEntryNotFoundError: "it is not in the cache; connect to a network",
         httpx2.TimeoutException: f"{endpoint} does not answer; {again}",
         httpx2.ConnectError: f"{endpoint} cannot be reached; check the network, or {again}",
+        httpx2.TooManyRedirects: f"{endpoint} sends from one address to another without end; {check}",
         httpx2.HTTPError: f"the connection to {endpoint} broke off; try again",
         JSONDecodeError: f"{endpoint} answers with something that is no JSON, perhaps the page of a network that "
         "wants a login; open it in a browser",
         (LookupError, TypeError, AttributeError, RecursionError): f"{endpoint} gives an answer that makes no sense "
-        f"({type(error).__name__}); check HF_ENDPOINT, or {again}",
+        f"({type(error).__name__}); {check}",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
@@ -102,6 +109,22 @@ def _reason(error: BaseException, loading: bool) -> str:
     return f"{told[:120].rstrip('.')}; try again"
 
 
+def _deep_reason(cause: BaseException, endpoint: str, again: str) -> str | None:
+    """Of what lies below the errors that the client raises, what alone tells what to do."""
+    import httpx2
+
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        why = cause.verify_message or cause.reason
+        return f"the certificate of {endpoint} is not to be trusted ({why}); let SSL_CERT_FILE name the right one"
+    if isinstance(cause, ssl.SSLError):
+        return f"{endpoint} speaks no TLS that this machine takes ({cause.reason}); check HF_ENDPOINT, or {again}"
+    if isinstance(cause, UnicodeEncodeError | httpx2.LocalProtocolError):  # no other text of the user is in a header
+        return "the token holds characters that no token has; correct HF_TOKEN, or run `hf auth login`"
+    if isinstance(cause, httpx2.RemoteProtocolError) and not re.search("disconnected|closed", str(cause)):
+        return f"{endpoint} gives an answer that is no HTTP ({str(cause)[:60]}); check HF_ENDPOINT, or {again}"
+    return None
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
@@ -113,19 +136,24 @@ def _status_reason(error: "Exception", loading: bool) -> str:
 
     response = error.response  # type: ignore[attr-defined]
     status = response.status_code
-    if isinstance(error, errors.GatedRepoError):
-        return f"it is gated ({status}); ask for access on its page on the Hub, and give the token of that account"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "there is no such revision; look for its name on the repository's page"
-    if isinstance(error, errors.RemoteEntryNotFoundError):
-        return "the repository has no such file, so it is no pair; push one with `camloss push`"
+    reasons: dict[type[Exception], str] = {
+        errors.GatedRepoError: f"it is gated ({status}); ask for access on its page on the Hub, and give the token of "
+        "that account",
+        errors.DisabledRepoError: f"the Hub has disabled it ({status}); its page on the Hub may say why",
+        errors.RevisionNotFoundError: "there is no such revision; look for its name on the repository's page",
+        errors.RemoteEntryNotFoundError: "the repository has no such file, so it is no pair; push one with "
+        "`camloss push`",
+    }
+    for kind, reason in reasons.items():
+        if isinstance(error, kind):
+            return reason
     if status == 401 and "authorization" in response.request.headers:
         return "the Hub does not accept the token (401); run `hf auth login` or correct HF_TOKEN"
-    if status >= 500:
+    if 500 <= status < 600:
         return f"the Hub is in trouble ({status}); {later(loading)}"
     said = " ".join((getattr(error, "server_message", None) or "").split())[:100]
-    reasons = {**STATUS_REASONS, **(LOADING_REASONS if loading else {})}
-    return reasons.get(status, f"the Hub refuses ({status}{': ' if said else ''}{said})")
+    by_status = {**STATUS_REASONS, **(LOADING_REASONS if loading else {})}
+    return by_status.get(status, f"the Hub refuses ({status}{': ' if said else ''}{said})")
 
 
 STATUS_REASONS = {
@@ -135,6 +163,7 @@ STATUS_REASONS = {
     403: "the token may not do that (403); make one that may write there, on the Hub under Settings, Access Tokens",
     404: "there is no such repository, or it is private (404); correct the name or run `hf auth login`",
     409: "it exists, or somebody else is changing it (409); try again or choose another name",
+    412: "somebody else pushed at the same time (412); push again",
     429: "too many requests (429); wait a few minutes",
 }
 LOADING_REASONS = {

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from camloss.errors import CamlossError
 from camloss.hub.client import limited_answers
-from camloss.hub.messages import later, one_line_errors
+from camloss.hub.messages import check_environment, later, one_line_errors
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ def with_stall_timeout(what: str, work: Callable[[], T], upload: int = 0, loadin
     Raises:
         CamlossError: it made no progress for `STALL_SECONDS`, or failed.
     """
+    check_environment()
     timeout, started, progress = max(STALL_SECONDS, upload / SLOWEST), time.monotonic(), Progress()
     future: Future[T] = Future()
 

@@ -1,6 +1,7 @@
 """Every fault of a Hub is one line that says what to do, within a limited time."""
 
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hub_faults import LOADING, PUSHING, untrusted_certificate
 from hub_pair import REPO, push
 from hub_server import Hub
+from huggingface_hub import close_session
 
 from camloss import CamlossError, Pair, load_checkpoint
 from camloss.demo.hub_updates import ask_once
@@ -87,6 +89,70 @@ def test_a_certificate_that_nobody_knows_is_named(tmp_path: Path, hub: Hub, monk
     finally:
         untrusted.stop()
     assert hub.requests == []
+
+
+@pytest.mark.usefixtures("impatient", "hub")
+def test_a_tls_handshake_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"https://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(CamlossError, match="does not answer; try again later"):
+            load_checkpoint(REPO)
+        assert time.monotonic() - started < ENOUGH
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_slow_tls_handshake_is_waited_for(
+    tmp_path: Path, hub: Hub, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = Hub(certificate=untrusted_certificate(tmp_path), handshake_seconds=0.3).start()
+    secure.repos = hub.repos
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", secure.endpoint)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+        secure.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    close_session()  # the next client reads the certificate
+    try:
+        assert Pair.load(REPO).run == Pair.load(published).run
+    finally:
+        secure.stop()
+        close_session()
+
+
+def test_an_endpoint_without_tls_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint.replace("http:", "https:"))
+    with pytest.raises(CamlossError, match=r"https://127\.0\.0\.1:.* speaks no TLS .*\(.*\); check HF_ENDPOINT"):
+        load_checkpoint(REPO)
+
+
+@pytest.mark.parametrize("endpoint", ["", "huggingface.co", "ftp://huggingface.co", "https://", "https:// a", "hub:80"])
+def test_an_endpoint_that_is_no_address_is_named(hub: Hub, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(CamlossError) as caught:
+        Pair.load(REPO)
+    expected = "set it to an address such as https://huggingface.co, or unset it"
+    assert str(caught.value) == f"HF_ENDPOINT is {endpoint!r}; {expected}"
+    assert hub.requests == []
+
+
+@pytest.mark.usefixtures("hub")
+def test_an_endpoint_with_a_password_is_told_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(CamlossError, match=r"http://me:\*\*\*@127\.0\.0\.1:9 cannot be reached"):
+        load_checkpoint(REPO)
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("token", ["hf_wörite", "hf_\u200bwrite"])
+def test_a_token_that_no_header_takes_is_named(checkpoints: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    for ask in (lambda: Pair.load(REPO), lambda: push(checkpoints)):
+        with pytest.raises(CamlossError, match="the token holds characters that no token has; correct HF_TOKEN"):
+            ask()
 
 
 def test_without_the_hubs_client_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
