@@ -161,17 +161,27 @@ def is_pair(folder: Path) -> bool:
         return False
 
 
+def pair_above(path: Path) -> Path | None:
+    """The folder of the pair of which this is one model's folder, or a file in it."""
+    return next((folder for folder in (path.parent, path.parent.parent) if is_pair(folder)), None)
+
+
 def read_pair_config(path: Path, name: str) -> dict[str, Any]:
     """Read a pair's config.json, see `pair_config`; errors call it `name`.
 
     Raises:
         CamlossError: it is missing, damaged, or of another format.
     """
+    whole = pair_above(path.parent)
     if not path.is_file():
+        if whole:
+            raise CamlossError(f"{path.parent} is in the pair {whole}; name that folder")
         raise CamlossError(f"no pair in {path.parent}: {CONFIG} is missing; {HOW_TO_PAIR}")
     try:
         config = json.loads(path.read_bytes())
         if "variants" not in config:
+            if whole:
+                raise CamlossError(f"{path.parent} is one model of the pair in {whole}; name that folder")
             raise CamlossError(f"{name} names no variants: it is no pair's; {HOW_TO_PAIR}")
         if config["format"] != FORMAT:
             raise CamlossError(

@@ -427,6 +427,8 @@ def commit(request: _Handler, kind: str, repo: str, rev: str) -> None:
     files = dict(found[0].commits[found[1]])
     for line in map(json.loads, request.body.splitlines()):
         value = line["value"]
+        if value.get("parentCommit", found[1]) != found[1]:
+            return request.error(412, "A commit has happened since. Please refresh and try again.")
         if line["key"] == "file":
             files[value["path"]] = base64.b64decode(value["content"])
         elif line["key"] == "lfsFile":

@@ -14,7 +14,8 @@ import command_line
 import pytest
 from command_line import Done
 from gradio_client import Client
-from hub_server import Hub
+from hub_server import TOKENS, Hub
+from huggingface_hub import SpaceHardware
 from packaging.requirements import Requirement
 from page_server import PageServer
 from untrained import write_pair, write_snapshots
@@ -172,20 +173,37 @@ def test_the_card_and_the_variables_name_the_weights(
     hub: Hub, checkout: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELS_TOKEN", "hf_read")
-    flags = ("--weights", WEIGHTS, "--hardware", "zero-a10g", "--private", "--secret", "MODELS_TOKEN")
+    monkeypatch.setenv("SALT", "pepper")
+    flags = (
+        "--weights",
+        WEIGHTS,
+        "--hardware",
+        "zero-a10g",
+        "--private",
+        "--secret",
+        "SALT",
+        "--read-token",
+        "MODELS_TOKEN",
+    )
     result = deploy(*flags)
     assert result.code == 0, result.err
     space = hub.space(SPACE)
     assert (space.hardware, space.private) == ("zero-a10g", True)
     assert space.variables == {"CAMLOSS_HUB_REPO": WEIGHTS}
-    assert space.secrets == {"MODELS_TOKEN": "hf_read"}
+    assert space.secrets == {"SALT": "pepper", "HF_TOKEN": "hf_read"}
     assert "hf_read" not in result.out + result.err
     assert "hf_read" not in deploy(*flags, "--dry-run").out
     data = metadata(space.files["README.md"].decode())
     assert data["models"] == [WEIGHTS]
-    assert data["preload_from_hub"] == [f"{WEIGHTS} config.json,ce/model.safetensors,cam/model.safetensors"]
+    assert "preload_from_hub" not in data  # the page starts with the pair that it brings, and asks the Hub then
     assert data["python_version"] == "3.12"
     assert (checkout / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_the_settings_suggest_hardware_that_there_is() -> None:
+    settings = metadata(f"---\n{(ROOT / 'scripts' / 'space.yaml').read_text(encoding='utf-8')}---\n")
+    assert settings["suggested_hardware"] in {str(one.value) for one in SpaceHardware}
+    assert settings["pinned"] is True
 
 
 def test_deploying_again_replaces_what_has_changed_and_removes_what_is_gone(
@@ -226,6 +244,29 @@ def test_each_refusal_is_one_line_that_says_what_to_do(
     assert "the token may not do that (403); make one that may write there" in refusal(deploy())
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert "the Hub does not accept the token (401); run `hf auth login`" in refusal(deploy())
+    assert hub.repos == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ("--secret", "HF_TOKEN"),
+            "--secret HF_TOKEN would give the Space the token that deploys it; make one that may",
+        ),
+        (("--secret", "COPY"), "--secret COPY would give the Space the token that deploys it; make one that may only"),
+        (("--read-token", "HF_TOKEN"), "the token in HF_TOKEN may write; make one that may only read"),
+        (("--read-token", "OTHER"), "the token in OTHER may write; make one that may only read"),
+        (("--read-token", "NOT_SET"), "the environment variable NOT_SET is not set; set it, or leave out --read-token"),
+    ],
+)
+def test_the_space_gets_no_token_that_may_write(
+    hub: Hub, deploy: Deploy, flags: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TOKENS, "hf_other", "write")
+    monkeypatch.setenv("COPY", "hf_write")
+    monkeypatch.setenv("OTHER", "hf_other")
+    assert message in refusal(deploy(*flags))
     assert hub.repos == {}
 
 

@@ -16,7 +16,7 @@ from camloss.checkpoint import CONFIG
 from camloss.demo import launch
 from camloss.errors import CamlossError, require
 from camloss.hub.pull import Published
-from camloss.pair import Pair
+from camloss.pair import Pair, pair_above
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,6 +42,8 @@ def folder_of(source: str, revision: str | None = None) -> Path:
     """
     folder = Path(source)
     if revision is None and (folder.is_dir() or len(folder.parts) != 2 or folder.parent.is_dir()):
+        if folder.is_file() and (whole := pair_above(folder)):
+            raise CamlossError(f"{source} is in the pair {whole}; name that folder")
         if not folder.is_dir():
             raise CamlossError(
                 f"there is no folder {source}; train a pair with `camloss train`, or show one from the Hub with "

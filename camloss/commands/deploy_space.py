@@ -12,7 +12,7 @@ lies in checkpoints/.
 import argparse
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ SETTINGS = "scripts/space.yaml"  # what the Hub reads of a Space: its title, SDK
 NOTES = "scripts/space.md"  # what whoever copies the Space has to know
 REQUIREMENTS = "requirements.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TOKEN = "HF_TOKEN"  # what the Hub's client reads, on the Space, too
 VARIABLE = "CAMLOSS_HUB_REPO"  # what app.py reads
 
 
@@ -88,7 +89,12 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="copy an environment variable to the Space's secrets, such as HF_TOKEN for private weights; repeatable",
+        help="copy an environment variable to the Space's secrets; repeatable",
+    )
+    parser.add_argument(
+        "--read-token",
+        metavar="NAME",
+        help="for private weights: an environment variable with a token that may only read, the Space's HF_TOKEN",
     )
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the checkout to deploy")
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent, send nothing")
@@ -117,7 +123,7 @@ def space_files(root: Path, space: str, weights: str | None) -> dict[str, bytes]
     shown = sorted(path for path in paths if not any(part.startswith(".") for part in path.parts))
     files = {path.as_posix(): (root / path).read_bytes() for path in shown}
     files |= {name: (root / name).read_bytes() for name in named}
-    files[README] = space_card(readme, space, weights, pair_files(root / "checkpoints")).encode()
+    files[README] = space_card(readme, space, weights).encode()
     return files
 
 
@@ -144,8 +150,8 @@ def results_of(root: Path) -> list[str]:
     return ["docs/results.md", *(f"docs/{name}" for name in shown if "://" not in name)]
 
 
-def space_card(readme: str, space: str, weights: str | None, variants: Iterable[str]) -> str:
-    """README.md with what only the deployment knows: where the picture is, which pair is used, what to preload.
+def space_card(readme: str, space: str, weights: str | None) -> str:
+    """README.md with what only the deployment knows: where the picture is, and which pair is used.
 
     Raises:
         CamlossError: the Hub would refuse the card.
@@ -158,8 +164,7 @@ def space_card(readme: str, space: str, weights: str | None, variants: Iterable[
     if thumbnail and "://" not in thumbnail:
         card.data["thumbnail"] = f"{constants.ENDPOINT}/spaces/{space}/resolve/main/{thumbnail}"
     if weights:
-        files = ",".join([CONFIG, *(f"{variant}/{WEIGHTS}" for variant in variants)])
-        card.data["models"], card.data["preload_from_hub"] = [weights], [f"{weights} {files}"]
+        card.data["models"] = [weights]
     check_space_card(str(card))
     return str(card)
 
@@ -168,8 +173,8 @@ def deploy(flags: argparse.Namespace, files: Mapping[str, bytes]) -> None:
     """Create the Space if needed, set what it is told, upload; files of an earlier deployment that are gone, go."""
     from huggingface_hub import HfApi
 
-    secrets = {name: secret(name) for name in flags.secret}
     api, space = HfApi(), flags.space
+    secrets = with_stall_timeout("look at the tokens", lambda: secrets_of(api, flags))
     exists = with_stall_timeout(f"create the Space {space}", lambda: create(api, flags))
     with_stall_timeout(f"configure the Space {space}", lambda: configure(api, flags, secrets, exists))
     there = with_stall_timeout(
@@ -206,7 +211,34 @@ def configure(api: Any, flags: argparse.Namespace, secrets: Mapping[str, str], e
         api.request_space_hardware(flags.space, flags.hardware)
 
 
-def secret(name: str) -> str:
+def secrets_of(api: Any, flags: argparse.Namespace) -> dict[str, str]:
+    """What the Space is told in secret, by name.
+
+    Raises:
+        CamlossError: a variable is not set, or holds a token that may write: whoever changes the Space's code reads it.
+    """
+    from huggingface_hub import get_token
+
+    found = {name: variable(name, f"--secret {name}") for name in flags.secret}
+    for name, value in found.items():
+        if name == TOKEN or value == get_token():
+            raise CamlossError(
+                f"--secret {name} would give the Space the token that deploys it; make one that may only read, put it "
+                "into a variable of its own, and name that with --read-token"
+            )
+    if flags.read_token:
+        value = variable(flags.read_token, f"--read-token {flags.read_token}")
+        role = api.whoami(token=value).get("auth", {}).get("accessToken", {}).get("role")
+        if value == get_token() or role == "write":
+            raise CamlossError(
+                f"the token in {flags.read_token} may write; make one that may only read, on the Hub under Settings, "
+                "Access Tokens"
+            )
+        found[TOKEN] = value
+    return found
+
+
+def variable(name: str, flag: str) -> str:
     if not os.environ.get(name):
-        raise CamlossError(f"the environment variable {name} is not set; set it, or leave out --secret {name}")
+        raise CamlossError(f"the environment variable {name} is not set; set it, or leave out {flag}")
     return os.environ[name]

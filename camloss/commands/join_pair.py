@@ -47,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The folders of a pair's checkpoints; of a single checkpoint, its own."""
-    return [file.parent for file in pair_files(folder).values()] if is_pair(folder) else [folder]
+    """The folders of a pair's checkpoints; of a single checkpoint or its weight file, its own."""
+    if is_pair(folder):
+        return [file.parent for file in pair_files(folder).values()]
+    return [folder.parent if folder.name == WEIGHTS else folder]
 
 
 def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:

@@ -9,7 +9,7 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
 from camloss.errors import CamlossError
-from camloss.pair import Pair, Snapshot, is_pair, pair_files
+from camloss.pair import Pair, Snapshot, is_pair, pair_above, pair_files
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def find_pairs(folder: Path) -> dict[str, Path]:
             found, expected = (", ".join(names) for names in (pair.variants, variants))
             reasons.append(f"{place} has variants {found}; expected {expected}, as the first pair")
     if not pairs:
+        if not reasons and (whole := pair_above(folder)):
+            raise CamlossError(f"{folder} is one model of the pair in {whole}; name that folder")
         raise CamlossError(
             reasons[0] if reasons else f"no pair of checkpoints in {folder}; train one with `camloss train`"
         )

@@ -58,7 +58,8 @@ def model_card(
         headers: of the weight files, by variant.
         source: what `Pair.load` is given to load it: a repo id or a folder.
         pictures: which lie beside the card: "ce/maps.png".
-        space: the page that shows it, where it is published; the package is installed from there.
+        space: the page that shows it, where it is published: "USER/NAME", or "USER/NAME@COMMIT", a commit from which
+            the package is installed.
 
     Returns:
         Markdown with a YAML block on top.
@@ -217,7 +218,8 @@ def _introduction(config: Mapping[str, Any], variants: Collection[str], space: s
     learnt = (
         f"- `{variant}`: {described(variant).title}. Trained with {described(variant).learnt}." for variant in variants
     )
-    compare = f"\n\nDraw a digit and compare them: [{space}]({HUB}/spaces/{space})." if space else ""
+    page = (space or "").partition("@")[0]
+    compare = f"\n\nDraw a digit and compare them: [{page}]({HUB}/spaces/{page})." if page else ""
     return f"""# Handwritten digits: {" and ".join(described(variant).title for variant in variants)}
 
 Small CNNs (`{config["arch"]}`, {config["num_classes"]} classes) that say which digit was drawn and, by their
@@ -229,7 +231,8 @@ same order of images; they differ in the loss only. Paper:
 
 
 def _usage(source: str, variant: str, space: str | None) -> str:
-    install = f'```bash\npip install "camloss[hub] @ git+{HUB}/spaces/{space}"\n```\n\n' if space else ""
+    pinned = space is not None and "@" in space  # or it would run whatever somebody has put there since
+    install = f'```bash\npip install "camloss[hub] @ git+{HUB}/spaces/{space}"\n```\n\n' if pinned else ""
     return f"""## Use
 
 {install}```python

@@ -105,6 +105,8 @@ def _on_the_hub(source: str | Path, revision: str | None) -> tuple[Published | N
         repo_id, named, inside = match.groups()
         folder = (inside or "").removesuffix("/").removesuffix(WEIGHTS).removesuffix("/")
         return Published(repo_id, revision or (unquote(named) if named else None)), folder or None
+    if revision is not None and is_folder(source) and Path(source).exists() and not re.fullmatch(NAME, text):
+        raise CamlossError(f"{text} is on this machine, where there are no revisions; leave out {one_line(revision)!r}")
     if revision is None and is_folder(source) and not _names_a_revision(text):
         return None, None
     return Published(text, revision), None
@@ -126,6 +128,8 @@ def _local_file(path: Path, variant: str | None) -> Path:
             f"{path} may hold a pickle, which can run anything; read it by torch.load(..., weights_only=True) into a "
             "network, and save that by save_checkpoint"
         )
+    if path.is_file() and path.suffix == ".json":
+        raise CamlossError(f"{path} holds no weights; name its folder")
     if path.is_file() or path.suffix == ".safetensors":
         if variant is not None:
             raise CamlossError(f"{path} is one file; name the folder of the pair for its variant {one_line(variant)}")

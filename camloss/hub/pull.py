@@ -36,11 +36,18 @@ class Published:
         source: "USER/NAME", or "USER/NAME@REVISION".
         revision: a branch, tag or commit, in place of that in the source; by default main.
         from_cache: ask nobody.
+
+    Raises:
+        CamlossError: the revision is empty.
     """
 
     def __init__(self, source: str, revision: str | None = None, from_cache: bool = False) -> None:
-        self.repo_id, _, named = source.partition("@")
-        self.revision = revision or named or None
+        self.repo_id, at, named = source.partition("@")
+        self.revision = revision if revision is not None else (named if at else None)
+        if self.revision is not None and not self.revision.strip():
+            raise CamlossError(
+                f"the revision of {self.repo_id[:100]} is empty; name a branch, tag or commit, or leave it out"
+            )
         self.from_cache = from_cache
         self.commit: str | None = None
         """40 hex digits, when a file is here."""
@@ -77,7 +84,7 @@ class Published:
         if said:  # of this very commit, even if somebody pushed in between
             said = self._ask(_commit_of(path, filename)).get(filename)
         expected = (said and said.hash) or _hash_in_cache(path)
-        _check_hash(name, path, expected)
+        _check_hash(name, path, expected, arrived=ask)
         if expected and not path.is_symlink():
             with suppress(OSError):  # a cache that cannot be written: the Hub is asked again
                 _note_beside(path).write_text(expected, encoding="utf-8")
@@ -121,19 +128,24 @@ def _check_size(name: str, size: int, limit: int) -> None:
         raise CamlossError(f"{name} is too large: {size:,} bytes, at most {limit:,} are taken; correct the name")
 
 
-def _check_hash(name: str, path: Path, expected: str | None) -> None:
-    """Check bytes that have arrived: over plain HTTP the client takes any that have the right length."""
+def _check_hash(name: str, path: Path, expected: str | None, arrived: bool) -> None:
+    """Check bytes that have arrived, or lay in the cache: over plain HTTP the client takes any of the right length."""
+    from huggingface_hub import is_offline_mode
+
     if expected is None:
         return  # from another program's cache without symlinks, and nobody may be asked
     content = path.read_bytes()
     git_blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     actual = git_blob_id if len(expected) == 40 else hashlib.sha256(content).hexdigest()
-    if actual != expected:
-        with suppress(OSError):  # of a cache that cannot be written
-            path.resolve().unlink()  # or the cache would serve it again
-        raise CamlossError(
-            f"{name} was damaged on its way: its hash is {actual[:12]}, published was {expected[:12]}; try again"
-        )
+    if actual == expected:
+        return
+    hashes = f"its hash is {actual[:12]}, published was {expected[:12]}"
+    if not arrived and is_offline_mode():  # what is there now is all that there is
+        raise CamlossError(f"{name} is damaged in the cache: {hashes}; unset HF_HUB_OFFLINE to fetch it again")
+    with suppress(OSError):  # of a cache that cannot be written
+        path.resolve().unlink()  # or the cache would serve it again
+    place = "was damaged on its way" if arrived else "is damaged in the cache"
+    raise CamlossError(f"{name} {place}: {hashes}; try again")
 
 
 def _hash_in_cache(path: Path) -> str | None:

@@ -8,16 +8,19 @@
 A push that stops half-way leaves readers with the previous pair.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from camloss.checkpoint import WEIGHTS, read_header
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 from camloss.hub.messages import check_repo_id
 from camloss.hub.model_card import files_beside, pictures_in
 from camloss.hub.timeouts import with_stall_timeout
 from camloss.pair import Pair, pair_files, settle_alone
+
+LONGEST_TAG = 100
 
 
 def push_pair(
@@ -51,6 +54,7 @@ def push_pair(
     """
     from huggingface_hub import HfApi
 
+    _check_tag(tag)
     space = space or f"{repo_id.partition('/')[0]}/camloss"
     check_repo_id(repo_id)
     check_repo_id(space)
@@ -67,11 +71,15 @@ def push_pair(
 
     api = HfApi()
     with_stall_timeout(f"create {repo_id}", lambda: api.create_repo(repo_id, private=private or None, exist_ok=True))
+    at = _commit_of_space(api, space)
+    if at:
+        files = published_files(folder, repo_id, f"{space}@{at}")
     commit, url = commit_files(api, repo_id, files, create_pr=create_pr)
     log(f"{repo_id} is at {commit[:7]}: {url}")
     if tag is not None and not create_pr:
         with_stall_timeout(f"tag {repo_id} {tag}", lambda: _tag(api, repo_id, commit, tag))
-    log(f"its card leads to the Space {space}: camloss deploy-space {space} --weights {repo_id}")
+    again = "" if at else "; then push again, so that the card says what to install"
+    log(f"its card leads to the Space {space}: camloss deploy-space {space} --weights {repo_id}{again}")
     return commit
 
 
@@ -80,7 +88,8 @@ def published_files(folder: Path, repo_id: str, space: str) -> dict[str, bytes]:
 
     Args:
         folder: holds a pair that has been checked.
-        repo_id, space: as for `push_pair`.
+        repo_id: as for `push_pair`.
+        space: as for `model_card`.
 
     Raises:
         CamlossError: a checkpoint cannot be read, or the Hub would refuse the card.
@@ -111,21 +120,53 @@ def commit_files(
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    info = with_stall_timeout(
-        f"push to {repo_id}",
-        lambda: api.create_commit(
+    changes = [
+        *(CommitOperationAdd(name, content) for name, content in files.items()),
+        *(CommitOperationDelete(name) for name in delete),
+    ]
+
+    def push() -> Any:
+        """Only what differs from the newest commit is sent, so that a commit in between would leave half of each."""
+        newest = api.repo_info(repo_id, repo_type=repo_type).sha
+        return api.create_commit(
             repo_id,
-            [
-                *(CommitOperationAdd(name, content) for name, content in files.items()),
-                *(CommitOperationDelete(name) for name in delete),
-            ],
+            changes,
             commit_message="Upload with camloss",
             repo_type=repo_type,
             create_pr=create_pr,
-        ),
-        upload=sum(map(len, files.values())),
-    )
+            parent_commit=newest,
+        )
+
+    info = with_stall_timeout(f"push to {repo_id}", push, upload=sum(map(len, files.values())))
     return str(info.oid), str(info.pr_url or info.commit_url)
+
+
+def _check_tag(tag: str | None) -> None:
+    """Before anything is sent.
+
+    Raises:
+        CamlossError: git would refuse it, or it would be taken for the branch.
+    """
+    if tag is None:
+        return
+    named = re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", tag, re.ASCII) and ".." not in tag
+    if not named or tag.endswith((".", ".lock")) or tag in ("main", "HEAD") or len(tag) > LONGEST_TAG:
+        raise CamlossError(
+            f"{quoted(tag)} is no name for a tag; expected letters, digits, '.', '_', '+' and '-', such as v1"
+        )
+
+
+def _commit_of_space(api: Any, space: str) -> str | None:
+    """The newest commit of the Space that shows the pair, from which its card installs the package."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def ask() -> str | None:
+        try:
+            return str(api.repo_info(space, repo_type="space").sha)
+        except RepositoryNotFoundError:
+            return None
+
+    return with_stall_timeout(f"look for the Space {space}", ask)
 
 
 def _tag(api: Any, repo_id: str, commit: str, tag: str) -> None:

@@ -143,8 +143,9 @@ def test_the_card_says_nothing_about_the_alpha_of_cross_entropy() -> None:
 
 
 def test_a_published_card_can_be_installed_from() -> None:
-    card = model_card(headers(), REPO, space=PAGE)
-    assert 'pip install "camloss[hub] @ git+https://huggingface.co/spaces/user/camloss"' in card
+    assert "pip install" not in model_card(headers(), REPO, space=PAGE)  # of no commit in particular
+    card = model_card(headers(), REPO, space=f"{PAGE}@0123abc")
+    assert 'pip install "camloss[hub] @ git+https://huggingface.co/spaces/user/camloss@0123abc"' in card
     assert "[user/camloss](https://huggingface.co/spaces/user/camloss)" in card
 
 

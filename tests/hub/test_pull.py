@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from hub_server import Hub, git_blob_id, sha256
 from huggingface_hub import hf_hub_download
 from untrained import write_pair
 
-from camloss import CamlossError, Pair, load_checkpoint
+from camloss import CamlossError, Pair, from_pretrained, load_checkpoint
 from camloss.checkpoint import CONFIG, WEIGHTS, pack, unpack
 from camloss.hub import pull, timeouts
 
@@ -163,7 +164,7 @@ def test_bytes_are_checked_by_the_hash_that_the_hub_keeps(
     assert hub.requests == []
     assert hub.tokens_seen_elsewhere == []
     cached.write_bytes(content[:-1] + b"!")  # by a disk, or by somebody
-    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} was damaged"):
+    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} (is|was) damaged"):
         load_checkpoint(REPO, "cam", revision)
     assert same_weights(load_checkpoint(REPO, "cam", revision), load_checkpoint(checkpoints / "cam"))
 
@@ -184,7 +185,7 @@ def test_a_cache_that_knows_no_hash_is_checked_by_the_hubs(
     assert len(hub.requests) == 1
     (cached.parent / f".{WEIGHTS}.hash").unlink()
     cached.write_bytes(content[:-1] + b"!")
-    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} was damaged"):
+    with pytest.raises(CamlossError, match=f"{REPO}/{CAM} (is|was) damaged"):
         load_checkpoint(REPO, "cam", revision)
 
 
@@ -329,6 +330,41 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     with pytest.raises(CamlossError, match=f"^{REPO}/{CAM}:? {message}") as caught:
         load_checkpoint(REPO, "cam")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_truncated_file_in_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_checkpoint(REPO, "cam")
+    cached = Path(hf_hub_download(REPO, CAM)).resolve()
+    content = cached.read_bytes()
+    cached.write_bytes(content[:-100])
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for _ in range(2):  # it stays as it is, and so does what is said
+        with pytest.raises(CamlossError) as caught:
+            load_checkpoint(REPO, "cam")
+        said = f"{REPO}/{CAM} is damaged in the cache: its hash is .*; unset HF_HUB_OFFLINE to fetch it again"
+        assert re.fullmatch(said, str(caught.value))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(CamlossError, match=r"try again$"):
+        load_checkpoint(REPO, "cam", hub.model(REPO).refs["main"])
+    assert load_checkpoint(REPO, "cam").arch == "sketch_cnn"
+    assert cached.read_bytes() == content
+
+
+@pytest.mark.parametrize("revision", ["", " ", "\n"])
+def test_an_empty_revision_is_refused(hub: Hub, published: Path, revision: str) -> None:
+    said = f"the revision of {REPO} is empty; name a branch, tag or commit, or leave it out"
+    for load in (
+        lambda: load_checkpoint(REPO, "cam", revision),
+        lambda: from_pretrained(REPO, revision),
+        lambda: Pair.load(f"{REPO}@{revision}"),
+    ):
+        with pytest.raises(CamlossError) as caught:
+            load()
+        assert str(caught.value) == said
+    assert hub.requests == []
+    with pytest.raises(CamlossError, match=r"is on this machine, where there are no revisions; leave out 'v1'"):
+        load_checkpoint(published / "cam", revision="v1")
 
 
 def test_two_processes_load_at_once(published: Path) -> None:

@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hub_pair import REPO, push, quiet, same_weights
-from hub_server import Hub, sha256
+from hub_server import Hub, Repo, sha256
 from safetensors.torch import save_file
 from untrained import write_pair
 
@@ -62,6 +64,73 @@ def test_the_card_leads_to_the_space(hub: Hub, checkpoints: Path) -> None:
     assert "https://huggingface.co/spaces/else/where)" in hub.model(REPO).files["README.md"].decode()
     with pytest.raises(CamlossError, match="'nowhere' is no name for a repository"):
         push(checkpoints, space="nowhere")
+
+
+def test_the_card_installs_from_one_commit_of_the_space(hub: Hub, checkpoints: Path) -> None:
+    lines: list[str] = []
+    push_pair(REPO, checkpoints, log=lines.append)
+    assert "pip install" not in hub.model(REPO).files["README.md"].decode()
+    assert lines[-1].endswith("then push again, so that the card says what to install")
+    hub.repos["space", SPACE] = Repo()
+    commit = hub.space(SPACE).commit({"pyproject.toml": b""})
+    push_pair(REPO, checkpoints, log=lines.append)
+    installed = f'pip install "camloss[hub] @ git+https://huggingface.co/spaces/{SPACE}@{commit}"\n'
+    assert installed in hub.model(REPO).files["README.md"].decode()
+    assert f"[{SPACE}](https://huggingface.co/spaces/{SPACE})" in hub.model(REPO).files["README.md"].decode()
+    assert "push again" not in lines[-1]
+
+
+@pytest.mark.parametrize("step", ["/preupload/", "/commit/"])
+def test_of_two_pushes_at_once_one_is_whole_and_the_other_is_told(hub: Hub, published: Path, step: str) -> None:
+    ours, theirs = (write_pair(published.parent / name, seed) for name, seed in (("ours", 5), ("theirs", 6)))
+    shutil.copytree(published / "ce", ours / "ce", dirs_exist_ok=True)  # what is as it was is not sent
+    assert Pair.load(ours).variants == ("ce", "cam")
+    hub.fail("POST", step, once(lambda: push(theirs)))
+    with pytest.raises(CamlossError, match=rf"cannot push to {REPO}: somebody else pushed at the same time \(412\)"):
+        push(ours)
+    for name in (CONFIG, f"ce/{WEIGHTS}", f"cam/{WEIGHTS}"):
+        assert hub.model(REPO).files[name] == (theirs / name).read_bytes()
+    push(ours)
+    for name in (CONFIG, f"ce/{WEIGHTS}", f"cam/{WEIGHTS}"):
+        assert hub.model(REPO).files[name] == (ours / name).read_bytes()
+
+
+def once(do: Callable[[], object]) -> Callable[[], None]:
+    """Does it the first time that it is called; what it does asks the same Hub."""
+    left = [do]
+
+    def called() -> None:
+        if left:
+            left.pop()()
+
+    return called
+
+
+def test_two_processes_push_at_once(hub: Hub, published: Path) -> None:
+    pairs = [write_pair(published.parent / str(seed), seed) for seed in (5, 6)]
+    command = [sys.executable, str(ROOT / "scripts" / "push_to_hub.py"), REPO, "--checkpoints"]
+    pushes = [subprocess.Popen([*command, str(pair)], stderr=subprocess.PIPE, text=True) for pair in pairs]
+    for push_ in pushes:
+        error = push_.communicate(timeout=300)[1]
+        assert push_.returncode == 0 or "somebody else pushed at the same time (412); push again" in error
+    weights = [[(pair / v / WEIGHTS).read_bytes() for v in ("ce", "cam")] for pair in pairs]
+    assert [hub.model(REPO).files[f"{v}/{WEIGHTS}"] for v in ("ce", "cam")] in weights
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["bad tag", "", "-v1", ".v1", "v1.", "v1.lock", "a..b", "a//b", "a/", "v1~2", "v^", "a:b", "é", "main", "x" * 101],
+)
+def test_a_tag_that_git_would_refuse_is_refused_before_anything_is_sent(hub: Hub, checkpoints: Path, tag: str) -> None:
+    with pytest.raises(CamlossError, match="is no name for a tag; expected letters, digits") as caught:
+        push(checkpoints, tag=tag)
+    assert len(str(caught.value)) < 200
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("tag", ["v1", "1.0.0-rc.1+cpu", "release/1.0"])
+def test_usual_tags_are_taken(hub: Hub, checkpoints: Path, tag: str) -> None:
+    assert push(checkpoints, tag=tag) == hub.model(REPO).refs[tag]
 
 
 def test_pushing_again_with_nothing_changed_makes_no_commit(hub: Hub, checkpoints: Path) -> None:
