@@ -366,10 +366,10 @@ def test_the_deployed_space_answers_from_the_pushed_weights(
 def test_the_package_installs_from_the_space_as_the_card_says(
     hub: Hub, checkout: Path, deploy: Deploy, tmp_path: Path
 ) -> None:
-    push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
     assert deploy("--weights", WEIGHTS).code == 0
+    push_pair(WEIGHTS, checkout / "checkpoints", log=lambda _: None)
     card = hub.model(WEIGHTS).files["README.md"].decode().replace("https://huggingface.co", hub.endpoint)
-    (requirement,) = re.findall(r'pip install "(.+)"', card)
+    (requirement,) = re.findall(rf'pip install "(.+)@{hub.space(SPACE).refs["main"]}"', card)  # in git it has another
     (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert requirement == f"camloss[hub] @ git+{hub.endpoint}/spaces/{SPACE}"
 

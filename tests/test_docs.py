@@ -4,6 +4,7 @@ import argparse
 import base64
 import importlib
 import json
+import os
 import re
 import runpy
 import shlex
@@ -203,9 +204,20 @@ def test_the_notebook_runs_and_is_kept_without_outputs(monkeypatch: pytest.Monke
     assert len(pictures) == 4
 
 
+OF_MACOS = """#!/bin/sh
+case "$1" in "") exec {base64};; *) echo "base64: unrecognized option $1" >&2; exit 64;; esac
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs bash and curl")
-def test_curl_runs_as_printed(working_folder: Path, page_server: PageServer) -> None:
+def test_curl_runs_as_printed(working_folder: Path, page_server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with a base64 that knows none of GNU's options."""
+    tools = working_folder / "tools"
+    tools.mkdir()
+    (tools / "base64").write_text(OF_MACOS.format(base64=shutil.which("base64")), encoding="utf-8")
+    (tools / "base64").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     (script,) = [block for block in blocks("docs/demo.md", "bash") if "curl" in block]
     script = script.replace("http://127.0.0.1:7860/", page_server.url)
     done = subprocess.run(["bash", "-euc", script], cwd=working_folder, capture_output=True, text=True, check=True)

@@ -8,7 +8,17 @@ from jinja2 import ChoiceLoader, DictLoader
 TEMPLATE = "frontend/index.html"
 DESCRIPTION = "Two networks read your digit, and show where each of them finds its evidence. Draw one and see."
 CARD = "web/card.png"
+FRAMED = "This page needs an origin of its own: add allow-same-origin to the sandbox of the frame that shows it."
+# Before anything is loaded: what is asked for by a relative address is not found from an address without a slash, as of
+# a proxy's folder, and is refused to a page without an origin.
+FIRST = f"""<script>
+if (!location.pathname.endsWith("/")) location.replace(`${{location.pathname}}/${{location.search}}${{location.hash}}`);
+else if (self.origin === "null") {{
+  addEventListener("DOMContentLoaded", () => document.body.replaceChildren("{FRAMED}"));
+}}
+</script>"""
 TAGS = f"""<meta charset="utf-8" />
+{FIRST}
 <title>{{{{ config['title'] }}}}</title>
 <meta name="description" content="{DESCRIPTION}" />
 <meta property="og:type" content="website" />

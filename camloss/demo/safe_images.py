@@ -26,6 +26,9 @@ MAX_SCANS = 64  # of a progressive JPEG; encoders write about 10
 MAX_LOSSLESS = 512 * 512  # pixels of a WebP without loss, which may ask for 5 kB of tables for every 16 of them
 MAX_ENTRIES = 256  # of EXIF's first directory, of which one is the orientation
 
+LINK_LETTERS = bytes.maketrans(b"-_", b"+/")
+BLANKS = b" \t\r\n"
+
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 WEBP_PIXELS = (b"VP8X", b"ALPH", b"VP8 ", b"VP8L")
@@ -81,6 +84,16 @@ TURNS = {
 }
 
 
+def plain_base64(text: str) -> bytes:
+    """Base64 as RFC 4648 writes it first, of what mail (line breaks), links (- and _) and tokens (no =) make of it.
+
+    Raises:
+        ValueError: it holds what no base64 does, such as letters beyond ASCII.
+    """
+    letters = text.encode("ascii").translate(LINK_LETTERS, BLANKS).rstrip(b"=")
+    return letters + b"=" * (-len(letters) % 4)
+
+
 def open_picture(text: object) -> Picture:
     """Check a picture that came as base64 text, with or without a `data:` prefix; nothing is decoded yet.
 
@@ -94,7 +107,7 @@ def open_picture(text: object) -> Picture:
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        file = base64.b64decode(text, validate=True)
+        file = base64.b64decode(plain_base64(text), validate=True)
     except ValueError as error:
         raise CamlossError(f"the picture is not base64 ({error}); send the image file as base64 text") from error
     found = next(((kind, read) for kind, (start, read) in READERS.items() if start.match(file)), None)

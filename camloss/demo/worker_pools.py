@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import torch
 
+from camloss.demo.safe_images import plain_base64
 from camloss.errors import CamlossError
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ DRAWING = (128, 100_000)  # pixels on a side and characters of text, at most: as
 PHOTO = (512, 1_300_000)  # a photo, as the page sends it
 POINTS = 1_000  # and strokes, which cost as much: at most twice the time that a few of them take
 HEADER = 48  # characters that hold a PNG's first 33 bytes, which tell its size
+FIRST = 200  # characters among which they are, with a `data:` prefix and line breaks
 
 
 class Busy(CamlossError):  # noqa: N818, a state of the page rather than a mistake
@@ -176,9 +178,10 @@ def _points_and_strokes(strokes: object) -> int:
 
 def _png_side(picture: str) -> int | None:
     """The longest side of a PNG in base64; None for whatever is none."""
-    start = picture[:100].partition(",")[2] if picture.startswith("data:") else picture
+    start = picture[:FIRST].partition(",")[2] if picture.startswith("data:") else picture[:FIRST]
     try:
-        width, height = struct.unpack_from(">II", base64.b64decode(start[:HEADER], validate=True), 16)
+        header = plain_base64(start)[:HEADER]
+        width, height = struct.unpack_from(">II", base64.b64decode(header, validate=True), 16)
     except (ValueError, struct.error):
         return None
-    return int(max(width, height)) if start.startswith("iVBORw0KGgo") else None
+    return int(max(width, height)) if header.startswith(b"iVBORw0KGgo") else None

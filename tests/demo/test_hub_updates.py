@@ -23,6 +23,7 @@ pytest_plugins = ["hub_client"]
 def test_the_pair_on_the_hub_is_taken(hub: Hub, published: Path, drawing: str) -> None:
     newer = write_pair(published.parent / "newer", seed=5)
     commit = push(newer)
+    hub.requests.clear()
     pair, answered = ask_once(Pair.load(published), REPO)
     assert answered
     assert same_weights(pair["cam"], load_checkpoint(newer / "cam"))

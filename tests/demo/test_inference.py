@@ -2,21 +2,25 @@
 
 import base64
 import json
+import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from drawn import SEVEN, drawn, encoded
+from page_server import WEB
 from PIL import Image
 from recorded import AGAIN, RECORDED, answers
 from torch.nn import functional as F
 
 from camloss import CamlossError, caam, cam, explain, min_max_normalize
 from camloss.demo import inference
-from camloss.demo.safe_images import MAX_TEXT
+from camloss.demo.safe_images import MAX_TEXT, open_picture
+from camloss.demo.worker_pools import pool_for
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, write_strokes
 from camloss.metrics import stroke_energy
@@ -113,6 +117,55 @@ def test_formats_that_are_read(pair: Pair, file_format: str, prefix: str) -> Non
     assert inference.answer(pair, prefix + encoded(on_paper, file_format))["blank"] is False
 
 
+def forms_of(text: str) -> dict[str, str]:
+    """One picture as base64 comes from different programs."""
+    lines = [text[at : at + 76] for at in range(0, len(text), 76)]
+    in_links = text.replace("+", "-").replace("/", "_")
+    return {
+        "lines of mail": "\r\n".join(lines),
+        "lines of a shell, and one at the end": "\n".join([*lines, ""]),
+        "indented lines": "\n  \t".join(lines),
+        "for links": in_links,
+        "for links, without padding": in_links.rstrip("="),
+        "without padding": text.rstrip("="),
+        "lines in a data address": "data:image/png;base64," + "\n".join(lines),
+        "too much padding": text.rstrip("=") + "====",
+    }
+
+
+@pytest.mark.parametrize("form", forms_of("A"))
+def test_base64_is_read_in_the_forms_that_programs_write(pair: Pair, form: str) -> None:
+    for size in (126, 127, 128):  # files of other lengths, so of other padding
+        text = next(text for text in map(encoded, noisy(size)) if text.endswith("=") and {"+", "/"} <= set(text))
+        written = forms_of(text)[form]
+        assert written != text or form == "A"
+        assert open_picture(written).content == open_picture(text).content
+        assert pool_for(written) is pool_for(text)
+    assert inference.answer(pair, forms_of(SEVEN)[form]) == inference.answer(pair, SEVEN)
+
+
+def noisy(size: int) -> Iterator[Image.Image]:
+    """A 7 with a few pixels of noise, again and again."""
+    for seed in range(100):
+        image = drawn(size)
+        for at in np.random.default_rng(seed).integers(0, size, (30, 2)).tolist():
+            image.putpixel((at[0], at[1]), (at[0], at[1], seed, 255))
+        yield image
+
+
+@pytest.mark.parametrize("text", ["iVBOR=w0KGgo", "iVBORw0KG*go", "\u200biVBORw0KGgo", "iVBORw0KGg\u212a", "A", "%2B"])
+def test_what_is_no_base64_is_refused(pair: Pair, text: str) -> None:
+    with pytest.raises(CamlossError, match=r"^the picture is not base64 \(.*\); send the image file as base64 text$"):
+        inference.answer(pair, text)
+
+
+def test_the_pad_and_its_links_take_as_many_points_as_the_server() -> None:
+    limits = {
+        path.name: re.findall(r"MAX_POINTS = ([\d_]+)", path.read_text(encoding="utf-8")) for path in WEB.glob("*.js")
+    }
+    assert {name: found for name, found in limits.items() if found} == {"strokes.js": [str(inference.MAX_POINTS)]}
+
+
 def bomb(side: int) -> str:
     """A PNG of a few bytes that claims side x side pixels."""
 
@@ -131,10 +184,10 @@ def bomb(side: int) -> str:
         (["a"], "the picture is list"),
         ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "the picture is dict"),
         ("", "none of PNG, JPEG, WEBP"),
-        ("/etc/passwd", "not base64"),
+        ("/etc/passwd", "none of PNG, JPEG, WEBP"),
         ("no base64!", "not base64"),
         ("bünt", "not base64"),
-        (SEVEN[:-2], "not base64"),
+        (SEVEN[:-2], r"the picture is damaged \(it ends too early\)"),
         (encoded(drawn().convert("RGB"), "GIF"), "none of PNG, JPEG, WEBP"),
         (encoded(drawn(), "TIFF"), "none of PNG, JPEG, WEBP"),
         (encoded(drawn().convert("RGB"), "EPS"), "none of PNG, JPEG, WEBP"),

@@ -1,11 +1,10 @@
 // Strokes and question in a link, and strokes in what outlives a reload.
 
 import { unpack } from "./heat.js";
-import { UNITS } from "./strokes.js";
+import { countPoints, MAX_POINTS, UNITS } from "./strokes.js";
 
 /** @import { Stroke } from "./types.d.ts" */
 
-const MAX_POINTS = 20000; // a hundred digits' worth; each answer takes the longer, the more there are
 const MEMORY = "camloss"; // the session storage's key
 
 export class TooManyPoints extends Error {
@@ -19,7 +18,7 @@ export class TooManyPoints extends Error {
  * @throws {TooManyPoints}
  */
 export function toText(strokes) {
-  if (strokes.reduce((sum, { points }) => sum + points.length / 2, 0) > MAX_POINTS) throw new TooManyPoints();
+  if (countPoints(strokes) > MAX_POINTS) throw new TooManyPoints();
   /** @type {number[]} */
   const bytes = [];
   const write = (/** @type {number} */ number) => {

@@ -1,7 +1,7 @@
 // The drawing pad: the pen, and what can be undone.
 
 import { fit } from "./heat.js";
-import { drawOn, EMPTY, isBlank, placeIn } from "./strokes.js";
+import { countPoints, drawOn, EMPTY, isBlank, MAX_POINTS, placeIn, thinned } from "./strokes.js";
 
 /** @import { Drawing, Stroke } from "./types.d.ts" */
 
@@ -180,6 +180,8 @@ export class Pad {
       if (x !== points.at(-2) || y !== points.at(-1)) points.push(x, y);
     }
     if (points.length === before) return;
+    const room = MAX_POINTS - countPoints(this.drawing.strokes) + points.length / 2;
+    if (points.length / 2 > room) this.#stroke = thinned([this.#stroke], room / 2)[0];
     if (performance.now() - moves[0].timeStamp > LATE) this.#lateAt = performance.now();
     this.#drawSoon();
     this.changed();
@@ -188,7 +190,8 @@ export class Pad {
   /** @param {PointerEvent} event */
   #end(event) {
     if (event.pointerId !== this.#pointer) return;
-    const { drawing } = this;
+    const { strokes, photo } = this.drawing;
+    const drawing = { strokes: thinned(strokes, MAX_POINTS / 2), photo }; // there is always room for another stroke
     this.#own.add(drawing);
     this.#keep(drawing);
   }

@@ -6,6 +6,7 @@ import { contextOf } from "./dom.js";
 /** @import { Drawing, Square, Stroke } from "./types.d.ts" */
 
 export const UNITS = 1000;
+export const MAX_POINTS = 10000; // of all strokes together: as many as the server takes, a hundred digits' worth
 const OUTLINE = 2.4; // both edges of a stroke together, in pixels of the screen
 
 /** @type {Square} */
@@ -17,6 +18,44 @@ export const EMPTY = { strokes: [], photo: null };
 /** @param {Drawing} drawing */
 export function isBlank(drawing) {
   return drawing.strokes.length === 0 && drawing.photo === null;
+}
+
+/** @param {Stroke[]} strokes */
+export const countPoints = (strokes) => strokes.reduce((sum, { points }) => sum + points.length / 2, 0);
+
+/**
+ * Strokes of at most so many points, if need be with fewer on the way: first those that lie on the line between their
+ * neighbours. Each keeps its ends.
+ *
+ * @param {Stroke[]} strokes @param {number} most @returns {Stroke[]}
+ */
+export function thinned(strokes, most) {
+  let kept = strokes;
+  for (let off = 0.5; countPoints(kept) > most && off < 1e6; off *= 2) {
+    kept = kept.map(({ width, points }) => ({ width, points: withoutNear(points, off) }));
+  }
+  return kept;
+}
+
+/**
+ * Every second point goes, where it is no farther off the line between its neighbours.
+ *
+ * @param {number[]} points @param {number} off units
+ */
+function withoutNear(points, off) {
+  const last = points.length - 2;
+  return points.filter((_, i) => {
+    const at = i - (i % 2);
+    return at % 4 === 0 || at === last || distanceToLine(points, at) > off;
+  });
+}
+
+/** Of a point to the line through its neighbours. @param {number[]} points @param {number} at */
+function distanceToLine(points, at) {
+  const [x, y] = [points[at] - points[at - 2], points[at + 1] - points[at - 1]];
+  const [dx, dy] = [points[at + 2] - points[at - 2], points[at + 3] - points[at - 1]];
+  const length = Math.hypot(dx, dy);
+  return length ? Math.abs(x * dy - y * dx) / length : Math.hypot(x, y);
 }
 
 /**

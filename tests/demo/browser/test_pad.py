@@ -47,6 +47,64 @@ def test_undo_redo_and_clear(open_page: Open) -> None:
     expect(redo).to_be_disabled()  # what was undone is gone once one draws on
 
 
+def test_a_path_of_too_many_points_is_thinned_before_the_limit(page: Page, open_page: Open) -> None:
+    (stroke,) = example(3)
+    drawn = page.evaluate(RETRACE, stroke["points"])
+    assert drawn["moves"] > 20_000
+    assert 2_500 < drawn["most"] <= 10_000
+    assert 1_000 < drawn["kept"] <= 5_000  # there is room for more
+    assert settled(open_page(f"#draw={drawn['link']}"))["cam"]["digit"] == 3
+
+
+# A pad on which the pen goes along a stroke and back, several times, with a point for each unit.
+RETRACE = """async (points) => {
+    const modules = ["pad", "strokes", "address"].map((name) => import(`/web/${name}.js`));
+    const [{ Pad }, { countPoints }, { toText }] = await Promise.all(modules);
+    const canvas = document.body.appendChild(document.createElement("canvas"));
+    canvas.style = "position: fixed; left: 0; top: 0; width: 400px; height: 400px";
+    canvas.setPointerCapture = () => {};
+    const pad = new Pad(canvas, { changed() {}, settled() {} });
+    const tell = (kind, [x, y]) => canvas.dispatchEvent(
+        new PointerEvent(kind, { pointerId: 1, clientX: x * 0.4, clientY: y * 0.4 }));
+    const path = [];
+    for (let i = 2; i < points.length; i += 2) {
+        const [x, y] = [points[i] - points[i - 2], points[i + 1] - points[i - 1]];
+        const steps = Math.ceil(Math.hypot(x, y));
+        for (let s = 0; s < steps; s++) path.push([points[i - 2] + x * s / steps, points[i - 1] + y * s / steps]);
+    }
+    let [moves, most] = [0, 0];
+    tell("pointerdown", path[0]);
+    while (moves < 20_001) {
+        for (const place of path) {
+            tell("pointermove", place);
+            most = Math.max(most, countPoints(pad.drawing.strokes));
+            moves++;
+        }
+        path.reverse();
+    }
+    tell("pointerup", path[0]);
+    canvas.remove();
+    const { strokes } = pad.drawing;
+    return { moves, most, kept: countPoints(strokes), link: toText(strokes) };
+}"""
+
+
+def test_thinning_keeps_ends_and_corners(page: Page) -> None:
+    corner = [*(value for x in range(1000) for value in (x, 0)), *(value for y in range(1, 1001) for value in (999, y))]
+    thin = page.evaluate(THIN, [[{"width": 65, "points": corner}], 50])
+    (points,) = [stroke["points"] for stroke in thin]
+    assert 2 <= len(points) // 2 <= 50
+    kept = list(zip(points[::2], points[1::2], strict=True))
+    assert kept[0] == (0, 0)
+    assert kept[-1] == (999, 1000)
+    assert min(abs(999 - x) + y for x, y in kept) <= 8
+    few = [{"width": 65, "points": [1, 2]}, {"width": 9, "points": [1, 2, 3, 4, 5, 6]}]
+    assert page.evaluate(THIN, [few, 4]) == few
+
+
+THIN = """async ([strokes, most]) => (await import("/web/strokes.js")).thinned(strokes, most)"""
+
+
 def test_keyboard(page: Page) -> None:
     draw(page, example(4))
     both = ink(page)

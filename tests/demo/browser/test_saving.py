@@ -129,7 +129,7 @@ def test_the_saved_picture_says_what_the_page_says(open_page: Open, page_server:
 def test_a_link_with_too_many_points_is_refused_in_one_line(open_page: Open) -> None:
     strokes = base64.b64encode(b"\x41" + bytes([0xC0, 0x9A, 0x0C]) + b"\x01" * 400_000).decode().rstrip("=")
     page = open_page(f"#draw={strokes}")  # a stroke of 200,000 points
-    expect(page.locator(".verdict")).to_contain_text("more than 20,000 points is too long for a link")
+    expect(page.locator(".verdict")).to_contain_text("more than 10,000 points is too long for a link")
     assert ink(page) == 0
     draw(page, example(1))
     assert settled(page)["cam"]["digit"] == 1
