@@ -1,6 +1,6 @@
 """Print pictures of different splits that look alike, by a perceptual hash.
 
-    python scripts/dev/near_duplicates.py FOLDER [--distance 4]
+    python scripts/dev/near_duplicates.py FOLDER --distance 4
 
 FOLDER holds train/, val/ and perhaps test/, each with CLASS/*.jpg. A hash has 64 bits, each the sign of one of the 8x8
 lowest frequencies of the grey picture's cosine transform at 32x32 pixels, compared with their median.
@@ -21,8 +21,8 @@ SIDE, KEPT = 32, 8
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--distance", type=int, default=4, metavar="BITS", help="at most this many bits differ (4)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the splits")
+    parser.add_argument("--distance", type=int, default=4, metavar="BITS", help="at most this many bits differ")
     flags: argparse.Namespace = parser.parse_args()
     paths = [path for path in sorted(flags.folder.glob("*/*/*")) if path.parts[-3] in ("train", "val", "test")]
     if not paths:
@@ -44,7 +44,7 @@ def perceptual_hash(path: Path) -> "np.typing.NDArray[np.bool_]":
     with Image.open(path) as picture:
         grey = np.asarray(ImageOps.exif_transpose(picture).convert("L").resize((SIDE, SIDE)), dtype=np.float64)
     lowest = (COSINES @ grey @ COSINES.T).flatten()
-    return lowest > np.median(lowest)
+    return np.greater(lowest, np.median(lowest))
 
 
 COSINES = np.array([[math.cos(math.pi * k * (2 * n + 1) / (2 * SIDE)) for n in range(SIDE)] for k in range(KEPT)])

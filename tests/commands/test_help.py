@@ -20,6 +20,7 @@ DEV = sorted(
     path.stem for path in (ROOT / "scripts" / "dev").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
 )
 NAMES = [*commands.COMMANDS, *DEV]
+WITH_OPERAND = ("push", "deploy-space", "join-pair", "near_duplicates")
 NAMELESS = ("(default: all)", "(default: those that start no page)")  # lists that would fill the page
 
 
@@ -46,7 +47,7 @@ def parser_of(name: str, *flags: str) -> argparse.ArgumentParser:
 
 
 def help_of(name: str) -> argparse.ArgumentParser:
-    return parser_of(name, *(["a/b"] if name in ("push", "deploy-space", "join-pair") else []))
+    return parser_of(name, *(["a/b"] if name in WITH_OPERAND else []))
 
 
 @pytest.mark.parametrize("name", NAMES)
