@@ -2,7 +2,8 @@
 
     camloss evaluate --ood --json > docs/records/evaluate.json    measure the pair in checkpoints/
     camloss study                                                  write the records of the study
-    python scripts/dev/benchmark.py --only NAME ... > docs/records/NAME.md    measure speed, on an idle machine
+    python scripts/dev/benchmark.py ... > docs/records/step.md     measure speed, on an idle machine; the page:
+    python scripts/dev/benchmark_page.py ... > docs/records/page.md
     python scripts/dev/faults.py > docs/records/faults.md          try every fault of a Hub
     camloss report                                                 then put all of that into the pages
     camloss report --check                                         write nothing, but fail where a page would change

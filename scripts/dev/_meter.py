@@ -1,18 +1,21 @@
-"""What a process takes of the processor and of memory, as Linux counts it, and on what machine."""
+"""What a process takes of the processor and of memory, as Linux counts it, and on what machine; tables of that."""
 
 import os
 import platform
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
 
+from camloss import cli
 from camloss.errors import CamlossError
 from camloss.training.hardware import cpu_name, environment, pick_device
 
 T = TypeVar("T")
+Row = tuple[str, str, str]  # what, measured, what maintainers aim at
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01  # seconds
 
 
@@ -21,6 +24,17 @@ def hardware() -> str:
     device = pick_device("auto")
     gpu = "" if device.type == "cpu" else f"{environment(device)['device']}, "
     return f"{gpu}{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def print_rows(measurements: Mapping[str, Callable[[], list[Row]]]) -> None:
+    """Measure, one after the other; the record goes to standard output, the same with the aims to the error stream."""
+    rows: list[Row] = []
+    for name, measure in measurements.items():
+        print(f"{name} ...", file=sys.stderr)
+        rows += measure()
+    print(cli.table(["what", "measured", "aim"], rows), file=sys.stderr)
+    print(cli.table(["what", "measured"], [row[:2] for row in rows]))
+    print(f"\n{hardware()}")
 
 
 @dataclass(frozen=True)

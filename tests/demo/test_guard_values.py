@@ -499,7 +499,7 @@ def tidy_server() -> Iterator[TidyServer]:
 
 
 def test_memory_is_flat_over_mixed_requests(tidy_server: TidyServer) -> None:
-    """The small version of what scripts/dev/benchmark.py --only memory measures."""
+    """The small version of what scripts/dev/benchmark_page.py --only memory measures."""
 
     def mixed(rounds: int) -> None:
         for number in range(rounds):
