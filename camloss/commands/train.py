@@ -27,7 +27,6 @@ from camloss.checkpoint import WEIGHTS, is_folder, load_training, read_header, s
 from camloss.data.dataset import Dataset
 from camloss.data.datasets import DATASETS
 from camloss.epoch_snapshots import save_snapshots
-from camloss.errors import require
 from camloss.losses import BASELINE, LOSSES, CAMLoss
 from camloss.metrics import evaluate
 from camloss.pair import alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
@@ -54,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         flags["variants"] = (BASELINE, loss)
     config = chosen_config(flags)
     if push_to is not None:  # now, not after an hour of training
-        require("huggingface_hub")
         from camloss.hub.messages import check_repo_id
 
         check_repo_id(push_to)

@@ -76,22 +76,16 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
     def answer(question: dict[str, Any]) -> Answer:
         return inference.answer(
             pair_named(question.get("networks")),
-            question.get("picture"),
-            question.get("class_idx"),
-            question.get("other_idx"),
             encode=inference.as_bytes,
-            strokes=question.get("strokes"),
+            **_named(question, "picture", "class_idx", "other_idx", "strokes"),
         )
 
     @_for_page
     def build_up(question: dict[str, Any]) -> Answer:
         return inference.build_up(
             pair_named(question.get("networks")),
-            question.get("picture"),
-            question.get("variant"),
-            question.get("class_idx"),
             encode=inference.as_bytes,
-            strokes=question.get("strokes"),
+            **_named(question, "picture", "variant", "class_idx", "strokes"),
         )
 
     @_for_page
@@ -99,6 +93,10 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
         return inference.sketch(question.get("picture"))
 
     return Endpoints(explain_digit, answer, build_up, sketch)
+
+
+def _named(question: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: question.get(name) for name in names}
 
 
 def _for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Awaitable[Answer]]:

@@ -113,13 +113,13 @@ def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[s
 
 
 def _layout(endpoints: Endpoints, pairs: Pairs, results: Results | None) -> gr.Blocks:
-    networks = list(pairs.folders)
     models = [
         {"variant": variant, "title": described(variant).title, "colour": palette.OF_VARIANT.get(variant, "alarm")}
         for variant in pairs.named(None).variants
     ]
     _, parameters, returned = get_function_description(endpoints.explain_digit)
-    colours, examples = json.loads(_web("colours.json")), json.loads(_web("examples.json"))
+    shared = {"models": models, "colours": json.loads(_web("colours.json")), "networks": list(pairs.folders)}
+    examples = json.loads(_web("examples.json"))
     blocks = gr.Blocks(title="CAM-loss: what two networks look at", analytics_enabled=False)
     with blocks:
         _component("header", script="api.js", returned=" ".join(returned))
@@ -128,23 +128,19 @@ def _layout(endpoints: Endpoints, pairs: Pairs, results: Results | None) -> gr.B
                 "draw",
                 script="draw.js",
                 server_functions=[endpoints.answer, endpoints.sketch],
-                models=models,
-                colours=colours,
                 palette=palette.LIGHT,
                 examples=examples,
                 study=json.loads(_web("study.json")),
-                networks=networks,
+                **shared,
             )
         with gr.Tab("How it works", elem_id="how"):
             _component(
                 "steps",
                 script="steps.js",
                 server_functions=[endpoints.build_up, endpoints.sketch],
-                models=models,
-                colours=colours,
-                networks=networks,
                 example=examples[4]["strokes"],
                 shown=SHOWN,
+                **shared,
             )
             with gr.Accordion("The equations", open=False, elem_classes="fold"):
                 gr.Markdown(_web("how.md"), latex_delimiters=FORMULAS)

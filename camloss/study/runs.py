@@ -167,7 +167,6 @@ class Study:
     def model(self, run: str) -> MapClassifier:
         """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
         model = load_weights(self.folder(run) / WEIGHTS)
-        model.pooling = METHODS[method_of(run)].pooling or model.pooling
         model.features = FeaturesOn(pick_device(self.config.device), model.features)
         return model
 
