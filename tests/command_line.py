@@ -27,7 +27,7 @@ class Done:
 
 def quick(data_dir: Path, output_dir: Path, *more: str) -> list[str | Path]:
     """Flags for a training of seconds."""
-    short = ("--epochs", "3", "--batch-size", "50", "--synthetic", "2")
+    short = ("--arch", "tiny_cnn", "--epochs", "3", "--batch-size", "50", "--synthetic", "2")
     return ["--data-dir", data_dir, "--output-dir", output_dir, *short, *more]
 
 

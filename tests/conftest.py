@@ -80,10 +80,16 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> MNIST:
-    return load_mnist(write_tiny_mnist(tmp_path_factory.mktemp("tiny")))
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small data set in MNIST's format, to be left as it is."""
+    return write_tiny_mnist(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def data(data_dir: Path) -> MNIST:
+    return load_mnist(data_dir)
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    return TrainConfig(epochs=2, batch_size=50, synthetic=0, output_dir=tmp_path, device="cpu")
+    return TrainConfig(arch="tiny_cnn", epochs=2, batch_size=50, synthetic=0, output_dir=tmp_path, device="cpu")

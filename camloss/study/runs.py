@@ -19,14 +19,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from camloss.checkpoint import (
-    WEIGHTS,
-    load_training,
-    load_weights,
-    read_header,
-    save_checkpoint,
-    write_atomically,
-)
+from camloss.checkpoint import WEIGHTS, load_training, load_weights, read_header, save_checkpoint, write_atomically
 from camloss.data.dataset import Dataset
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE

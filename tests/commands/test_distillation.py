@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import assert_one_line, quick, run
-from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
 from camloss import build_model, load_checkpoint, save_checkpoint
@@ -16,11 +15,6 @@ from camloss.pair import Pair
 
 STUDENT = ("--arch", "tiny_cnn", "--alpha", "1", "--epochs", "2")
 PAIR = ["ce", "caam-distillation"]
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_mnist(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

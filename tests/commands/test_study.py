@@ -29,7 +29,8 @@ MATCHED = ("--methods", "ce", "alpha-3", "small-cam", "--seeds", "0")
 def flags(data_dir: Path, folder: Path, *more: str) -> list[str]:
     return [
         *("--data-dir", str(data_dir), "--output-dir", str(folder / "runs"), "--records", str(folder / "short.jsonl")),
-        *("--validation-size", "100", "--heartbeat", "1", "--epochs", "2", "--batch-size", "50", *more),
+        *("--validation-size", "100", "--heartbeat", "1", "--arch", "tiny_cnn"),
+        *("--epochs", "2", "--batch-size", "50", *more),
     ]
 
 
@@ -147,6 +148,7 @@ def test_training_and_measuring_can_be_parted(finished: tuple[Path, str], data_d
 @pytest.mark.slow
 def test_two_workers_share_a_study_and_none_runs_twice(data_dir: Path, tmp_path: Path) -> None:
     words = flags(data_dir, tmp_path, "--methods", "ce", "alpha-3", "max-pooling", "--seeds", "0", "1")
+    words += ["--arch", "light_cnn"]  # so that the second worker finds something to do
     first, second = start(words), start(words)
     printed = [worker.communicate(timeout=300)[0] for worker in (first, second)]
     assert first.returncode == second.returncode == 0

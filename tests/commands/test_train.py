@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import UNREACHABLE, assert_one_line, offline, process, quick, run, run_apart, script
+from command_line import UNREACHABLE, Done, assert_one_line, offline, process, quick, run, run_apart, script
 from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
@@ -21,36 +21,37 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_mnist(tmp_path_factory.mktemp("data"))
+def finished(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """The folder of a training that nothing interrupted, to be left as it is, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished") / "a folder"
+    return folder, run("train", *quick(data_dir, folder))
 
 
-def test_train_then_evaluate(data_dir: Path, tmp_path: Path) -> None:
-    done = run("train", *quick(data_dir, tmp_path / "out"))
+def test_train_then_evaluate(finished: tuple[Path, Done], data_dir: Path) -> None:
+    out, done = finished
     assert done.code == 0, done.err
     assert "cam epoch  3/3  L_ce " in done.out
     assert "| test set " in done.out
     for variant in ("ce", "cam"):
-        folder = tmp_path / "out" / variant
+        folder = out / variant
         model = load_checkpoint(folder)
-        assert model.arch == "light_cnn"
+        assert model.arch == "tiny_cnn"
         assert model.ood_score is not None
         record = load_training(folder)
         assert record == json.loads((folder / "training.json").read_text(encoding="utf-8"))
         assert len(record["history"]) == 3
         assert record["variant"] == variant
-        assert str(tmp_path) not in json.dumps(record)
+        assert str(out) not in json.dumps(record)
         kept = read_snapshots(folder, record["run"])
         assert list(kept) == [1, 2, 3]
         assert torch.equal(kept[3]["head.weight"], model.head.weight.half())
-    assert not (tmp_path / "out" / ".resume").exists()
+    assert not (out / ".resume").exists()
 
-    folders = tmp_path / "out" / "ce", tmp_path / "out" / "cam"
-    answer = json.loads(script("evaluate.py", *folders, "--data-dir", data_dir, "--json").out)
+    answer = json.loads(script("evaluate.py", out / "ce", out / "cam", "--data-dir", data_dir, "--json").out)
     assert answer["images"] == {"test": 100}
     for variant in ("ce", "cam"):
-        measured = answer["checkpoints"][str(tmp_path / "out" / variant)]
-        assert measured["accuracy"] == pytest.approx(load_training(tmp_path / "out" / variant)["test"]["accuracy"])
+        measured = answer["checkpoints"][str(out / variant)]
+        assert measured["accuracy"] == pytest.approx(load_training(out / variant)["test"]["accuracy"])
         assert 0 <= measured["deletion"] <= 1
 
 
@@ -73,10 +74,10 @@ def test_training_needs_what_its_extra_brings_and_no_more(data_dir: Path, tmp_pa
     assert_one_line(refused, 2, "this needs huggingface_hub, which is not installed; pip install 'camloss[hub]'")
 
 
-def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: Path, tmp_path: Path) -> None:
-    assert run("train", *quick(data_dir, tmp_path / "whole")).code == 0
-
-    old = tmp_path / "out"
+def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(
+    finished: tuple[Path, Done], data_dir: Path, tmp_path: Path
+) -> None:
+    uninterrupted, old = finished[0], tmp_path / "out"
     assert run("train", *quick(data_dir, old, "--epochs", "2")).code == 0
     before = {variant: (old / variant / "model.safetensors").read_bytes() for variant in ("ce", "cam")}
     run_id = load_training(old / "ce")["run"]
@@ -105,9 +106,9 @@ def test_kill_9_then_resume_gives_the_weights_of_an_uninterrupted_run(data_dir: 
     assert Pair.load(old).run == killed_run
     for variant in ("ce", "cam"):
         resumed = load_checkpoint(old / variant).state_dict()
-        for name, tensor in load_checkpoint(tmp_path / "whole" / variant).state_dict().items():
+        for name, tensor in load_checkpoint(uninterrupted / variant).state_dict().items():
             assert torch.equal(resumed[name], tensor), (variant, name)
-        whole = read_snapshots(tmp_path / "whole" / variant, Pair.load(tmp_path / "whole").run)
+        whole = read_snapshots(uninterrupted / variant, Pair.load(uninterrupted).run)
         kept = read_snapshots(old / variant, killed_run)
         assert list(kept) == list(whole) == [1, 2, 3]
         assert all(torch.equal(kept[e][name], whole[e][name]) for e in whole for name in whole[e])
@@ -178,16 +179,12 @@ def test_an_output_folder_that_cannot_be_written(data_dir: Path, tmp_path: Path)
 
 def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
-    flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
-    assert run("train", *flags).code == 0
-    weights = tmp_path / "out" / "cam" / "model.safetensors"
+    weights = save_checkpoint(build_model("tiny_cnn"), tmp_path / "out" / "cam") / "model.safetensors"
     before = weights.read_bytes()
     done = run_apart(
         "train",
-        *flags,
-        "--seed",
-        "1",
-        first=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        *quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam"),
+        first=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
     )
     assert_one_line(done, 2, "cannot write", "free space")
     assert weights.read_bytes() == before
@@ -195,10 +192,9 @@ def test_a_full_disk_leaves_the_old_checkpoint(data_dir: Path, tmp_path: Path) -
 
 
 def test_a_loss_that_turns_nan_has_exit_code_1_and_overwrites_nothing(data_dir: Path, tmp_path: Path) -> None:
-    flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
-    assert run("train", *flags).code == 0
-    weights = tmp_path / "out" / "cam" / "model.safetensors"
+    weights = save_checkpoint(build_model("tiny_cnn"), tmp_path / "out" / "cam") / "model.safetensors"
     before = weights.read_bytes()
+    flags = quick(data_dir, tmp_path / "out", "--epochs", "1", "--variants", "cam")
     done = run("train", *flags, "--optimizer", "adam", "--learning-rate", "1e30", "--schedule", "constant")
     assert_one_line(done, 1, "the loss of cam became", "--learning-rate")
     assert weights.read_bytes() == before
@@ -224,18 +220,17 @@ def test_a_pair_of_its_own_folder_and_what_to_do_with_it(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags: list[str | Path] = ["--data-dir", data_dir, "--epochs", "2", "--batch-size", "50", "--synthetic", "0"]
+    flags: list[str | Path] = ["--data-dir", data_dir, "--arch", "tiny_cnn", "--epochs", "2", "--batch-size", "50"]
     done = run("train", *flags, "--seed", "3")
     assert done.code == 0, done.err
-    folder = Path("runs", "light_cnn-epochs-2-batch-size-50-synthetic-0-alpha-10-seed-3")
+    folder = Path("runs", "tiny_cnn-epochs-2-batch-size-50-alpha-10-seed-3")
     assert Pair.load(tmp_path / folder).run == load_training(tmp_path / folder / "cam")["run"]
     assert f"camloss demo --pair {folder}" in done.out
     assert f"camloss push USER/camloss-mnist --checkpoints {folder}" in done.out
 
 
-def test_the_next_commands_can_be_pasted(data_dir: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "a folder"
-    done = run("train", *quick(data_dir, folder, "--epochs", "2", "--synthetic", "0"))
+def test_the_next_commands_can_be_pasted(finished: tuple[Path, Done]) -> None:
+    folder, done = finished
     see, publish = (line.partition(":")[2] for line in done.out.splitlines()[-2:])
     assert shlex.split(see) == ["camloss", "demo", "--pair", str(folder)]
     assert shlex.split(publish)[-2:] == ["--checkpoints", str(folder)]

@@ -3,14 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from browser.driving import (
-    PHONE,
-    Open,
-    corrupt,
-    draw,
-    example,
-    settled,
-)
+from browser.driving import PHONE, Open, corrupt, draw, example, settled
 
 pytestmark = pytest.mark.browser
 

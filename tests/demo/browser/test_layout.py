@@ -10,14 +10,7 @@ import torch
 from page_server import ROOT
 from playwright.sync_api import Page, Route, ViewportSize, expect
 
-from browser.driving import (
-    PHONE,
-    VARIANTS,
-    Open,
-    example,
-    settled,
-    show_example,
-)
+from browser.driving import PHONE, VARIANTS, Open, example, settled, show_example
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page
 

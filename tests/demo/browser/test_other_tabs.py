@@ -8,13 +8,7 @@ import pytest
 from page_server import ROOT, PageServer
 from playwright.sync_api import Page, expect
 
-from browser.driving import (
-    Open,
-    draw,
-    example,
-    ink,
-    settled,
-)
+from browser.driving import Open, draw, example, ink, settled
 
 pytestmark = pytest.mark.browser
 

@@ -7,15 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from browser.driving import (
-    VARIANTS,
-    draw,
-    example,
-    ink,
-    photo,
-    settled,
-    where,
-)
+from browser.driving import VARIANTS, draw, example, ink, photo, settled, where
 
 pytestmark = pytest.mark.browser
 

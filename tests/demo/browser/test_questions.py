@@ -10,15 +10,7 @@ import torch
 from page_server import ROOT, WEB
 from playwright.sync_api import Page, expect
 
-from browser.driving import (
-    VARIANTS,
-    Open,
-    area_above_half,
-    follow,
-    numbers,
-    settled,
-    show_example,
-)
+from browser.driving import VARIANTS, Open, area_above_half, follow, numbers, settled, show_example
 from camloss import explain
 from camloss.demo import inference
 from camloss.demo.pairs import load_for_page

@@ -9,18 +9,7 @@ from page_server import WEB, PageServer
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from browser.driving import (
-    VARIANTS,
-    Open,
-    asked_again,
-    draw,
-    example,
-    ink,
-    numbers,
-    settle_in,
-    settled,
-    show_example,
-)
+from browser.driving import VARIANTS, Open, asked_again, draw, example, ink, numbers, settle_in, settled, show_example
 
 pytestmark = pytest.mark.browser
 
