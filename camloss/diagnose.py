@@ -19,7 +19,7 @@ from camloss.wrap import Network, in_eval_mode, unwrapped
 
 AGREE = 0.05  # CAM and CAAM that are nearer than this agree
 SMALL = 0.05  # of the cells: a map that covers less is small
-ONE_PATTERN = 2.0  # features of a lower rank are nearly one pattern
+LOW_RANK = 2.0  # a spatial rank below it is nearly one
 FEW_CHANNELS = 2.0
 ANY_IMAGE = 2.0  # times the distance: if another image's CAM is as near, agreement is not about the image
 NEGATIVES = -0.8  # classes whose CAMs correlate less are one map, once for and else against
@@ -39,9 +39,9 @@ class Diagnosis:
     entropy: float
     """Of the normalised CAM, in [0, 1]: 1 for a flat map."""
     spatial_rank: float
-    """Of how many patterns the channels of one image are made, at least 1; see `camloss.metrics.effective_rank`."""
+    """The effective rank of the channels of one image, at least 1; see `camloss.metrics.effective_rank`."""
     channel_rank: float
-    """Of how many patterns the averaged features of all images are made, each channel less its mean."""
+    """The effective rank of the averaged features of all images, each channel less its mean."""
     active_channels: float
     """How many channels share an image's activation, as the effective number of them."""
     class_correlation: float
@@ -52,7 +52,7 @@ class Diagnosis:
         """The shortcuts that the numbers point to, in words."""
         spoken = {
             f"they are small ({self.area:.1%} of the cells)": self.area < SMALL,
-            f"the features have nearly one pattern (rank {self.spatial_rank:.1f})": self.spatial_rank < ONE_PATTERN,
+            f"the spatial rank of the features is nearly one ({self.spatial_rank:.1f})": self.spatial_rank < LOW_RANK,
             f"few channels do everything ({self.active_channels:.1f})": self.active_channels < FEW_CHANNELS,
             f"another image's CAM would do as well ({self.distance_to_another:.3f})": (
                 self.distance_to_another < ANY_IMAGE * self.distance

@@ -144,7 +144,7 @@ def effective_number(amounts: Tensor) -> Tensor:
 
 
 def effective_rank(matrices: Tensor) -> Tensor:
-    """Of how many patterns rows are made: the effective number of the energies along the principal directions.
+    """The effective rank of rows: the effective number of the energies along the principal directions.
 
     After Roy and Vetterli (EUSIPCO 2007), with squared singular values for theirs, so that what is faint counts little.
 

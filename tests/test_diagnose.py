@@ -37,7 +37,7 @@ def diagnosed(features: Features, weight: Tensor = FOR_AND_AGAINST) -> Diagnosis
     return diagnose(Made(features, weight), BATCHES)
 
 
-def one_pattern(x: Tensor) -> Tensor:
+def rank_one(x: Tensor) -> Tensor:
     return x * torch.tensor([1.0, 2.0, 0.5])[:, None, None]
 
 
@@ -52,15 +52,17 @@ def one_channel(x: Tensor) -> Tensor:
     return torch.cat([x, x.flip(2) * 1e-3, x.flip(3) * 1e-3], 1)
 
 
-def test_one_pattern_is_named() -> None:
+def test_rank_one_is_named() -> None:
     always_for = torch.tensor([[1.0, 2.0, 1.0], [0.5, 1.0, 2.0]])
-    found = diagnosed(one_pattern, always_for)
+    found = diagnosed(rank_one, always_for)
     assert found.distance == pytest.approx(0, abs=1e-6)
     assert found.spatial_rank == pytest.approx(1)
     assert found.class_correlation == pytest.approx(1)
     assert found.active_channels == pytest.approx(math.exp(-sum(s * math.log(s) for s in (2 / 7, 4 / 7, 1 / 7))))
-    assert found.shortcuts == ("the features have nearly one pattern (rank 1.0)",)
-    assert found.verdict == ("CAM and CAAM agree (0.000 apart), but the features have nearly one pattern (rank 1.0).")
+    assert found.shortcuts == ("the spatial rank of the features is nearly one (1.0)",)
+    assert found.verdict == (
+        "CAM and CAAM agree (0.000 apart), but the spatial rank of the features is nearly one (1.0)."
+    )
 
 
 def test_small_maps_are_named() -> None:
@@ -118,7 +120,7 @@ def test_the_rank_of_the_channels_leaves_out_what_all_images_have() -> None:
 
 
 def test_what_cannot_be_diagnosed_is_refused() -> None:
-    model = Made(one_pattern, FOR_AND_AGAINST)
+    model = Made(rank_one, FOR_AND_AGAINST)
     with pytest.raises(CamlossError, match="at least one batch"):
         diagnose(model, [])
     with pytest.raises(CamlossError, match="two or more images"):
@@ -132,7 +134,7 @@ def test_what_cannot_be_diagnosed_is_refused() -> None:
 
 
 def test_a_last_batch_of_one_is_skipped_and_dicts_are_taken() -> None:
-    model = Made(one_pattern, FOR_AND_AGAINST)
+    model = Made(rank_one, FOR_AND_AGAINST)
     expected = diagnose(model, BATCHES)
     assert diagnose(model, [*BATCHES, (IMAGES[:1], LABELS[:1])]) == expected
     assert diagnose(model, [{"pixel_values": images, "labels": labels} for images, labels in BATCHES]) == expected

@@ -123,7 +123,7 @@ def test_one_alpha_and_one_start_are_recommended() -> None:
 
 def test_the_thresholds_of_diagnose_are_those_of_the_code() -> None:
     said = dict(re.findall(r"`([A-Z_]+)` = (-?[\d.]+)", TEXTS["docs/diagnose.md"]))
-    names = ("AGREE", "SMALL", "ONE_PATTERN", "FEW_CHANNELS", "ANY_IMAGE", "NEGATIVES")
+    names = ("AGREE", "SMALL", "LOW_RANK", "FEW_CHANNELS", "ANY_IMAGE", "NEGATIVES")
     assert {name: float(value) for name, value in said.items()} == {name: getattr(thresholds, name) for name in names}
 
 

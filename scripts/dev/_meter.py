@@ -1,9 +1,10 @@
 """What a process takes of the processor and of memory, as Linux counts it, and on what machine; tables of that."""
 
+import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -24,6 +25,12 @@ def hardware() -> str:
     device = pick_device("auto")
     gpu = "" if device.type == "cpu" else f"{environment(device)['device']}, "
     return f"{gpu}{os.cpu_count()} x {cpu_name()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def add_only(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    names = list(names)
+    words = f"some of {', '.join(names)} (default: all)"
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=words)
 
 
 def print_rows(measurements: Mapping[str, Callable[[], list[Row]]]) -> None:

@@ -1,12 +1,13 @@
-"""Measure the speed of training, of `explain` and of preprocessing: python scripts/dev/benchmark.py [--only NAME ...]
+"""Measure the speed of training, of `explain` and of preprocessing.
+
+    python scripts/dev/benchmark.py --only step preprocess > docs/records/step.md
+    python scripts/dev/benchmark.py --only step --arch timm/resnet18 --device cuda --batch-size 256
 
     step        one training step with CAM-loss beside one with cross-entropy, in turns; of any network, on any device
     explain     `explain` beside TorchCAM and pytorch-grad-cam on one network. TorchCAM makes the CAM as `explain` does,
                 without gradients; pytorch-grad-cam has Grad-CAM, the CAM's positive part here, enlarged to the image
     training    short runs on MNIST: seconds and accuracy
     preprocess  any drawing to 28x28
-
-    python scripts/dev/benchmark.py --only step --arch timm/resnet18 --device cuda --batch-size 256
 
 Each measurement is a function that returns rows of the table; ratios are taken within one run. What the demo's page
 takes, scripts/dev/benchmark_page.py measures.
@@ -27,7 +28,7 @@ from typing import Any
 
 import _root  # noqa: F401
 import torch
-from _meter import Row, print_rows
+from _meter import Row, add_only, print_rows
 from torch import Tensor, nn
 
 from camloss import CAMLoss, Objective, build_model, cli, explain, preprocess_sketch, wrap
@@ -51,7 +52,7 @@ SEEDS = 3
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), metavar="NAME")
+    add_only(parser, MEASUREMENTS)
     parser.add_argument("--arch", default=TrainConfig().arch, help="of the step: of build_model, or timm/NAME")
     parser.add_argument("--device", default="cpu", help="of the step, such as cuda; auto takes what there is")
     parser.add_argument("--size", type=int, default=128, metavar="PX", help="of the images of a network of timm's")

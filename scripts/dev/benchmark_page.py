@@ -1,4 +1,6 @@
-"""Measure what the demo's page takes: python scripts/dev/benchmark_page.py [--only NAME ...]
+"""Measure what the demo's page takes.
+
+    python scripts/dev/benchmark_page.py --only browser > docs/records/browser.md
 
     server      one drawing, both models, without the network
     callers     callers at once, each with a connection of its own
@@ -36,12 +38,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _root
 import malicious_images
 import torch
-from _meter import Meter, Row, print_rows
+from _meter import Meter, Row, add_only, print_rows
 from _page import APP, box_of, chromium_page, page, served
 from _quota import confined
-from _root import ROOT
 from _strokes import (
     READY,
     STROKES,
@@ -73,6 +75,7 @@ from camloss.study.writers import DEV_WRITERS, read_digits
 if TYPE_CHECKING:
     from playwright.async_api import FloatRect, Page, Request
 
+ROOT = _root.ROOT
 CALLERS, CALLING = 16, 10.0  # seconds
 ATTACKERS, PEOPLE, SECONDS = 16, 64, 15.0
 EACH = 8.0  # seconds with one kind of worst-case request
@@ -203,7 +206,7 @@ WATCH_IMAGES = """() => {
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), metavar="NAME")
+    add_only(parser, MEASUREMENTS)
     print_rows({name: MEASUREMENTS[name] for name in parser.parse_args().only})
 
 
