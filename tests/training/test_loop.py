@@ -11,7 +11,7 @@ from camloss.training.loop import DivergedError, accuracy, epoch_generators, ini
 
 
 def test_both_variants_learn(config: TrainConfig, data: Dataset) -> None:
-    config = dataclasses.replace(config, epochs=4, augment=0.0, precision="float32")
+    config = dataclasses.replace(config, arch="light_cnn", epochs=4, augment=0.0, precision="float32")
     lines = []
     for variant in ("ce", "cam"):
         trained, logged = training(config, variant, data)
@@ -59,7 +59,7 @@ def test_a_loss_that_diverges_is_named_with_exit_code_1(config: TrainConfig, dat
 
 
 def test_float32_and_bfloat16_learn_alike(config: TrainConfig, data: Dataset) -> None:
-    config = dataclasses.replace(config, epochs=4, augment=0.0)
+    config = dataclasses.replace(config, arch="light_cnn", epochs=4, augment=0.0)
     for precision in ("float32", "bfloat16"):
         trained, _ = training(dataclasses.replace(config, precision=precision), "cam", data)
         assert accuracy(trained.model, data.test) >= 0.95
