@@ -10,9 +10,10 @@ made again. The table that the command prints is also in the documentation.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from camloss import cli
 from camloss.data.mnist import default_data_dir
@@ -21,6 +22,9 @@ from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
 from camloss.study.runs import Records
 from camloss.training.config import RECIPES
+
+if TYPE_CHECKING:
+    from camloss.study.price_runs import Images
 
 RECORDS = Path("docs", "records", "study", "price.jsonl")
 
@@ -38,19 +42,15 @@ def train_all(flags: argparse.Namespace) -> None:
     import torch
 
     from camloss.study.price_measures import make_material
-    from camloss.study.price_runs import Workers, load_prepared, prepare, run_study, save_prepared
+    from camloss.study.price_runs import Images, Workers, run_study
 
     torch.set_num_threads(1)  # and CUDA stays untouched, since the workers are forked
     config = replace(RECIPES["default"], device=flags.device)
-    if flags.prepared is not None and flags.prepared.is_file():
-        data, writers = load_prepared(flags.prepared)
-    else:
-        data, writers = prepare(flags.data_dir, config)
-        if flags.prepared is not None:
-            save_prepared(flags.prepared, data, writers)
+    images = prepared(flags.prepared, lambda: Images.for_training(flags.data_dir, config.synthetic))
     if flags.workers == 0:
         return
-    material = make_material(data.validation, len(data.validation), writers)
+    data = images.data
+    material = make_material(data.validation, len(data.validation), images.writers)
     workers = Workers(flags.workers, config, data, material, flags.device.startswith("cuda"))
     try:
         run_study(workers, Records(flags.records), flags.output_dir, flags.seconds)
@@ -59,11 +59,28 @@ def train_all(flags: argparse.Namespace) -> None:
 
 
 def test_all(flags: argparse.Namespace) -> None:
-    from camloss.study.price_runs import test_study
+    import torch
 
-    test_study(
-        Records(flags.records), Records(test_records(flags.records)), flags.output_dir, flags.data_dir, flags.device
-    )
+    from camloss.study.price_runs import Images, test_study
+
+    torch.set_num_threads(1)
+    path = None if flags.prepared is None else flags.prepared.with_stem(f"{flags.prepared.stem}-test")
+    images = prepared(path, lambda: Images.for_test(flags.data_dir))
+    if flags.workers > 0:
+        test = Records(test_records(flags.records))
+        test_study(images, Records(flags.records), test, flags.output_dir, device=flags.device, workers=flags.workers)
+
+
+def prepared(path: Path | None, make: "Callable[[], Images]") -> "Images":
+    """The images of a file; made, and kept there, where there is none."""
+    from camloss.study.price_runs import Images
+
+    if path is not None and path.is_file():
+        return Images.load(path)
+    images = make()
+    if path is not None:
+        images.save(path)
+    return images
 
 
 def test_records(records: Path) -> Path:

@@ -8,6 +8,7 @@ import queue
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from torch import Tensor
 from camloss.data.dataset import Dataset
 from camloss.data.mnist import load_mnist
 from camloss.data.synthetic_digits import draw_synthetic_digits
-from camloss.models import MapClassifier
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
 from camloss.split import Split
 from camloss.study.measures import CLAIMED
 from camloss.study.price import BASELINES, SEEDS, PriceResults, plan, winner
@@ -50,46 +51,62 @@ class Prepared(Dataset):
         return found if found is not None else draw_synthetic_digits(count, seed)
 
 
-def prepare(data_dir: Path, config: TrainConfig) -> tuple[Prepared, Mapping[str, WrittenDigits]]:
-    """The data of all runs but the test split, and the development writers' digits."""
-    data = load_mnist(data_dir)
-    extra = {seed: draw_synthetic_digits(config.synthetic, seed) for seed in SEEDS}
-    digits = read_digits(data_dir / DEV_WRITERS)
-    kept = {name: getattr(data, name) for name in ("train", "validation", "class_names", "mean", "std")}
-    nothing = Split(data.test.images[:0], data.test.labels[:0])
-    return Prepared(**kept, test=nothing, extra=extra), {"strokes": from_strokes(digits), "raster": from_raster(digits)}
+@dataclass(frozen=True)
+class Images:
+    """What is learnt from and measured on, in a form that one file holds."""
+
+    splits: Mapping[str, Split]
+    """"train", "validation" and "extra-SEED", the synthetic digits of a seed; or "test"."""
+    writers: Mapping[str, WrittenDigits]
+    """"strokes" and "raster"."""
+
+    @classmethod
+    def for_training(cls, data_dir: Path, synthetic: int) -> "Images":
+        data = load_mnist(data_dir)
+        extra = {f"extra-{seed}": draw_synthetic_digits(synthetic, seed) for seed in SEEDS}
+        return cls({"train": data.train, "validation": data.validation, **extra}, written_by(data_dir / DEV_WRITERS))
+
+    @classmethod
+    def for_test(cls, data_dir: Path) -> "Images":
+        return cls({"test": load_mnist(data_dir).test}, written_by(data_dir / REPORT_WRITERS))
+
+    @classmethod
+    def load(cls, path: Path) -> "Images":
+        with np.load(path) as file:
+            found = {name: torch.from_numpy(file[name]) for name in file.files}
+        names = {name.partition(".")[0] for name in found}
+        splits = {name: Split(found[f"{name}.images"], found[f"{name}.labels"]) for name in sorted(names)}
+        writers = {way: WrittenDigits(splits.pop(way), found[f"{way}.writers"]) for way in ("strokes", "raster")}
+        return cls(splits, writers)
+
+    def save(self, path: Path) -> None:
+        """Compressed, so that another machine need not make it again."""
+        splits = {**self.splits, **{way: written.split for way, written in self.writers.items()}}
+        arrays = {f"{name}.images": split.images.numpy() for name, split in splits.items()}
+        arrays |= {f"{name}.labels": split.labels.numpy() for name, split in splits.items()}
+        arrays |= {f"{way}.writers": written.writers.numpy() for way, written in self.writers.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @property
+    def data(self) -> Prepared:
+        """What is learnt from; without test images."""
+        train = self.splits["train"]
+        return Prepared(
+            train=train,
+            validation=self.splits["validation"],
+            test=Split(train.images[:0], train.labels[:0]),
+            class_names=tuple("0123456789"),
+            mean=(MNIST_MEAN,),
+            std=(MNIST_STD,),
+            extra={seed: self.splits[f"extra-{seed}"] for seed in SEEDS},
+        )
 
 
-def save_prepared(path: Path, data: Prepared, writers: Mapping[str, WrittenDigits]) -> None:
-    """As one compressed file, so that another machine need not make it again."""
-    splits = {"train": data.train, "validation": data.validation}
-    splits |= {f"extra-{seed}": split for seed, split in data.extra.items()}
-    splits |= {f"writers-{name}": written.split for name, written in writers.items()}
-    arrays = {f"{name}.images": split.images.numpy() for name, split in splits.items()}
-    arrays |= {f"{name}.labels": split.labels.numpy() for name, split in splits.items()}
-    arrays |= {f"writers-{name}.who": written.writers.numpy() for name, written in writers.items()}
-    arrays |= {name: np.array(getattr(data, name)) for name in ("class_names", "mean", "std")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
-def load_prepared(path: Path) -> tuple[Prepared, Mapping[str, WrittenDigits]]:
-    with np.load(path) as file:
-        found = {name: file[name] for name in file.files}
-
-    def split(name: str) -> Split:
-        return Split(*(torch.from_numpy(found[f"{name}.{part}"]) for part in ("images", "labels")))
-
-    class_names, mean, std = (tuple(found[name].tolist()) for name in ("class_names", "mean", "std"))
-    extra = {seed: split(f"extra-{seed}") for seed in SEEDS}
-    train_split, nothing = split("train"), Split(torch.zeros(0, 1, 28, 28, dtype=torch.uint8), torch.zeros(0).long())
-    data = Prepared(train_split, split("validation"), nothing, class_names, mean, std, extra=extra)
-    writers = {
-        name: WrittenDigits(split(f"writers-{name}"), torch.from_numpy(found[f"writers-{name}.who"]))
-        for name in ("strokes", "raster")
-    }
-    return data, writers
+def written_by(path: Path) -> dict[str, WrittenDigits]:
+    digits = read_digits(path)
+    return {"strokes": from_strokes(digits), "raster": from_raster(digits)}
 
 
 def make_run(
@@ -280,36 +297,52 @@ def save_weights(folder: Path, tensors: Mapping[str, Tensor], largest: int = 12 
         safetensors.torch.save_file(part, folder / f"weights-{number}.safetensors")
 
 
-def test_study(records: Records, test: Records, weights: Path, data_dir: Path, device: str) -> None:
+def test_study(images: Images, records: Records, test: Records, weights: Path, *, device: str, workers: int) -> None:
     """Measure the winner, the baselines and the reference on the test images and the report writers, once.
 
     Args:
+        images: those for the test.
         records: of the validation data.
         test: receives the records; what it holds is not measured again.
         weights: folder of the runs' weights.
-        data_dir: holds MNIST and the report writers.
         device: where the networks compute.
+        workers: how many processes measure.
     """
     results = PriceResults(records.read().values())
-    digits = read_digits(data_dir / REPORT_WRITERS)
-    data = load_mnist(data_dir).test
-    material = make_material(data, CLAIMED, {"strokes": from_strokes(digits), "raster": from_raster(digits)})
-    saved = load_weights_of(weights)
-    for method in dict.fromkeys((*BASELINES, winner(results))):
-        for seed in SEEDS:
-            name = f"{method}-seed-{seed}"
-            if name in test.read() or name not in records.read():
-                continue
-            model = initial_model(RECIPES["default"], PRICE_METHODS[method].pooling)
-            model.load_state_dict(saved[name])
-            temperature = results.runs[method][seed]["temperature"]
-            test.write(
-                {
-                    "method": method,
-                    "seed": seed,
-                    "measured": measure(model, material, torch.device(device), temperature),
-                }
-            )
+    material = make_material(images.splits["test"], CLAIMED, images.writers)
+    saved, done = load_weights_of(weights), test.read()
+    methods = dict.fromkeys((*BASELINES, winner(results)))
+    runs = [
+        _Tested(
+            method, seed, saved[f"{method}-seed-{seed}"], results.runs[method][seed]["temperature"], material, device
+        )
+        for method in methods
+        for seed in SEEDS
+        if seed in results.runs[method] and f"{method}-seed-{seed}" not in done
+    ]
+    with ProcessPoolExecutor(workers, mp.get_context("fork")) as pool:
+        for record in pool.map(_Tested.record, runs):
+            test.write(record)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A run that is measured on the test data."""
+
+    method: str
+    seed: int
+    weights: Mapping[str, Tensor]
+    temperature: float
+    material: Material
+    device: str
+
+    def record(self) -> dict[str, Any]:
+        torch.set_num_threads(1)
+        torch.backends.cudnn.allow_tf32 = False
+        model = initial_model(RECIPES["default"], PRICE_METHODS[self.method].pooling)
+        model.load_state_dict(self.weights)
+        numbers = measure(model, self.material, torch.device(self.device), self.temperature)
+        return {"method": self.method, "seed": self.seed, "measured": numbers}
 
 
 def load_saved(folder: Path) -> dict[str, Tensor]:

@@ -16,9 +16,9 @@ from camloss.study.price import CANDIDATES, PriceResults, finalists, plan, winne
 from camloss.study.price_measures import ROBUSTNESS, fit_temperature, make_material, measure
 from camloss.study.price_methods import PRICE_METHODS
 from camloss.study.price_report import price_tables
-from camloss.study.price_runs import Prepared, Workers, load_prepared, run_study, save_prepared
+from camloss.study.price_runs import Images, Workers, run_study
 from camloss.study.runs import Records
-from camloss.study.writers import WrittenDigits
+from camloss.study.writers import REPORT_WRITERS, WrittenDigits
 from camloss.training.config import TrainConfig
 
 
@@ -126,28 +126,27 @@ def test_a_temperature_is_found() -> None:
 
 
 @pytest.fixture
-def prepared(data: Dataset) -> tuple[Prepared, dict[str, WrittenDigits]]:
-    extra = {seed: Split(data.train.images[:10], data.train.labels[:10]) for seed in range(5)}
-    kept = {name: getattr(data, name) for name in ("train", "validation", "test", "class_names", "mean", "std")}
+def images(data: Dataset) -> Images:
+    extra = {f"extra-{seed}": Split(data.train.images[:10], data.train.labels[:10]) for seed in range(5)}
     written = WrittenDigits(data.test, torch.arange(len(data.test)) // 50)
-    return Prepared(**kept, extra=extra), {"strokes": written, "raster": written}
+    splits = {"train": data.train, "validation": data.validation, **extra}
+    return Images(splits, {"strokes": written, "raster": written})
 
 
-def test_prepared_images_come_back(prepared: tuple[Prepared, dict[str, WrittenDigits]], tmp_path: Path) -> None:
-    save_prepared(tmp_path / "prepared.npz", *prepared)
-    data, writers = load_prepared(tmp_path / "prepared.npz")
-    assert torch.equal(data.train.images, prepared[0].train.images)
-    assert data.class_names == prepared[0].class_names
-    extra = data.extra_training_images(300, 3)
+def test_prepared_images_come_back(images: Images, tmp_path: Path) -> None:
+    images.save(tmp_path / "prepared.npz")
+    found = Images.load(tmp_path / "prepared.npz")
+    assert found.splits.keys() == images.splits.keys()
+    assert torch.equal(found.data.train.images, images.splits["train"].images)
+    extra = found.data.extra_training_images(300, 3)
     assert extra is not None
-    assert torch.equal(extra.labels, prepared[0].train.labels[:10])
-    assert torch.equal(writers["raster"].writers, prepared[1]["raster"].writers)
-    assert len(data.test) == 0
+    assert torch.equal(extra.labels, images.splits["extra-3"].labels)
+    assert torch.equal(found.writers["raster"].writers, images.writers["raster"].writers)
+    assert len(found.data.test) == 0
 
 
-def test_measures_of_a_network(prepared: tuple[Prepared, dict[str, WrittenDigits]]) -> None:
-    data, writers = prepared
-    material = make_material(data.test, 40, writers)
+def test_measures_of_a_network(images: Images, data: Dataset) -> None:
+    material = make_material(data.test, 40, images.writers)
     numbers = measure(build_model("light_cnn"), material, torch.device("cpu"))
     assert set(numbers["strokes"]) == {"0", "1"}
     assert numbers["robustness"] == pytest.approx(sum(numbers[name] for name in ROBUSTNESS) / 5)
@@ -160,21 +159,22 @@ def test_measures_of_a_network(prepared: tuple[Prepared, dict[str, WrittenDigits
 def write_report_writers(data_dir: Path) -> None:
     written = '.SEGMENT DIGIT {0} ? "{0}"\n.COMMENT {0} {1} {0}\n.PEN_DOWN\n 0 0\n 90 {2}\n.PEN_UP'
     lines = [written.format(digit, 1 + digit % 2, 40 * digit) for digit in range(10)]
-    path = data_dir / price_runs.REPORT_WRITERS
+    path = data_dir / REPORT_WRITERS
     path.parent.mkdir()
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
 def test_runs_are_made_printed_and_measured_once_on_test_data(
-    prepared: tuple[Prepared, dict[str, WrittenDigits]],
+    images: Images,
     config: TrainConfig,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    data, writers = prepared
     config = dataclasses.replace(config, epochs=1, device="cpu")
     records, weights = Records(tmp_path / "price.jsonl"), tmp_path / "weights"
-    workers = Workers(2, config, data, make_material(data.validation, 20, writers), replay=False)
+    workers = Workers(
+        2, config, images.data, make_material(images.splits["validation"], 20, images.writers), replay=False
+    )
     try:
         run_study(workers, records, weights, 1e6, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
     finally:
