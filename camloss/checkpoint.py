@@ -96,7 +96,7 @@ def save_checkpoint(
         "num_classes": weight.shape[0],
         "pooling": getattr(network, "pooling", None),
         "arch_args": dict(arch_args) if arch_args else None,
-        "in_chans": None if isinstance(network, MapClassifier) else _in_chans(network),
+        "in_chans": None if getattr(network, "takes_pixels", False) and _in_chans(network) == 1 else _in_chans(network),
         "dtype": None if dtype == "float32" else dtype,
         **{key: before.get(key) if value is None else list(value) for key, value in said.items()},
     }
@@ -283,7 +283,9 @@ def _built(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MapClass
     arch, num_classes, dtype = str(config.get("arch")), config["num_classes"], config.get("dtype", "float32")
     if arch.partition("/")[0] not in LIBRARIES or "/" not in arch:
         with torch.device("meta"):
-            model = build_classifier(arch, num_classes, config.get("pooling"), **config.get("arch_args", {}))
+            model = build_classifier(
+                arch, num_classes, config.get("pooling"), config.get("in_chans"), **config.get("arch_args", {})
+            )
             if any(key.startswith("ood_score.") for key in tensors):
                 model.ood_score = OODScore(model.middle_channels, num_classes)
         _assign(model, tensors, dtype, f"arch {arch!r}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from camloss.checkpoint import fill, pack, unpack, write_atomically
 from camloss.errors import CamlossError
@@ -33,7 +33,7 @@ def snapshot_epochs(epochs: int, alpha_start_epoch: int) -> list[int]:
     return chosen
 
 
-def snapshot_of(model: MapClassifier) -> Snapshot:
+def snapshot_of(model: nn.Module) -> Snapshot:
     """The weights of a model at this moment, in float16; counters stay whole numbers."""
     return {
         name: value.to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)

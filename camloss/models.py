@@ -8,7 +8,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, overload
 
 import torch
@@ -19,7 +19,7 @@ from camloss.ood import OODScore
 from camloss.wrap import Wrapped, wrap
 
 Pooling = Literal["avg", "max"]
-OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18", "tiny_cnn"]
+OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18", "tiny_cnn", "small_resnet"]
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the training images' pixels
 
@@ -28,16 +28,24 @@ class MapClassifier(nn.Module):
     """A backbone, global pooling and one linear head: all that a class activation map needs.
 
     Args:
-        features: the backbone, (N, 1, H0, W0) -> (N, C, H, W).
+        features: the backbone, (N, in_chans, H0, W0) -> (N, C, H, W).
         channels: C.
         num_classes: K.
         pooling: "avg", with which `logits == cam(every class).mean((-2, -1)) + bias` holds exactly, or "max".
         middle: after how many modules of the backbone, which is sequential then, the OOD score takes its intermediate
             features: CAM-loss makes the last ones nearly of rank one, which tells little of an image.
+        takes_pixels: it is given pixels in [0, 1] and standardises them as MNIST's; else it is given standardised ones.
     """
 
     def __init__(
-        self, features: nn.Module, channels: int, num_classes: int, pooling: Pooling = "avg", middle: int = 0
+        self,
+        features: nn.Module,
+        channels: int,
+        num_classes: int,
+        pooling: Pooling = "avg",
+        middle: int = 0,
+        *,
+        takes_pixels: bool = True,
     ) -> None:
         super().__init__()
         self.features = features
@@ -45,7 +53,9 @@ class MapClassifier(nn.Module):
         self.pooling: Pooling = pooling
         self.pool: Callable[[Tensor], Tensor] | None = None  # (N, C, H, W) -> (N, C), in place of `pooling`
         self.middle = middle
+        self.takes_pixels = takes_pixels
         self.arch: str | None = None  # set by build_model, needed to save a checkpoint
+        self.arch_args: Mapping[str, Any] = {}
         self.checkpoint_config: Mapping[str, Any] = {}  # of the checkpoint that it was loaded from
         self.ood_score: OODScore | None = None  # fitted when training is done
 
@@ -53,18 +63,19 @@ class MapClassifier(nn.Module):
         """Classify images.
 
         Args:
-            x: (N, 1, 28, 28), pixels in [0, 1], white ink on black.
+            x: (N, in_chans, H0, W0): pixels in [0, 1], of digits white ink on black; or standardised pixels, for
+                networks that are made for pictures, see `takes_pixels`.
 
         Returns:
             logits (N, K) and the features (N, C, H, W) that they were pooled from.
         """
-        features = self.features((x - MNIST_MEAN) / MNIST_STD)  # (N, C, H, W)
+        features = self.features(self._standardized(x))  # (N, C, H, W)
         return self._classify(features), features
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `forward`, with the intermediate features (N, M, H', W') as a third."""
         assert isinstance(self.features, nn.Sequential)
-        middle = self.features[: self.middle]((x - MNIST_MEAN) / MNIST_STD)
+        middle = self.features[: self.middle](self._standardized(x))
         features = self.features[self.middle :](middle)
         return self._classify(features), features, middle
 
@@ -74,6 +85,9 @@ class MapClassifier(nn.Module):
         assert isinstance(self.features, nn.Sequential)
         norms = [part for part in self.features[: self.middle].modules() if isinstance(part, nn.BatchNorm2d)]
         return norms[-1].num_features
+
+    def _standardized(self, x: Tensor) -> Tensor:
+        return (x - MNIST_MEAN) / MNIST_STD if self.takes_pixels else x
 
     def _classify(self, features: Tensor) -> Tensor:
         if self.pool is not None:
@@ -93,10 +107,10 @@ def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.
     ]
 
 
-def light_cnn(num_classes: int) -> MapClassifier:
+def light_cnn(num_classes: int, in_chans: int = 1) -> MapClassifier:
     """The default: as many layers as `sketch_cnn`, half its MACs."""
     features = nn.Sequential(
-        *conv_block(1, 16),  # (N, 16, 28, 28)
+        *conv_block(in_chans, 16),  # (N, 16, 28, 28)
         *conv_block(16, 24, stride=2),  # (N, 24, 14, 14)
         *conv_block(24, 32),
         *conv_block(32, 48),
@@ -106,10 +120,10 @@ def light_cnn(num_classes: int) -> MapClassifier:
     return MapClassifier(features, 64, num_classes, middle=12)
 
 
-def tiny_cnn(num_classes: int) -> MapClassifier:
+def tiny_cnn(num_classes: int, in_chans: int = 1) -> MapClassifier:
     """The layers of `light_cnn` with an eighth of its weights: a student to distil into."""
     features = nn.Sequential(
-        *conv_block(1, 8),  # (N, 8, 28, 28)
+        *conv_block(in_chans, 8),  # (N, 8, 28, 28)
         *conv_block(8, 12, stride=2),  # (N, 12, 14, 14)
         *conv_block(12, 16),
         *conv_block(16, 16),
@@ -119,10 +133,10 @@ def tiny_cnn(num_classes: int) -> MapClassifier:
     return MapClassifier(features, 24, num_classes, middle=12)
 
 
-def sketch_cnn(num_classes: int) -> MapClassifier:
+def sketch_cnn(num_classes: int, in_chans: int = 1) -> MapClassifier:
     """14x14 maps with a local receptive field: the network of the recipe `first`."""
     features = nn.Sequential(
-        *conv_block(1, 16),  # (N, 16, 28, 28)
+        *conv_block(in_chans, 16),  # (N, 16, 28, 28)
         *conv_block(16, 48, stride=2),  # (N, 48, 14, 14)
         *conv_block(48, 64),  # (N, 64, 14, 14)
         *conv_block(64, 64),
@@ -132,21 +146,22 @@ def sketch_cnn(num_classes: int) -> MapClassifier:
     return MapClassifier(features, 96, num_classes, middle=12)
 
 
-def plain_cnn(num_classes: int) -> MapClassifier:
+def plain_cnn(num_classes: int, in_chans: int = 1) -> MapClassifier:
     """The network of the original article: 64-128-256 channels at full resolution, global *max* pooling."""
     features = nn.Sequential(
-        *conv_block(1, 64),  # (N, 64, 28, 28)
+        *conv_block(in_chans, 64),  # (N, 64, 28, 28)
         *conv_block(64, 128),  # (N, 128, 28, 28)
         *conv_block(128, 256),  # (N, 256, 28, 28)
     )
     return MapClassifier(features, 256, num_classes, pooling="max", middle=6)
 
 
-def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
-    """torchvision's ResNet-18 with a stem for small images: one channel in, no stride, 4x4 maps at 28x28.
+def resnet18(num_classes: int, in_chans: int = 1, pretrained: bool = False) -> MapClassifier:
+    """torchvision's ResNet-18 with a stem for small images: no stride, 4x4 maps at 28x28.
 
     Args:
         num_classes: K.
+        in_chans: channels of an image.
         pretrained: start from ImageNet weights, all but the stem's convolution and the head, which are new.
 
     Raises:
@@ -161,7 +176,7 @@ def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
             f"cannot get ResNet-18's ImageNet weights ({error}); connect to a network or go on without --pretrained"
         ) from error
     features = nn.Sequential(
-        nn.Conv2d(1, 64, kernel_size=3, padding=1, bias=False),  # (N, 64, 28, 28)
+        nn.Conv2d(in_chans, 64, kernel_size=3, padding=1, bias=False),  # (N, 64, 28, 28)
         net.bn1,
         nn.ReLU(),
         net.layer1,  # (N, 64, 28, 28)
@@ -175,12 +190,51 @@ def resnet18(num_classes: int, pretrained: bool = False) -> MapClassifier:
     return MapClassifier(features, 512, num_classes, middle=5)
 
 
+class Residual(nn.Module):
+    """What some layers add to what they are given."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.layers(x)
+        return x + added
+
+
+def small_resnet(num_classes: int, in_chans: int = 3, width: int = 64) -> MapClassifier:
+    """For small pictures: 0.46 million parameters and 8x8 maps at 64x64.
+
+    Args:
+        num_classes: K.
+        in_chans: channels of an image.
+        width: channels in the middle; half as many before, twice as many after.
+
+    Raises:
+        CamlossError: the width is no even number of at least 2.
+    """
+    if not (isinstance(width, int) and width >= 2 and width % 2 == 0):
+        raise CamlossError(f"width is {quoted(width)}; expected an even number of at least 2, such as 64")
+    wide = 2 * width
+    features = nn.Sequential(
+        *conv_block(in_chans, width // 2, stride=2),  # (N, 32, 32, 32)
+        nn.MaxPool2d(2),
+        *conv_block(width // 2, width),  # (N, 64, 16, 16)
+        Residual(*conv_block(width, width), *conv_block(width, width)),
+        nn.MaxPool2d(2),
+        *conv_block(width, wide),  # (N, 128, 8, 8)
+        Residual(*conv_block(wide, wide), *conv_block(wide, wide)),
+    )
+    return MapClassifier(features, wide, num_classes, takes_pixels=False)
+
+
 ARCHS: dict[str, Callable[..., MapClassifier]] = {
     "light_cnn": light_cnn,
     "sketch_cnn": sketch_cnn,
     "plain_cnn": plain_cnn,
     "resnet18": resnet18,
     "tiny_cnn": tiny_cnn,
+    "small_resnet": small_resnet,
 }
 
 
@@ -209,16 +263,15 @@ def build_model(
         arch: one of `ARCHS`, or "timm/NAME" or "torchvision/NAME" for a network of that library, which is wrapped.
         num_classes: K.
         pooling: "avg" or "max", in place of the network's own; those of the libraries are taken with "avg" alone.
-        in_chans: channels of an image, by default 1 for `ARCHS` and 3 for the libraries; only timm's take others.
+        in_chans: channels of an image, by default 3 for "small_resnet" and the libraries, 1 for the others of `ARCHS`;
+            torchvision's networks take no other number.
         arch_args: options of that network, such as `pretrained=True` for "resnet18" and for those of timm.
 
     Raises:
         CamlossError: the arch or the pooling is unknown, the arch does not take an option, or it has no exact CAM.
     """
     if arch.partition("/")[0] not in LIBRARIES or "/" not in arch:
-        if in_chans not in (None, 1):
-            raise CamlossError(f"arch {one_line(arch)} takes images of 1 channel, not {in_chans}; take one of timm's")
-        return build_classifier(arch, num_classes, pooling, **arch_args)
+        return build_classifier(arch, num_classes, pooling, in_chans, **arch_args)
     if pooling not in (None, "avg"):
         raise CamlossError(f"unknown pooling {quoted(pooling)} for {one_line(arch)}; expected avg")
     kept = {name: value for name, value in arch_args.items() if name != "pretrained"}
@@ -227,7 +280,7 @@ def build_model(
 
 
 def build_classifier(
-    arch: str, num_classes: int = 10, pooling: Pooling | None = None, **arch_args: bool
+    arch: str, num_classes: int = 10, pooling: Pooling | None = None, in_chans: int | None = None, **arch_args: Any
 ) -> MapClassifier:
     """`build_model` for the networks of this package, one of `ARCHS`; errors as there."""
     if arch not in ARCHS:
@@ -236,15 +289,73 @@ def build_classifier(
         )
     if pooling is not None and pooling not in get_args(Pooling):
         raise CamlossError(f"unknown pooling {quoted(pooling)}; expected one of {', '.join(get_args(Pooling))}")
+    channels = {} if in_chans is None else {"in_chans": in_chans}
     try:
-        model = ARCHS[arch](num_classes, **arch_args)
+        model = ARCHS[arch](num_classes, **channels, **arch_args)
     except TypeError as error:
         raise CamlossError(
             f"arch {arch!r} does not take {', '.join(arch_args)}; only resnet18 takes pretrained"
         ) from error
     model.arch = arch
+    model.arch_args = {name: value for name, value in arch_args.items() if name != "pretrained"}
     model.pooling = pooling or model.pooling
     return model
+
+
+class OnPixels(nn.Module):
+    """A network that is given standardised pixels, as one that is given pixels in [0, 1]; made by `on_pixels`."""
+
+    ood_score: None = None
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: MapClassifier | Wrapped, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.network.head
+
+    @property
+    def checkpoint_config(self) -> Mapping[str, Any]:
+        return self.network.checkpoint_config
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (N, C0, H0, W0) in [0, 1] -> logits (N, K) and features (N, C, H, W)."""
+        answer: tuple[Tensor, Tensor] = self.network((x - self.mean) / self.std)
+        return answer
+
+
+Classifier = MapClassifier | Wrapped | OnPixels
+
+
+def on_pixels(
+    network: MapClassifier | Wrapped, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Classifier:
+    """A network that is given pixels in [0, 1]: the same, where it standardises them itself or nothing is to be done.
+
+    Args:
+        network: as `build_model` makes it.
+        mean, std: of each channel, as in the config of its checkpoint.
+    """
+    if mean is None or std is None or getattr(network, "takes_pixels", False):
+        return network
+    return OnPixels(network, mean, std).train(network.training)
+
+
+def map_classifier(network: nn.Module) -> MapClassifier:
+    """The same network, one of `ARCHS`.
+
+    Raises:
+        CamlossError: it is another.
+    """
+    if not isinstance(network, MapClassifier):
+        arch = getattr(network, "arch", None) or type(network).__name__
+        raise CamlossError(f"{arch} cannot be taken here; take one of {', '.join(ARCHS)}")
+    return network
 
 
 def named(wrapped: Wrapped, arch: str, arch_args: Mapping[str, Any]) -> Wrapped:

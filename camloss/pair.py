@@ -22,15 +22,19 @@ from typing import Any
 
 import torch
 
-from camloss.checkpoint import CONFIG, WEIGHTS, is_folder, load_weights, read_header, to_json, write_atomically
+from camloss.checkpoint import CONFIG, WEIGHTS, is_folder, load_network, read_header, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
 from camloss.hub.pull import Published
 from camloss.losses import LOSSES, CAMLoss, Loss
-from camloss.models import MapClassifier
+from camloss.models import Classifier, MapClassifier, on_pixels
+from camloss.wrap import Wrapped
 
 FORMAT = 2
 ARRIVED = ".pair"  # a whole pair whose files are not all in their places yet
 LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what the variants of a pair may differ in
+COMMON = (  # of a checkpoint's config: what the variants of a pair have alike
+    *("arch", "arch_args", "num_classes", "pooling", "in_chans", "classes", "image_size", "mean", "std", "dtype"),
+)
 MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
 HOW_TO_PAIR = "train both with `camloss train`, or join two finished checkpoints with `camloss join-pair`"
 
@@ -58,19 +62,50 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class ImageFormat:
+    """Which pictures a pair takes; `camloss.data.pictures.fitted` makes them of any picture."""
+
+    classes: tuple[str, ...]
+    image_size: tuple[int, int]
+    """Height and width in pixels; the channels are red, green and blue."""
+
+
+@dataclass(frozen=True)
 class Pair:
     """A checked pair of models in eval mode, and one line that says where they come from."""
 
-    models: Mapping[str, MapClassifier]
-    """By variant, the baseline first."""
+    models: Mapping[str, Classifier]
+    """By variant, the baseline first; they take pixels in [0, 1]."""
     run: str
     """The id of the training that made them."""
     source: str
     snapshots: tuple[Snapshot, ...] = ()
     """In the order of the epochs; only for the page, which looks for them."""
 
-    def __getitem__(self, variant: str) -> MapClassifier:
+    def __getitem__(self, variant: str) -> Classifier:
         return self.models[variant]
+
+    @property
+    def images(self) -> "ImageFormat | None":
+        """Which pictures the pair takes; None for the digits of the drawing demo."""
+        config = next(iter(self.models.values())).checkpoint_config
+        return (
+            ImageFormat(**{name: tuple(config[name]) for name in ("classes", "image_size")})
+            if "classes" in config
+            else None
+        )
+
+    @property
+    def digit_models(self) -> dict[str, MapClassifier]:
+        """`models`, of a pair that knows drawn digits.
+
+        Raises:
+            CamlossError: it knows pictures.
+        """
+        found = {variant: model for variant, model in self.models.items() if isinstance(model, MapClassifier)}
+        if len(found) < len(self.models) or self.images is not None:
+            raise CamlossError(f"{self.source} is a pair for pictures, not for drawn digits; take one trained on MNIST")
+        return found
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -124,12 +159,18 @@ class Pair:
         files = {variant: file(f"{variant}/{WEIGHTS}") for variant in config["variants"]}
         headers = {v: read_header(path, f"{name}/{v}/{WEIGHTS}") for v, path in files.items()}
         check_pair(headers, config, name)
-        models = {v: load_weights(path, f"{name}/{v}/{WEIGHTS}") for v, path in files.items()}
+        models = {v: _ready(load_network(path, f"{name}/{v}/{WEIGHTS}")) for v, path in files.items()}
         first, *others = models.values()
         if any(_same_weights(first, other) for other in others):
             raise CamlossError(f"{name} is no pair: {' and '.join(models)} hold the same weights; {HOW_TO_PAIR}")
         last = files[config["variants"][-1]]
         return cls(models, config["run"], source() if source else f"bundled weights, sha256 {sha256_of(last)[:7]}")
+
+
+def _ready(network: MapClassifier | Wrapped) -> Classifier:
+    """In float32, for pixels in [0, 1]."""
+    config = network.checkpoint_config
+    return on_pixels(network.float(), config.get("mean"), config.get("std"))
 
 
 def file_in(folder: Path, name: str) -> Path:
@@ -231,7 +272,7 @@ def compare_variants(headers: Mapping[str, Mapping[str, Any]], name: str) -> Non
         if trained_as != variant:
             found = f"a {trained_as}" if isinstance(trained_as, str) else "a checkpoint without a record"
             raise CamlossError(f"{name} is no pair: in the place of {variant} lies {one_line(found)}; {HOW_TO_PAIR}")
-    for key in ("arch", "num_classes", "pooling"):
+    for key in COMMON:
         values = {variant: header.get("config", {}).get(key) for variant, header in headers.items()}
         if len({str(value) for value in values.values()}) > 1:
             raise _differ(name, key, values)
@@ -335,6 +376,6 @@ def _differ(name: str, what: str, values: Mapping[str, Any]) -> CamlossError:
     return CamlossError(f"{name} is no pair: its models differ in {one_line(what)} ({shown}); {HOW_TO_PAIR}")
 
 
-def _same_weights(one: MapClassifier, other: MapClassifier) -> bool:
+def _same_weights(one: Classifier, other: Classifier) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -9,13 +9,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, 1, 28, 28) uint8 and their labels (N,) int64."""
+    """Images (N, channels, height, width) uint8 and their labels (N,) int64."""
 
     images: Tensor
     labels: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, idx: Tensor) -> tuple[Tensor, Tensor]:
+        """The images of these indices (B,) as float in [0, 1], and their labels."""
+        return self.images[idx].float() / 255, self.labels[idx]
 
     def to(self, device: str | torch.device) -> "Split":
         return Split(self.images.to(device), self.labels.to(device))
@@ -27,4 +31,4 @@ class Split:
         """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller."""
         order = torch.arange(len(self)) if order is None else order
         for batch in torch.split(order.to(self.images.device), batch_size):
-            yield self.images[batch].float() / 255, self.labels[batch]
+            yield self[batch]

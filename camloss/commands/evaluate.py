@@ -132,7 +132,7 @@ def models_of(source: str) -> dict[str, MapClassifier]:
     """The models of a pair, or one model, by what to call them in the table."""
     if is_folder(source) and not is_pair(Path(source)):
         return {source: load_weights(*weight_file(source))}
-    return {f"{source}/{variant}": model for variant, model in Pair.load(source).models.items()}
+    return {f"{source}/{variant}": model for variant, model in Pair.load(source).digit_models.items()}
 
 
 def say(line: str) -> None:

@@ -1,6 +1,7 @@
-"""Train a pair on MNIST: cross-entropy alone and CAM-loss, same seed, same data order, one loop.
+"""Train a pair on MNIST or a folder of pictures: cross-entropy alone and CAM-loss, same seed and data order, one loop.
 
     camloss train                      both, to runs/light_cnn-alpha-10-seed-0/ce and .../cam
+    camloss train --data photos/       a pair on pictures: photos/train/CLASS/*.jpg, photos/val/CLASS/*.jpg
     camloss train --recipe original    the recipe of the article that this project goes back to
     camloss train --resume             continue after Ctrl-C or a crash
     camloss train --loss caam-distillation --teacher runs/light_cnn-alpha-10-seed-0/cam --arch tiny_cnn --alpha 1
@@ -11,31 +12,37 @@ The pair appears in its folder in one step, when both models are done; until the
 """
 
 import argparse
+import copy
 import dataclasses
 import importlib.util
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from camloss import CamlossError, cli, explain
 from camloss.checkpoint import WEIGHTS, is_folder, load_training, read_header, save_checkpoint, write_atomically
 from camloss.data.dataset import Dataset
-from camloss.data.datasets import DATASETS
+from camloss.data.datasets import load_data
 from camloss.epoch_snapshots import save_snapshots
 from camloss.losses import BASELINE, LOSSES, CAMLoss
 from camloss.metrics import evaluate
+from camloss.models import MapClassifier, on_pixels
 from camloss.pair import alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
-from camloss.training.config import RECIPES, TrainConfig, default_output_dir
+from camloss.training.config import DTYPES, RECIPES, TrainConfig, default_output_dir, recipe_for
 from camloss.training.hardware import pick_device, pick_precision
-from camloss.training.loop import train
+from camloss.training.loop import initial_model, train
 from camloss.training.state import TrainingState, run_id
 from camloss.training.teacher import load_teacher
+from camloss.wrap import Wrapped, in_eval_mode
 
+FEWEST_POSITIONS = 4  # a side of the maps
 FOR_CARDS = ("matplotlib", "huggingface_hub")  # packages that training itself does without
 
 
@@ -63,15 +70,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{config.output_dir} is trained already: there is nothing to resume")
     else:
         check_trainable(config)  # now, not after a download
-        measured = train_and_save(config, DATASETS[config.data](config.data_dir))
+        data = load_data(config.data, config.data_dir, config.size)
+        measured = train_and_save(config, data)
         metrics = next(iter(measured.values()))
-        print(cli.table(["test set", *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
+        print(
+            cli.table(
+                [data.reported_on, *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]
+            )
+        )
     if push_to is not None and not config.dry_run:
         from camloss.hub.push import push_pair
 
         push_pair(push_to, config.output_dir)
     elif makes_pair(config) and not config.dry_run:
-        print_next_commands(config.output_dir)
+        print_next_commands(config.output_dir, config.data_name)
 
 
 def makes_pair(config: TrainConfig) -> bool:
@@ -94,10 +106,10 @@ def is_finished(config: TrainConfig) -> bool:
     return True
 
 
-def print_next_commands(folder: Path) -> None:
+def print_next_commands(folder: Path, data: str) -> None:
     quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
     print(f"\nSee this pair:   camloss demo --pair {quoted}")
-    print(f"Publish it:      camloss push USER/camloss-mnist --checkpoints {quoted}")
+    print(f"Publish it:      camloss push USER/camloss-{data} --checkpoints {quoted}")
 
 
 def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
@@ -107,14 +119,14 @@ def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, fl
         CamlossError: as `train` and `check_trainable`; also if another training is at work in the folder.
     """
     check_trainable(config)
+    check_network(config, data)
     teacher = load_teacher(config, data)
     if config.dry_run:
         short = dataclasses.replace(
             config, epochs=1, alpha_start_epoch=0
         )  # with alpha at once, to try its gradient too
         return {
-            name: evaluate(train(short, name, data, loss=loss_of(name, teacher)).model, data.test.batches(1_000))
-            for name in config.variants
+            name: measure(train(short, name, data, loss=loss_of(name, teacher)).model, data) for name in config.variants
         }
     with alone_in(config.output_dir):
         return _train_and_save(config, data, teacher)
@@ -142,23 +154,27 @@ def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | Non
     pictures: dict[str, dict[str, bytes]] = {}
     for variant in config.variants:
         trained = train(config, variant, data, run, loss=loss_of(variant, teacher))
-        completed = data.finish(trained.model)
-        measured[variant] = evaluate(trained.model, data.test.batches(1_000))
+        network = trained.model.to(DTYPES[config.saved_as]).float()  # what is measured is what is written
+        completed = data.finish(network)
+        measured[variant] = measure(network, data)
         record = {
             "variant": variant,
             "run": run,
             "config": config.record(),
             "history": trained.history,
             "test": measured[variant],
+            **({} if data.reported_on == "test set" else {"reported_on": data.reported_on}),
             **completed,
             "environment": trained.environment,
         }
         of_pair = pair_config(config.variants, run) if makes_pair(config) else None
-        directory = save_checkpoint(trained.model, folder / variant, record, of_pair)
+        about = {} if config.data == "mnist" else about_pictures(network, data)
+        saved = copy.deepcopy(network).to(DTYPES[config.saved_as])
+        directory = save_checkpoint(saved, folder / variant, record, of_pair, **about)
         save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
-            images, _ = next(data.test.batches(10))
-            shown = explain(trained.model, images)
+            images, _ = data.test[torch.linspace(0, len(data.test) - 1, 10).long() if about else torch.arange(10)]
+            shown = explain(on_pixels(network, data.mean, data.std), images)
             pictures[variant] = card_pictures(images, shown.cam, shown.caam, trained.history)
             for name, content in pictures[variant].items():
                 write_atomically(directory / name, content)
@@ -178,6 +194,16 @@ def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | Non
     return measured
 
 
+def measure(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, float]:
+    return evaluate(on_pixels(network, data.mean, data.std), data.test.batches(1_000))
+
+
+def about_pictures(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, Any]:
+    """What the checkpoint of a network says of the images that it takes."""
+    standardised = {} if getattr(network, "takes_pixels", False) else {"mean": data.mean, "std": data.std}
+    return {"classes": data.class_names, "image_size": data.size, **standardised}
+
+
 def lacking(*packages: str) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
@@ -195,6 +221,28 @@ def check_trainable(config: TrainConfig) -> None:
         raise CamlossError(
             f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
             "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
+        )
+
+
+def check_network(config: TrainConfig, data: Dataset) -> None:
+    """Make the network once, and warn where its maps have too few positions to locate anything.
+
+    Raises:
+        CamlossError: there is no such network, it has no exact CAM, or the images are too small for it.
+    """
+    network = initial_model(config, None, data)
+    height, width = data.size
+    try:
+        with in_eval_mode(network):
+            features = network(torch.zeros(1, data.channels, height, width))[1]
+    except RuntimeError as error:
+        raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
+    if min(features.shape[-2:]) < FEWEST_POSITIONS:
+        rows, columns = features.shape[-2:]
+        print(
+            f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "
+            "little; take a larger --size, less stride (timm: --arch-arg output_stride=16), or small_resnet",
+            file=sys.stderr,
         )
 
 
@@ -218,16 +266,15 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
-        default="default",
-        help="where the other flags' defaults are from, which are shown for the default one; first: with today's "
-        "handwriting",
+        help="where the other flags' defaults are from, which are shown for the one of MNIST (default: pictures for "
+        "other data); first: with today's handwriting",
     )
     cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
 
 
 def chosen_config(flags: dict[str, Any]) -> TrainConfig:
     """The recipe with the flags that were given, by default in a folder of its own."""
-    recipe = flags.pop("recipe")
+    recipe = flags.pop("recipe") or recipe_for(flags.get("data", "mnist"))
     if "teacher" in flags:
         flags["teacher"] = str(teacher_file(flags["teacher"]))
     config = dataclasses.replace(RECIPES[recipe], **flags)

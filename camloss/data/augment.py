@@ -1,6 +1,7 @@
-"""Augmentation of whole batches of digits."""
+"""Augmentation of whole batches: of digits, and of pictures."""
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ class Augmentation:
     Made for *drawn* digits as much as for MNIST: size, slant, rotation, position, wobble, stroke width.
     """
 
+    draws: ClassVar[int] = 0
+
     rotation: float = 12.0  # degrees, either way
     shear: float = 0.25  # horizontal shift per unit of height: slant, either way
     scale: float = 0.15  # relative size and aspect, either way
@@ -26,7 +29,7 @@ class Augmentation:
         amounts = {field.name: getattr(self, field.name) for field in fields(self)}
         return Augmentation(**{name: factor * amount for name, amount in amounts.items()})
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, _draws: Tensor | None = None) -> Tensor:
         """(N, 1, H, W) in [0, 1] -> the same, varied; `generator` lives on the images' device."""
         return self._vary_stroke(self._warp(images, generator), generator)
 
@@ -64,3 +67,33 @@ class Augmentation:
         grown_or_shrunk = widen * F.max_pool2d(widen * images, 3, stride=1, padding=1)
         strength = self.stroke * torch.where(amount > 0, amount, -amount / 2)
         return torch.lerp(images, grown_or_shrunk, strength)
+
+
+@dataclass(frozen=True)
+class CropAndFlip:
+    """Pictures shifted by up to an eighth of their sides, the edge mirrored into what comes to light, and half of them
+    flipped left to right.
+
+    What happens to a picture is in its row of `draws`, one for each picture of the data set and epoch: it is the same
+    in any batch and in any process.
+    """
+
+    draws: ClassVar[int] = 3
+
+    shift: float = 1 / 8  # share of a side, either way
+    flip: bool = True
+
+    def scaled(self, factor: float) -> "CropAndFlip":
+        """The shift times a factor."""
+        return CropAndFlip(factor * self.shift, self.flip)
+
+    def __call__(self, images: Tensor, _generator: torch.Generator, draws: Tensor) -> Tensor:
+        """(N, C, H, W) and (N, 3) in [0, 1) -> (N, C, H, W)."""
+        count, _, height, width = images.shape
+        flipped = torch.where(draws[:, 2].view(-1, 1, 1, 1) < 0.5, images.flip(-1), images) if self.flip else images
+        tall, wide = (min(round(self.shift * side), side - 1) for side in (height, width))
+        padded = F.pad(flipped, (wide, wide, tall, tall), mode="reflect")
+        top, left = ((draws[:, axis] * (2 * by + 1)).long() for axis, by in ((0, tall), (1, wide)))
+        image = torch.arange(count, device=images.device)
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, 2 * tall + 1, 2 * wide + 1, H, W), a view
+        return windows[image, :, top, left]

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from camloss.data.augment import Augmentation
-from camloss.models import MapClassifier
+from camloss.data.augment import Augmentation, CropAndFlip
+from camloss.models import Classifier
 from camloss.split import Split
 
 
@@ -24,7 +24,9 @@ class Dataset:
     mean: tuple[float, ...]
     """Of the training images' pixels in [0, 1], one for each channel."""
     std: tuple[float, ...]
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation | CropAndFlip = field(default_factory=Augmentation)
+    reported_on: str = "test set"
+    """What `test` is: "validation set" where there are no other images to report on."""
 
     @property
     def channels(self) -> int:
@@ -49,7 +51,7 @@ class Dataset:
         """After which epochs, counted from 1, a training keeps a copy of the weights."""
         return ()
 
-    def finish(self, _model: MapClassifier) -> dict[str, Any]:
+    def finish(self, _model: Classifier) -> dict[str, Any]:
         """Complete a trained model, which is on the CPU and in eval mode.
 
         Returns:

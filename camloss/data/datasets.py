@@ -1,10 +1,45 @@
-"""The data sets that a training can be asked for, by name."""
+"""The data sets that a training can be asked for.
+
+A data set is asked for by a name of `DATASETS`, or by a folder of pictures.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from camloss.data.dataset import Dataset
+from camloss.data.folder import load_folder
 from camloss.data.mnist import load_mnist
+from camloss.errors import CamlossError
 
-DATASETS: dict[str, Callable[[Path], Dataset]] = {"mnist": load_mnist}
-"""From the data folder to the data set; raises CamlossError where its files are missing or damaged."""
+
+def _mnist(_name: str, data_dir: Path, size: int) -> Dataset:
+    if size not in (0, 28):
+        raise CamlossError(f"size is {size}; MNIST's images have 28 pixels a side: leave out --size")
+    return load_mnist(data_dir)
+
+
+DATASETS: dict[str, Callable[[str, Path, int], Dataset]] = {
+    "mnist": _mnist,
+    "folder": lambda name, _, size: load_folder(name, size),
+}
+"""By kind: from what was asked for, the data folder and the size to the data set; raises CamlossError where files are
+missing or damaged."""
+
+
+def kind_of(name: str) -> str:
+    """Which entry of `DATASETS` a name is for: that of this name, or "folder"."""
+    return name if name in DATASETS and name != "folder" else "folder"
+
+
+def load_data(name: str, data_dir: Path, size: int = 0) -> Dataset:
+    """The data set that `--data` names.
+
+    Args:
+        name: of an entry, or a folder.
+        data_dir: where downloads are kept.
+        size: height and width of the images in pixels; 0 for the data set's own.
+
+    Raises:
+        CamlossError: files are missing or damaged.
+    """
+    return DATASETS[kind_of(name)](name, data_dir, size)

@@ -69,8 +69,10 @@ def snapshots_in(place: str | Path, pair: Pair) -> tuple[Snapshot, ...]:
     Raises:
         CamlossError: a file is damaged, or an epoch is not in the training's record.
     """
-    files = pair_files(place)
-    networks = {v: load_snapshots(file.parent, pair.run, pair[v]) for v, file in files.items()}
+    if pair.images is not None:  # the page shows the training of drawn digits alone
+        return ()
+    files, models = pair_files(place), pair.digit_models
+    networks = {v: load_snapshots(file.parent, pair.run, models[v]) for v, file in files.items()}
     histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
     first, *others = networks.values()
     last = pair.variants[-1]

@@ -31,7 +31,7 @@ def card_pictures(images: Any, cams: Any, caams: Any, history: list[dict[str, fl
     """The pictures of a model card, as `save_checkpoint` takes them.
 
     Args:
-        images: (N, 1, 28, 28) in [0, 1], a handful.
+        images: (N, 1 or 3, H0, W0) in [0, 1], a handful.
         cams, caams: (N, H, W) in [0, 1], as in the `Explanation` of those images.
         history: one entry an epoch; see `camloss.training`.
     """
@@ -39,14 +39,14 @@ def card_pictures(images: Any, cams: Any, caams: Any, history: list[dict[str, fl
 
 
 def heatmap_strip(images: Any, cams: Any, caams: Any) -> bytes:
-    """Digits in a row, below each its CAM and its CAAM on one colour scale, as PNG; arguments as `card_pictures`."""
-    rows = {"digit": images[:, 0], "CAM": cams, "CAAM": caams}
+    """Images in a row, below each its CAM and its CAAM on one colour scale, as PNG; arguments as `card_pictures`."""
+    rows = {"image": images[:, 0] if images.shape[1] == 1 else images.movedim(1, -1), "CAM": cams, "CAAM": caams}
     figure = _figure(0.6 * len(images) + 0.4, 2)
     figure.set_layout_engine("compressed")
     axes = figure.subplots(len(rows), len(images), squeeze=False)
     for row, (name, pictures) in zip(axes, rows.items(), strict=True):
         for axis, picture in zip(row, pictures, strict=True):
-            colours = "gray" if name == "digit" else SEQUENTIAL[0]
+            colours = "gray" if name == "image" else SEQUENTIAL[0]
             axis.imshow(np.asarray(picture), cmap=colours, vmin=0, vmax=1, extent=(0, 1, 0, 1))
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(name, fontsize=8)

@@ -5,7 +5,7 @@ The Hub itself checks a card when it is pushed (https://huggingface.co/docs/hub/
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ CARD = "README.md"
 PAPER = "https://arxiv.org/abs/2109.01359"
 HUB = "https://huggingface.co"
 DATASET = "ylecun/mnist"
+TAGS = ("class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}")
 BIBTEX = """@inproceedings{wang2021cam,
   title     = {Towards Learning Spatially Discriminative Feature Representations},
   author    = {Wang, Chaofei and Xiao, Jiayu and Han, Yizeng and Yang, Qisen and Song, Shiji and Huang, Gao},
@@ -69,34 +70,93 @@ def model_card(
     """
     from huggingface_hub import ModelCard, ModelCardData
 
+    config = next(iter(headers.values()))["config"]
     records = {variant: header.get("training", {}) for variant, header in headers.items()}
-    results = _eval_results(records, source)
+    of_digits = "classes" not in config
+    results = _eval_results(records, source) if of_digits else []
     measured: dict[str, Any] = {"model_name": source.rpartition("/")[2], "eval_results": results} if results else {}
     data = ModelCardData(
-        license="apache-2.0",
+        license="apache-2.0" if of_digits else None,
         library_name="camloss",
         pipeline_tag="image-classification",
-        datasets=[DATASET],
+        datasets=[DATASET] if of_digits else None,
         metrics=["accuracy"],
-        tags=["pytorch", "mnist", "class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}"],
+        tags=["pytorch", *(["mnist"] if of_digits else []), *TAGS],
         **measured,
     )
-    config = next(iter(headers.values()))["config"]
-    sections = [
-        _introduction(config, records, space),
-        *(
-            f"![Digits of the test set, their CAM and their CAAM, from {described(variant).title}]({variant}/{MAPS})"
-            for variant in headers
-            if f"{variant}/{MAPS}" in pictures
-        ),
-        _usage(source, [*headers][-1], space),
-        _results(records),
-        *_training(records, pictures),
-        _limits(),
-        f"## Cite\n\n```bibtex\n{BIBTEX}\n```",
-    ]
+    about = (
+        [
+            _introduction(config, records, space),
+            *_maps(headers, pictures, "Digits"),
+            _usage(source, [*headers][-1], space),
+            _limits(),
+        ]
+        if of_digits
+        else _about_pictures(config, records, source, pictures, space)
+    )
+    cite = f"## Cite\n\n```bibtex\n{BIBTEX}\n```"
+    sections = [*about[:-1], _results(records), *_training(records, pictures), about[-1], cite]
     text = "\n\n".join(section for section in sections if section)
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}\n"))
+
+
+def _about_pictures(
+    config: Mapping[str, Any],
+    records: Mapping[str, Mapping[str, Any]],
+    source: str,
+    pictures: Collection[str],
+    space: str | None,
+) -> list[str]:
+    """The sections of a card that say what a pair for pictures is, how it is used and, last, what it cannot do."""
+    training = next(iter(records.values())).get("config", {})
+    name, from_where = one_line(training.get("data", "pictures")), str(training.get("data_source", ""))
+    learnt = [f"- `{v}`: {described(v).title}. Trained with {described(v).learnt}." for v in records]
+    introduction = f"""# {name}: {" and ".join(described(variant).title for variant in records)}
+
+CNNs (`{one_line(config["arch"])}`) that say which of {config["num_classes"]} classes a picture shows and, by their
+class activation map (CAM), where the evidence lies. One training made them, with the same initial weights and the
+same order of images; they differ in the loss only. Paper:
+[Towards Learning Spatially Discriminative Feature Representations]({PAPER}) (Wang et al., ICCV 2021).
+
+{chr(10).join(learnt)}
+
+- Classes: {_names(config["classes"])}
+- Learned from: {" ".join(from_where.split()) or name}"""
+    variant = [*records][-1]
+    usage = f"""## Use
+
+{_install(space)}```python
+from PIL import Image
+
+from camloss import Pair, explain
+from camloss.data.pictures import fitted
+
+pair = Pair.load("{source}")
+picture = fitted(Image.open("photo.jpg"), pair.images.image_size)  # uint8, RGB: any picture that Pillow opens
+answer = explain(pair["{variant}"], picture[None] / 255)
+print(f"{{pair.images.classes[int(answer.class_idx)]}} with {{float(answer.probs.max()):.1%}}")
+print(answer.cam.shape)  # (1, H, W) in [0, 1]: where the evidence for that class lies
+```"""
+    limits = f"""## Limits
+
+- The models know their {config["num_classes"]} classes and nothing else: any other picture gets one of them too,
+  sometimes with confidence.
+- A picture is brought to {config["image_size"][1]}x{config["image_size"][0]} pixels, its middle if it is of other
+  proportions: what is smaller, or lies outside, is not seen.
+- A class activation map shows where the evidence of the last layer lies, not why the network found it there."""
+    return [introduction, *_maps(records, pictures, "Pictures"), usage, limits]
+
+
+def _names(classes: Sequence[str]) -> str:
+    return ", ".join(one_line(name) for name in classes[:100]) + (" and more" if len(classes) > 100 else "")
+
+
+def _maps(variants: Collection[str], pictures: Collection[str], what: str) -> list[str]:
+    return [
+        f"![{what} of the test set, their CAM and their CAAM, from {described(variant).title}]({variant}/{MAPS})"
+        for variant in variants
+        if f"{variant}/{MAPS}" in pictures
+    ]
 
 
 def network_card(
@@ -126,10 +186,9 @@ def network_card(
         pipeline_tag="image-classification",
         datasets=[on_the_hub["data"]] if "data" in on_the_hub else None,
         base_model=on_the_hub.get("base"),
-        tags=["pytorch", "class-activation-map", "cam-loss", "explainability", f"arxiv:{PAPER[-10:]}"],
+        tags=["pytorch", *TAGS],
     ).to_yaml()
-    arch, classes = config.get("arch"), [one_line(name) for name in config.get("classes") or ()]
-    known = f"{', '.join(classes[:100])}{' and more' if len(classes) > 100 else ''}" if classes else ""
+    arch, known = config.get("arch"), _names(config.get("classes") or ())
     facts = [
         f"- Network: `{one_line(arch)}`, as its library makes it" if arch else "- Network: its author's own",
         f"- Classes: {config['num_classes']}{f': {known}' if known else ''}",
@@ -230,12 +289,15 @@ same order of images; they differ in the loss only. Paper:
 {chr(10).join(learnt)}{compare}"""
 
 
-def _usage(source: str, variant: str, space: str | None) -> str:
+def _install(space: str | None) -> str:
     pinned = space is not None and "@" in space  # or it would run whatever somebody has put there since
-    install = f'```bash\npip install "camloss[hub] @ git+{HUB}/spaces/{space}"\n```\n\n' if pinned else ""
+    return f'```bash\npip install "camloss[hub] @ git+{HUB}/spaces/{space}"\n```\n\n' if pinned else ""
+
+
+def _usage(source: str, variant: str, space: str | None) -> str:
     return f"""## Use
 
-{install}```python
+{_install(space)}```python
 from PIL import Image, ImageDraw
 
 from camloss import Pair, explain, preprocess_sketch
@@ -263,7 +325,8 @@ def _results(records: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [["metric", *(described(variant).title for variant in tests)], ["---", *("---:" for _ in tests)], *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     peaks = "".join(f"\n\n{line}" for line in map(_peaks, records, records.values()) if line)
-    return f"## Results on the test set\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
+    reported_on = one_line(next(iter(records.values())).get("reported_on", "test set"))
+    return f"## Results on the {reported_on}\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
 
 
 def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:

@@ -22,7 +22,7 @@ from torch import Tensor
 from camloss.data.dataset import Dataset
 from camloss.data.mnist import load_mnist
 from camloss.data.synthetic_digits import draw_synthetic_digits
-from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
+from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, map_classifier
 from camloss.split import Split
 from camloss.study.measures import CLAIMED
 from camloss.study.price import BASELINES, SEEDS, PriceResults, plan, winner
@@ -121,7 +121,7 @@ def make_run(
             config, method, data, log=lambda _: None, replay=replay, **PRICE_METHODS[method].training(config)
         )
     seconds = time.perf_counter() - started
-    measured = {} if material is None else measure(trained.model, material, torch.device(config.device))
+    measured = {} if material is None else measure(map_classifier(trained.model), material, torch.device(config.device))
     record = {
         "method": method,
         "seed": seed,
@@ -132,7 +132,7 @@ def make_run(
         "validation_accuracy": [round(epoch["validation_accuracy"], 4) for epoch in trained.history],
         "measured": measured,
     }
-    return record, trained.model.cpu()
+    return record, map_classifier(trained.model.cpu())
 
 
 def packed(model: MapClassifier) -> bytes:
@@ -339,7 +339,7 @@ class _Tested:
     def record(self) -> dict[str, Any]:
         torch.set_num_threads(1)
         torch.backends.cudnn.allow_tf32 = False
-        model = initial_model(RECIPES["default"], PRICE_METHODS[self.method].pooling)
+        model = map_classifier(initial_model(RECIPES["default"], PRICE_METHODS[self.method].pooling))
         model.load_state_dict(self.weights)
         numbers = measure(model, self.material, torch.device(self.device), self.temperature)
         return {"method": self.method, "seed": self.seed, "measured": numbers}

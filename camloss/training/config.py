@@ -1,5 +1,6 @@
 """Everything a training run depends on, and the recipes."""
 
+import ast
 import dataclasses
 import json
 import math
@@ -8,23 +9,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camloss.data.datasets import DATASETS
+import torch
+
+from camloss.data.datasets import kind_of
 from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, PAIR, CAMLoss
-from camloss.models import ARCHS
+from camloss.models import ARCHS, LIBRARIES
 from camloss.pair import sha256_of
 
-OPTIMIZERS = ("muon", "adamw", "adam")
+OPTIMIZERS = ("muon", "adamw", "adam", "sgd")
 PATHS_AND_MODES = ("data_dir", "output_dir", "device", "resume", "dry_run")  # nothing that the weights depend on
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
 MAX_SEED = 2**32
 
 
-def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
-    """A dataclass field that `camloss.cli.add_flags` can turn into a flag; a callable makes its default."""
-    metadata = {"help": help, "choices": choices}
+def option(default: Any, help: str, choices: tuple[str, ...] | None = None, *, added: bool = False) -> Any:
+    """A dataclass field that `camloss.cli.add_flags` can turn into a flag; a callable makes its default.
+
+    One that was `added` after records were published stands in a record only where it is not at its default.
+    """
+    metadata = {"help": help, "choices": choices, "added": added}
     return (
         field(default_factory=default, metadata=metadata)
         if callable(default)
@@ -40,13 +47,18 @@ class TrainConfig:
         CamlossError: a value is out of range.
     """
 
-    arch: str = option("light_cnn", "network to train", tuple(ARCHS))
-    data: str = option("mnist", "data set to train on", tuple(DATASETS))
+    arch: str = option("light_cnn", f"network to train: {', '.join(ARCHS)}, timm/NAME or torchvision/NAME")
+    arch_arg: tuple[str, ...] = option((), "options of the network, such as output_stride=16", added=True)
+    data: str = option("mnist", "mnist, or a folder with train/CLASS/*.jpg, val/CLASS/*.jpg")
+    size: int = option(0, "height and width in pixels that pictures are brought to; 0: the data set's own", added=True)
+    data_source: str = option("", "for the model card: where the pictures are from, and their licence", added=True)
     variants: tuple[str, ...] = option(PAIR, "losses to train with, one model each", tuple(LOSSES))
-    teacher: str = option("", "checkpoint that a distillation learns from: folder, file, or address on the Hub")
+    teacher: str = option(
+        "", "checkpoint that a distillation learns from: folder, file, or address on the Hub", added=True
+    )
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step")
-    optimizer: str = option("muon", "orthogonalised momentum, AdamW, or Adam as in the article", OPTIMIZERS)
+    optimizer: str = option("muon", "orthogonalised momentum, AdamW, Adam as in the article, or Nesterov's", OPTIMIZERS)
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
@@ -54,11 +66,12 @@ class TrainConfig:
     alpha_start_epoch: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
     augment: float = option(0.6, "how far size, slant, rotation, position and stroke width of the images vary; 0: not")
     synthetic: int = option(300, "synthetic digits to add of each writing style, such as a 7 with a bar")
-    pretrained: bool = option(False, "start from ImageNet weights (resnet18 only)")
+    pretrained: bool = option(False, "start from ImageNet weights, where the network has some")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
         "auto", "bfloat16 convolutions where the device has them, or not", ("auto", "float32", "bfloat16")
     )
+    saved_as: str = option("float32", "number type of the weights that are written", tuple(DTYPES), added=True)
     device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
     output_dir: Path = option(lambda: Path("runs"), "folder for the pair; by default named by the options that it has")
@@ -67,6 +80,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         CAMLoss(self.alpha)
+        self._check_names()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
         if not self.variants:
             raise CamlossError(f"there are no variants to train; expected some of {', '.join(LOSSES)}")
         for one in dataclasses.fields(self):
@@ -76,9 +93,16 @@ class TrainConfig:
                     raise CamlossError(
                         f"unknown {one.name.removesuffix('s')} {value!r}; expected one of {', '.join(choices)}"
                     )
+        if self.arch not in ARCHS and self.arch.partition("/")[0] not in LIBRARIES:
+            raise CamlossError(
+                f"unknown arch {self.arch!r}; expected one of {', '.join(ARCHS)}, or timm/NAME or torchvision/NAME"
+            )
+        self.arch_args  # noqa: B018, a bad one is refused now
         in_order = tuple(variant for variant in LOSSES if variant in self.variants)  # the baseline first
         object.__setattr__(self, "variants", in_order)
         self._check_teacher()
+
+    def _check_numbers(self) -> None:
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
         for name in ("epochs", "batch_size"):
@@ -90,7 +114,7 @@ class TrainConfig:
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
         if not 0 <= self.augment <= 1:
             raise CamlossError(f"augment is {self.augment}; expected 0 (no variation) to 1")
-        for name in ("alpha_start_epoch", "synthetic"):
+        for name in ("alpha_start_epoch", "synthetic", "size"):
             if getattr(self, name) < 0:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 0")
 
@@ -100,6 +124,20 @@ class TrainConfig:
             raise CamlossError(f"{with_teacher[0]} learns from a teacher; name its checkpoint, --teacher runs/NAME/ce")
         if self.teacher and not with_teacher:
             raise CamlossError("no variant learns from the teacher; leave it out, or take --loss caam-distillation")
+
+    @property
+    def arch_args(self) -> dict[str, Any]:
+        """The options of the network by name: numbers, lists and names."""
+        found = {}
+        for word in self.arch_arg:
+            name, equals, text = word.partition("=")
+            if not (name.isidentifier() and equals):
+                raise CamlossError(f"arch_arg is {word!r}; expected NAME=VALUE, such as output_stride=16")
+            try:
+                found[name] = ast.literal_eval(text)
+            except (ValueError, SyntaxError):
+                found[name] = text
+        return found
 
     def alpha_at(self, epoch: int) -> float:
         """Alpha in an epoch (counted from 0): the variants differ in nothing else; cross-entropy takes none."""
@@ -122,10 +160,19 @@ class TrainConfig:
             )
 
     def record(self) -> dict[str, Any]:
-        """The fields that the weights depend on, as JSON; a teacher by its weights, wherever they lie."""
-        left_out = (*PATHS_AND_MODES, "variants", "teacher")
-        values = {name: value for name, value in dataclasses.asdict(self).items() if name not in left_out}
-        return values | ({"teacher": sha256_of(Path(self.teacher))[:8]} if self.teacher else {})
+        """The fields that the weights depend on, as JSON; a folder by its name and a teacher by its weights, wherever
+        they lie."""
+        values = dataclasses.asdict(self) | {"data": self.data_name}
+        if self.teacher:
+            values["teacher"] = sha256_of(Path(self.teacher))[:8]
+        defaults = {one.name: one.default for one in dataclasses.fields(self) if one.metadata["added"]}
+        left_out = {*PATHS_AND_MODES, "variants", *(name for name in defaults if values[name] == defaults[name])}
+        return {name: value for name, value in values.items() if name not in left_out}
+
+    @property
+    def data_name(self) -> str:
+        """What to call the data set."""
+        return Path(self.data).resolve().name if kind_of(self.data) == "folder" else self.data
 
 
 RECIPES: dict[str, TrainConfig] = {
@@ -147,7 +194,24 @@ RECIPES: dict[str, TrainConfig] = {
         synthetic=0,
         precision="float32",
     ),
+    "pictures": TrainConfig(
+        arch="small_resnet",
+        epochs=15,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        alpha=3.0,
+        alpha_start_epoch=2,
+        augment=1.0,
+        synthetic=0,
+    ),
 }
+
+
+def recipe_for(data: str) -> str:
+    """The recipe that a data set is trained with unless another is asked for."""
+    return "default" if data == "mnist" else "pictures"
 
 
 def default_output_dir(config: TrainConfig, recipe: str = "default") -> Path:
@@ -157,8 +221,15 @@ def default_output_dir(config: TrainConfig, recipe: str = "default") -> Path:
     and whatever differs from the recipe.
     """
     of_recipe, of_run = RECIPES[recipe].record(), config.record()
-    always = ("alpha", "seed")
-    changed = [name for name in of_run if name not in ("arch", *always) and of_run[name] != of_recipe.get(name)]
+    always, elsewhere = ("alpha", "seed"), ("arch", "data", "data_source")
+    changed = [name for name in of_run if name not in (*elsewhere, *always) and of_run[name] != of_recipe.get(name)]
+    named = [f"{name.replace('_', '-')}-{_in_a_name(of_run[name])}" for name in (*changed, *always)]
+    data = [] if config.data == "mnist" else [config.data_name]
+    own_recipe = [] if recipe == recipe_for(config.data) else [recipe]
     others = [variant for variant in config.variants if variant not in PAIR]
-    named = [f"{name.replace('_', '-')}-{str(of_run[name]).removesuffix('.0')}" for name in (*changed, *always)]
-    return Path("runs") / "-".join([config.arch, *([] if recipe == "default" else [recipe]), *others, *named])
+    return Path("runs") / "-".join([*map(_in_a_name, [*data, config.arch, *own_recipe]), *others, *named])
+
+
+def _in_a_name(value: object) -> str:
+    words = " ".join(map(str, value)) if isinstance(value, tuple) else str(value).removesuffix(".0")
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in words)

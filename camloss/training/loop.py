@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,13 +19,14 @@ from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, CAMLoss
 from camloss.metrics import correct
-from camloss.models import MapClassifier, Pooling, build_classifier
+from camloss.models import MapClassifier, Pooling, build_model, map_classifier, on_pixels
 from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optim import make_optimizer
 from camloss.training.replay import Extra, Replayed, Step, Vary, set_rate
 from camloss.training.state import TrainingState
+from camloss.wrap import Network, Wrapped
 
 
 class DivergedError(CamlossError):
@@ -79,15 +79,16 @@ def train(
     precision = pick_precision(config.precision, device)
     train_split = training_images(config, data).to(device)
     validation = data.validation.to(device)
-    model = initial_model(config, pooling).to(device).to(memory_format=torch.channels_last)
+    network = initial_model(config, pooling, data).to(device).to(memory_format=torch.channels_last)
+    model = on_pixels(network, data.mean, data.std).to(device)
     optimizer = make_optimizer(model, config)
-    averaged = copy.deepcopy(model) if average else None
+    averaged = copy.deepcopy(network) if average else None
 
     state = TrainingState(config, variant, run)
-    history, snapshots = state.load(model, optimizer) if config.resume and averaged is None else ([], {})
+    history, snapshots = state.load(network, optimizer) if config.resume and averaged is None else ([], {})
     if not history and not config.dry_run:
         # An output folder that cannot be written shows now, not after an epoch.
-        state.save(model, optimizer, history, snapshots)
+        state.save(network, optimizer, history, snapshots)
     steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
     replay = replay and device.type == "cuda" and config.optimizer == "muon"
     if replay:
@@ -95,6 +96,7 @@ def train(
             group["lr"] = torch.zeros((), device=device)
     image_generator = torch.Generator(device=device)
     augmentation = data.augmentation.scaled(config.augment) if config.augment > 0 else None
+    draws = torch.zeros(len(train_split), data.augmentation.draws, device=device)
 
     step: Step | Replayed | None = None
     kind: tuple[float, Extra | None] | None = None
@@ -105,13 +107,14 @@ def train(
         if step is None or kind != (alpha, extra_now):
             kind = (alpha, extra_now)
             step = Step(
-                *(model, optimizer, criterion, train_split, augmentation, vary, extra_now, image_generator, precision),
-                *(averaged, average),
+                *(model, optimizer, criterion, train_split, augmentation, draws, vary, extra_now, image_generator),
+                *(precision, averaged, average),
             )
             step = Replayed(step, config.batch_size) if replay else step
         order_generator, of_epoch = epoch_generators(config.seed, epoch, device)
         image_generator.manual_seed(of_epoch.initial_seed())
         order = torch.randperm(len(train_split), generator=order_generator).to(device)  # (N,)
+        draws.copy_(torch.rand(draws.shape, generator=order_generator))
         started = time.perf_counter()
         batches = order.split(config.batch_size)[:steps_per_epoch]
         rates = [
@@ -130,15 +133,15 @@ def train(
         }
         history.append(entry)
         if epoch + 1 in data.snapshot_epochs(config.epochs, config.alpha_start_epoch):
-            snapshots[epoch + 1] = snapshot_of(model)
+            snapshots[epoch + 1] = snapshot_of(network)
         if not config.dry_run:
-            state.save(model, optimizer, history, snapshots)
+            state.save(network, optimizer, history, snapshots)
         log(
             f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
             f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
         )
-    model = model if averaged is None else averaged
-    return TrainedModel(model.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
+    network = network if averaged is None else averaged
+    return TrainedModel(network.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
 
 
 def one_epoch(
@@ -174,7 +177,7 @@ def one_epoch(
 class TrainedModel:
     """A trained model in eval mode on the CPU, one entry an epoch, snapshots by epoch, and where it was trained."""
 
-    model: MapClassifier
+    model: MapClassifier | Wrapped
     history: list[dict[str, float]]
     snapshots: dict[int, Snapshot]
     environment: dict[str, str]
@@ -186,16 +189,19 @@ def training_images(config: TrainConfig, data: Dataset) -> Split:
     return data.train if extra is None else data.train.joined(extra)
 
 
-def initial_model(config: TrainConfig, pooling: Pooling | Callable[[Tensor], Tensor] | None = None) -> MapClassifier:
-    """The network before its first step: the same for one seed, whatever it is to learn from."""
+def initial_model(
+    config: TrainConfig, pooling: Pooling | Callable[[Tensor], Tensor] | None = None, data: Dataset | None = None
+) -> MapClassifier | Wrapped:
+    """The network before its first step: the same for one seed, whatever it is to learn from; by default for digits."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        kwargs: dict[str, Any] = {"pretrained": True} if config.pretrained else {}
-        if pooling is None or isinstance(pooling, str):
-            return build_classifier(config.arch, pooling=pooling, **kwargs)
-        model = build_classifier(config.arch, **kwargs)
-    model.pool = pooling
-    return model
+        options = {**config.arch_args, **({"pretrained": True} if config.pretrained else {})}
+        named = pooling if isinstance(pooling, str) else None
+        num_classes, in_chans = (len(data.class_names), data.channels) if data else (10, 1)
+        network = build_model(config.arch, num_classes, named, in_chans, **options)
+    if callable(pooling):
+        map_classifier(network).pool = pooling
+    return network
 
 
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
@@ -208,7 +214,7 @@ def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch
 
 
 @torch.no_grad()
-def accuracy(model: MapClassifier, split: Split) -> float:
+def accuracy(model: Network, split: Split) -> float:
     """The share of a split that the model gets right, in eval mode."""
     model.eval()
     right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(1_000)]

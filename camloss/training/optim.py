@@ -19,6 +19,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
         return Muon(model.parameters(), rate, decay)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
     return torch.optim.Adam(model.parameters(), lr=rate)
 
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from camloss.data.augment import Augmentation
+from camloss.data.augment import Augmentation, CropAndFlip
 from camloss.losses import CAMLoss
-from camloss.models import MapClassifier
+from camloss.models import Classifier, MapClassifier
 from camloss.split import Split
+from camloss.wrap import Wrapped
 
 WARM_UP = 3  # steps that are run as they are: the optimizer makes its state, cuDNN picks its algorithms
 Vary = Callable[[Tensor, torch.Generator], Tensor]
 """From the images of a batch to others."""
-Extra = Callable[[MapClassifier, Tensor, Tensor, torch.Generator], Tensor]
+Extra = Callable[[Any, Tensor, Tensor, torch.Generator], Tensor]
 """From the network, the images of a batch and their labels to a term of the loss."""
 
 
@@ -26,27 +28,29 @@ class Step:
     cross-entropy and the CAM-loss of before.
     """
 
-    model: MapClassifier
+    model: Classifier
     optimizer: torch.optim.Optimizer
     criterion: CAMLoss
     images: Split
     """All that is learnt from, on the model's device."""
-    augmentation: Augmentation | None
+    augmentation: Augmentation | CropAndFlip | None
+    draws: Tensor
+    """(N, ...) in [0, 1), for each image: what the augmentation does to it in this epoch."""
     vary: Vary | None
     extra: Extra | None
     generator: torch.Generator
     precision: str
-    averaged: MapClassifier | None = None
+    averaged: MapClassifier | Wrapped | None = None
     """Weights that follow the model's, as many as `average` keeps a step."""
     average: float = 0.0
 
     def __call__(self, batch: Tensor) -> Tensor:
-        x, targets = self.images.images[batch].float() / 255, self.images.labels[batch]  # (B, 1, 28, 28), (B,)
-        x = self.augmentation(x, self.generator) if self.augmentation else x
+        x, targets = self.images[batch]  # (B, channels, height, width), (B,)
+        x = self.augmentation(x, self.generator, self.draws[batch]) if self.augmentation else x
         x = self.vary(x, self.generator) if self.vary else x
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            logits, features = self.model(x)  # (B, 10), (B, C, H, W)
+            logits, features = self.model(x)  # (B, K), (B, C, H, W)
             extra = self.extra(self.model, x, targets, self.generator) if self.extra else None
         shown = (x,) if self.criterion.takes_images else ()
         terms = self.criterion(logits, features, self.model.head.weight, targets, *shown)
@@ -60,7 +64,7 @@ class Step:
 
 
 @torch.no_grad()
-def average_into(averaged: MapClassifier, model: MapClassifier, kept: float) -> None:
+def average_into(averaged: nn.Module, model: nn.Module, kept: float) -> None:
     """Move weights and running statistics towards those of the model; keep that share of what is there."""
     for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
         if old.is_floating_point():

@@ -9,6 +9,7 @@ from camloss.checkpoint import pack, read_header, unpack, write_atomically
 from camloss.epoch_snapshots import Snapshot, by_epoch, flattened
 from camloss.models import MapClassifier
 from camloss.training.config import TrainConfig
+from camloss.wrap import Wrapped
 
 
 def run_id(config: TrainConfig) -> str:
@@ -34,7 +35,7 @@ class TrainingState:
 
     def save(
         self,
-        model: MapClassifier,
+        model: MapClassifier | Wrapped,
         optimizer: torch.optim.Optimizer,
         history: list[dict[str, float]],
         snapshots: dict[int, Snapshot],
@@ -48,7 +49,7 @@ class TrainingState:
         )
 
     def load(
-        self, model: MapClassifier, optimizer: torch.optim.Optimizer
+        self, model: MapClassifier | Wrapped, optimizer: torch.optim.Optimizer
     ) -> tuple[list[dict[str, float]], dict[int, Snapshot]]:
         """Put the saved state into model and optimizer.
 

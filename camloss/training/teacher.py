@@ -8,7 +8,7 @@ from torch import nn
 from camloss.checkpoint import load_network
 from camloss.data.dataset import Dataset
 from camloss.errors import CamlossError
-from camloss.models import MapClassifier
+from camloss.models import on_pixels
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import pick_device
 
@@ -23,16 +23,19 @@ def load_teacher(config: TrainConfig, data: Dataset) -> nn.Module | None:
     """
     if not config.teacher:
         return None
-    teacher = load_network(Path(config.teacher))
-    said, expected = teacher.checkpoint_config, len(data.class_names)
+    network = load_network(Path(config.teacher)).float()
+    said, expected = network.checkpoint_config, len(data.class_names)
+    teacher = on_pixels(network, said.get("mean"), said.get("std"))
     if teacher.head.weight.shape[0] != expected:
-        raise _misfit(config, f"{teacher.head.weight.shape[0]} classes, {config.data} has {expected}")
+        raise _misfit(config, f"{teacher.head.weight.shape[0]} classes, {config.data_name} has {expected}")
     if tuple(said.get("classes") or data.class_names) != data.class_names:
-        raise _misfit(config, f"classes of other names than {config.data}")
-    own = OWN_SIZE if isinstance(teacher, MapClassifier) else None
+        raise _misfit(config, f"classes of other names than {config.data_name}")
+    own = OWN_SIZE if getattr(network, "takes_pixels", False) else None
     size = tuple(said.get("image_size") or own or data.size)
     if size != data.size:
-        raise _misfit(config, f"images of {size[0]}x{size[1]} pixels, {config.data} has {data.size[0]}x{data.size[1]}")
+        raise _misfit(
+            config, f"images of {size[0]}x{size[1]} pixels, {config.data_name} has {data.size[0]}x{data.size[1]}"
+        )
     try:
         with torch.no_grad():
             teacher(torch.zeros(1, data.channels, *data.size))
@@ -42,4 +45,6 @@ def load_teacher(config: TrainConfig, data: Dataset) -> nn.Module | None:
 
 
 def _misfit(config: TrainConfig, what: str) -> CamlossError:
-    return CamlossError(f"the teacher in {Path(config.teacher).parent} has {what}; take one trained on {config.data}")
+    return CamlossError(
+        f"the teacher in {Path(config.teacher).parent} has {what}; take one trained on {config.data_name}"
+    )

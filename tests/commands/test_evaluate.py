@@ -42,7 +42,7 @@ def test_a_pair_is_measured_as_in_the_study(
     assert "pendigits-orig.tra.gz: the development writers are left out" in printed.err
     record = json.loads(printed.out)
     assert record["images"] == {"test": 20}
-    models, test = Pair.load(untrained_pair).models, load_mnist(data_dir).test
+    models, test = Pair.load(untrained_pair).digit_models, load_mnist(data_dir).test
     for variant, baseline in (("ce", None), ("cam", models["ce"])):
         measured = record["checkpoints"][f"{untrained_pair}/{variant}"]
         expected = survey(models[variant], test, baseline, "float32")

@@ -152,7 +152,7 @@ def test_a_damaged_data_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--arch", "lenet"], "invalid choice: 'lenet'"),
+        (["--arch", "lenet"], "unknown arch 'lenet'"),
         (["--alpha", "-1"], "alpha is -1.0"),
         (["--alpha", "nan"], "alpha is nan"),
         (["--epochs", "0"], "epochs is 0"),

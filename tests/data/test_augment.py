@@ -2,7 +2,7 @@
 
 import torch
 
-from camloss.data.augment import Augmentation
+from camloss.data.augment import Augmentation, CropAndFlip
 
 
 def test_augmentation_keeps_shape_range_and_seed() -> None:
@@ -52,3 +52,23 @@ def test_stroke_grows_and_shrinks_the_ink_in_place() -> None:
 def test_each_image_is_varied_on_its_own() -> None:
     varied = Augmentation()(dot(), torch.Generator().manual_seed(0))
     assert len(torch.unique(varied.flatten(1), dim=0)) == 200
+
+
+def test_crop_and_flip_follows_its_draws() -> None:
+    images = torch.arange(2 * 3 * 8 * 8).view(2, 3, 8, 8).float()
+    draws = torch.tensor([[0.5, 0.5, 0.9], [0.99, 0.0, 0.1]])  # the middle; one row down, one column left, flipped
+    varied = CropAndFlip()(images, torch.Generator(), draws)
+    assert torch.equal(varied[0], images[0])
+    flipped = images[1].flip(-1)
+    assert torch.equal(varied[1][:, :-1, 1:], flipped[:, 1:, :-1])
+    assert torch.equal(varied[1][:, -1, 1:], flipped[:, -2, :-1])  # the edge is mirrored
+    assert torch.equal(varied[1][:, :-1, 0], flipped[:, 1:, 1])
+    assert torch.equal(CropAndFlip(shift=0.0, flip=False)(images, torch.Generator(), draws), images)
+
+
+def test_crop_and_flip_of_one_picture_is_the_same_in_any_batch() -> None:
+    images, draws = torch.rand(20, 3, 16, 16), torch.rand(20, 3)
+    whole = CropAndFlip()(images, torch.Generator(), draws)
+    half = torch.cat([CropAndFlip()(images[r::2], torch.Generator(), draws[r::2]) for r in range(2)])
+    assert torch.equal(torch.cat([whole[0::2], whole[1::2]]), half)
+    assert len(torch.unique(whole.flatten(1), dim=0)) == 20

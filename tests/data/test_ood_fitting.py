@@ -79,7 +79,7 @@ def test_few_digits_are_flagged_and_most_non_digits() -> None:
 
 def test_the_shipped_pair_flags_non_digits() -> None:
     """Blank, noise and houses; what the examples of digits get is in tests/demo/test_examples.py."""
-    models = Pair.load(ROOT / "checkpoints").models
+    models = Pair.load(ROOT / "checkpoints").digit_models
     for family in ("blank", "noise", "house"):
         found = pair_ood_scores(models, draw_ood_drawings(family, 40, seed=0))
         assert all(float((values >= 0.5).float().mean()) >= 0.75 for values in found.values()), family

@@ -136,7 +136,8 @@ def test_there_are_no_other_files(client: TestClient) -> None:
 
 def test_ood_score_goes_along(tmp_path: Path) -> None:
     flagged = Pair.load(write_pair(tmp_path))
-    flagged["cam"].ood_score = ood_score = OODScore(flagged["cam"].middle_channels, 10)
+    model = flagged.digit_models["cam"]
+    model.ood_score = ood_score = OODScore(model.middle_channels, 10)
     ood_score.means.uniform_()
     file = weight_file(flagged)
     assert file is not None

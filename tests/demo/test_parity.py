@@ -77,11 +77,11 @@ def pairs() -> dict[str, Pair]:
         "flagging": Pair.load(ROOT / "checkpoints"),
         "plain_cnn": random_pair("plain_cnn", 0),
     }
-    for model in found["flagging"].models.values():
+    for model in found["flagging"].digit_models.values():
         fit_ood_score(model)
     by_epoch = (
-        found["plain_cnn"].models,
-        {variant: rounded(model) for variant, model in found["default"].models.items()},
+        found["plain_cnn"].digit_models,
+        {variant: rounded(model) for variant, model in found["default"].digit_models.items()},
     )
     found["default"] = replace(
         found["default"],
@@ -468,7 +468,7 @@ def test_snapshots_in_float16(browser: Browser, address: str, pairs: dict[str, P
             for reading, sketch in zip(said[f"{snapshot.epoch}.{variant}"], sketches, strict=True):
                 truth = as_sent_in_float16(model, sketch.pixels)[0]
                 torch.testing.assert_close(torch.tensor(reading["logits"]).float(), truth, atol=1e-3, rtol=0)
-    for variant, model in pairs["default"].models.items():
+    for variant, model in pairs["default"].digit_models.items():
         for reading, sketch in zip(said[f"2.{variant}"], sketches, strict=True):
             shipped = explain(model, sketch.pixels)
             assert reading["digit"] == int(shipped.probs.argmax())

@@ -8,6 +8,7 @@ from trained import same, weights
 
 from camloss import CAMLoss
 from camloss.data.dataset import Dataset
+from camloss.models import map_classifier
 from camloss.study import price_methods
 from camloss.study.price_methods import PRICE_METHODS, VirtualCanvasLoss, on_cluttered_canvas
 from camloss.training.config import TrainConfig
@@ -82,7 +83,7 @@ def test_the_virtual_loss_is_half_of_both_and_has_cam_loss_beside_it() -> None:
 
 
 def test_the_canvas_term_leaves_running_statistics_alone() -> None:
-    model = initial_model(TrainConfig()).train()
+    model = map_classifier(initial_model(TrainConfig())).train()
     before = {name: value.clone() for name, value in model.named_buffers()}
     term = price_methods.canvas_term(1.0)(model, images(12), torch.arange(12) % 10, generator())
     assert model.training

@@ -1,0 +1,146 @@
+"""A folder of pictures as a data set, in torchvision's ImageFolder layout.
+
+FOLDER/train/CLASS/*.jpg      to learn from
+FOLDER/val/CLASS/*.jpg        to choose on; without it, a tenth of the training pictures
+FOLDER/test/CLASS/*.jpg       to report on; without it, val is reported, and called so
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from camloss.data.augment import CropAndFlip
+from camloss.data.dataset import Dataset
+from camloss.data.pictures import MEAN, STD, SUFFIXES, read_picture
+from camloss.errors import CamlossError
+from camloss.split import Split
+
+SIZE = 64  # pixels a side, unless another is asked for
+MOST_BROKEN = 0.01  # share of the pictures of a split
+EXPECTED = "expected train/CLASS/*.jpg, val/CLASS/*.jpg and perhaps test/CLASS/*.jpg"
+
+Samples = list[tuple[Path, int]]
+"""Picture files and their class indices."""
+
+
+def load_folder(folder: str | Path, size: int = 0) -> Dataset:
+    """Read a folder of pictures into memory.
+
+    Args:
+        folder: in the layout above.
+        size: height and width that the pictures are brought to; 0 for `SIZE`.
+
+    Raises:
+        CamlossError: the folder is not laid out so, a class has no pictures, or too many of them are broken.
+    """
+    root, side = Path(folder), size or SIZE
+    names = class_names(root / "train")
+    train = samples_in(root / "train", names)
+    test = samples_in(root / "test", names) if (root / "test").is_dir() else None
+    if (root / "val").is_dir():
+        validation = samples_in(root / "val", names)
+    else:
+        train, validation = split_off(train)
+        say(f"{root} has no val: {len(validation)} of its training pictures, always the same, are set aside for it")
+    splits = [read_split(samples, (side, side)) for samples in (train, validation, *([test] if test else []))]
+    return Dataset(
+        train=splits[0],
+        validation=splits[1],
+        test=splits[-1],
+        reported_on="test set" if test else "validation set",
+        class_names=names,
+        mean=MEAN,
+        std=STD,
+        augmentation=CropAndFlip(),
+    )
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The names of the class folders, sorted.
+
+    Raises:
+        CamlossError: there are fewer than two, or two differ in case only, which other systems cannot tell apart.
+    """
+    if not folder.is_dir():
+        raise CamlossError(f"{folder.parent} has no folder {folder.name}; {EXPECTED}")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(names) < 2:
+        found = f"one class, {names[0]}" if names else "no class folders"
+        raise CamlossError(f"{folder} has {found}; {EXPECTED}, with two classes or more")
+    for one, other in zip(sorted(names, key=str.casefold), sorted(names, key=str.casefold)[1:], strict=False):
+        if one.casefold() == other.casefold():
+            raise CamlossError(
+                f"{folder} has classes {one} and {other}, which differ in case only; rename or join them"
+            )
+    return tuple(names)
+
+
+def samples_in(folder: Path, names: Sequence[str]) -> Samples:
+    """The picture files of a split, class by class; files of other kinds are left out.
+
+    Raises:
+        CamlossError: its classes are not `names`, or one of them has no pictures.
+    """
+    if (own := class_names(folder)) != tuple(names):
+        odd = sorted(set(own) ^ set(names))
+        raise CamlossError(
+            f"{folder} and {folder.parent / 'train'} have different classes ({', '.join(odd[:3])}); "
+            "every split needs the same"
+        )
+    samples: Samples = []
+    for class_idx, name in enumerate(names):
+        files = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise CamlossError(f"{folder / name} has no pictures; add some ({', '.join(SUFFIXES[:4])}), or remove it")
+        samples += [(path, class_idx) for path in files]
+    return samples
+
+
+def split_off(samples: Samples) -> tuple[Samples, Samples]:
+    """A tenth of each class, at least one picture, as a second list; always the same ones."""
+    kept: Samples = []
+    held_out: Samples = []
+    generator = torch.Generator().manual_seed(0)
+    for class_idx in sorted({class_idx for _, class_idx in samples}):
+        of_class = [sample for sample in samples if sample[1] == class_idx]
+        if len(of_class) < 2:
+            raise CamlossError(f"{of_class[0][0].parent} has one picture, and val takes it; add more, or a val folder")
+        order = torch.randperm(len(of_class), generator=generator).tolist()
+        count = max(1, len(of_class) // 10)
+        held_out += [of_class[idx] for idx in sorted(order[:count])]
+        kept += [of_class[idx] for idx in sorted(order[count:])]
+    return kept, held_out
+
+
+def read_split(samples: Samples, size: tuple[int, int]) -> Split:
+    """Decode pictures into memory; broken ones are named and left out.
+
+    Raises:
+        CamlossError: more than `MOST_BROKEN` of them are broken.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        read = list(threads.map(lambda sample: read_or_none(sample[0], size), samples))
+    whole = [(image, class_idx) for image, (_, class_idx) in zip(read, samples, strict=True) if image is not None]
+    broken = len(samples) - len(whole)
+    if broken > MOST_BROKEN * len(samples):
+        raise CamlossError(f"{broken} of {len(samples)} pictures are broken, the last named above; mend or remove them")
+    if broken:
+        say(f"{broken} of {len(samples)} pictures are broken and left out")
+    return Split(torch.stack([image for image, _ in whole]), torch.tensor([class_idx for _, class_idx in whole]))
+
+
+def read_or_none(path: Path, size: tuple[int, int]) -> Tensor | None:
+    try:
+        return read_picture(path, size)
+    except Exception as error:  # decoders raise anything
+        say(f"{path} cannot be read ({type(error).__name__})")
+        return None
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,35 @@
+"""A made-up folder of pictures: a red disc, a green square or a blue cross, anywhere on a grey ground."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+CLASSES = ("cross", "disc", "square")
+
+
+def picture(class_name: str, seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """One picture of a class; `size` is width and height."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", size, (120, 120, 120))
+    pen, side = ImageDraw.Draw(image), 14
+    x, y = (int(rng.integers(2, extent - side - 2)) for extent in size)
+    if class_name == "disc":
+        pen.ellipse((x, y, x + side, y + side), fill=(200, 30, 30))
+    elif class_name == "square":
+        pen.rectangle((x, y, x + side, y + side), fill=(30, 180, 30))
+    else:
+        pen.line((x, y, x + side, y + side), fill=(30, 30, 220), width=4)
+        pen.line((x, y + side, x + side, y), fill=(30, 30, 220), width=4)
+    return image
+
+
+def write_pictures(folder: Path, train: int = 20, val: int = 8, test: int = 0) -> Path:
+    """That many of each class and split; returns the folder."""
+    for split, count in (("train", train), ("val", val), ("test", test)):
+        for number in range(count):
+            for place, name in enumerate(CLASSES):
+                path = folder / split / name / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture(name, seed=1000 * len(split) + 10 * number + place).save(path)
+    return folder
