@@ -171,7 +171,8 @@ def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | Non
         about = {} if config.data == "mnist" else about_pictures(network, data)
         saved = copy.deepcopy(network).to(DTYPES[config.saved_as])
         directory = save_checkpoint(saved, folder / variant, record, of_pair, **about)
-        save_snapshots(trained.snapshots, directory, run)
+        if trained.snapshots:
+            save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
             images, _ = data.test[torch.linspace(0, len(data.test) - 1, 10).long() if about else torch.arange(10)]
             shown = explain(on_pixels(network, data.mean, data.std), images)

@@ -363,7 +363,7 @@ def _number(value: float | None) -> str:
 def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str]) -> Iterator[str]:
     for variant, record in records.items():
         parts = []
-        unused = (*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()
+        unused = ("data_source", *((*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()))
         if settings := {name: value for name, value in record.get("config", {}).items() if name not in unused}:
             parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
         if history := record.get("history"):

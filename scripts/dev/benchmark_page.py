@@ -892,7 +892,7 @@ def fat_brush() -> list[Row]:
         drawn = [fit(digit, share) for digit in digits]
         written = [write_strokes([PenStroke(stroke, width=share * BOX) for stroke in strokes]) for strokes in drawn]
         thinned = [prepare_sketch(render_strokes(strokes, (SHEET, SHEET), share * BOX)) for strokes in drawn]
-        for variant, model in pair.models.items():
+        for variant, model in pair.digit_models.items():
             stroke, picture = (share_read(model, sketches, digits) for sketches in (written, thinned))
             what = (
                 f"{variant}: {len(digits)} digits, brush of {share:.0%} of their box, from strokes / from raster images"
