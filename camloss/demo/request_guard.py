@@ -133,6 +133,7 @@ POLICY = "; ".join(
 )
 HEADERS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", POLICY.encode()))
 FRESH = ((b"cache-control", b"no-cache"),)  # of the page itself: it names files of this version
+ENDING = "the page is ending; try again in a moment"
 BUSY = "many pictures are being read at this moment; try again in a moment"
 
 
@@ -239,10 +240,10 @@ class Guard:
             await refuse(dressed, refusal, as_answer=route is not None and route.page_asks and refusal.busy)
         except LocalProtocolError:
             raise
-        except Exception as error:  # our own functions catch theirs: what comes here, gradio stumbled over
-            log.warning("%s %s: %s", scope["method"], brief(scope["path"]), brief(error))
+        except (Exception, asyncio.CancelledError) as error:
+            words = stumbled(error, scope)
             if not begun:
-                await refuse(dressed, in_our_words(400))
+                await refuse(dressed, words)
             else:
                 await send({"type": "http.response.body", "body": b""})
         finally:
@@ -613,6 +614,14 @@ def in_our_words(status: int) -> Refusal:
     if status == 503:
         return Refusal(status, "many calls are waiting at this moment; try again in a moment", busy=True)
     return Refusal(status, "this request cannot be answered; see the API's documentation")
+
+
+def stumbled(error: BaseException, scope: Any) -> Refusal:
+    """What a caller gets in place of an error of gradio's: our own functions catch theirs."""
+    if isinstance(error, asyncio.CancelledError):  # by uvicorn, where the page ends and has waited as long as it may
+        return Refusal(503, ENDING, busy=True)
+    log.warning("%s %s: %s", scope["method"], brief(scope["path"]), brief(error))
+    return in_our_words(400)
 
 
 async def refuse(send: Send, refusal: Refusal, as_answer: bool = False) -> None:

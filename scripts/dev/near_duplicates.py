@@ -44,7 +44,7 @@ def perceptual_hash(path: Path) -> "np.typing.NDArray[np.bool_]":
     with Image.open(path) as picture:
         grey = np.asarray(ImageOps.exif_transpose(picture).convert("L").resize((SIDE, SIDE)), dtype=np.float64)
     lowest = (COSINES @ grey @ COSINES.T).flatten()
-    return np.greater(lowest, np.median(lowest))
+    return np.asarray(lowest > np.median(lowest), dtype=np.bool_)
 
 
 COSINES = np.array([[math.cos(math.pi * k * (2 * n + 1) / (2 * SIDE)) for n in range(SIDE)] for k in range(KEPT)])

@@ -1,5 +1,6 @@
 """How the page's server starts and ends, as processes see it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from fuzz_page import Caller, Question
 from gradio_client import Client
 from malicious_images import PICTURES, text_of
 from page_server import ROOT, PageServer
+
+from camloss.demo.request_guard import Guard, Message, Send
 
 
 def end_of(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +118,36 @@ def test_sigterm_waits_for_nobody_for_long(tmp_path: Path) -> None:
             assert server.process.wait(20) == 0
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_cancelled_at_the_end_is_answered_without_an_error(begun: bool) -> None:
+    """uvicorn cancels what is not done after the seconds that it waits, and would log where each request stood."""
+    sent: list[Message] = []
+
+    async def app(_scope: object, _receive: object, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def cancelled() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"host", b"a")]}
+        task = asyncio.create_task(Guard(app, None)(scope, receive, send))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    asyncio.run(cancelled())
+    assert sent[0]["status"] == (200 if begun else 503)
+    assert sent[1]["body"] == (
+        b"" if begun else b'{"error": "the page is ending; try again in a moment", "busy": true}'
+    )
 
 
 def test_the_memory_of_a_picture_is_given_back(tmp_path: Path) -> None:
