@@ -160,9 +160,15 @@ def _web(name: str) -> str:
 
 def _component(name: str, script: str, **options: Any) -> gr.HTML:
     """NAME.html with its style NAME.css and the page's colours; `start` of the script, a module, brings it to life."""
-    start = (
-        f"""import(new URL("web/{script}", document.baseURI)).then((module) => module.start(element, props, server));"""
-    )
+    start = f"""
+const module = import(new URL("web/{script}", document.baseURI));
+module.then(({{ start }}) => start(element, props, server)).catch((problem) => {{
+  console.error(problem);
+  const line = document.createElement("p");
+  line.role = "alert";
+  line.textContent = "This part of the page did not load whole: reload the page to try again.";
+  element.prepend(line);
+}});"""
     return gr.HTML(
         html_template=_web(f"{name}.html"),
         css_template=palette.custom_properties() + _web(f"{name}.css"),

@@ -109,20 +109,23 @@ export function readAddress() {
   return { text: link.get("draw"), choice, added: link.get("added") ?? "" };
 }
 
-/** Keep strokes over a reload. @param {Stroke[]} strokes */
-export function remember(strokes) {
+/** Keep strokes and what was added to them over a reload. @param {Stroke[]} strokes @param {string} added as in links */
+export function remember(strokes, added) {
   try {
-    sessionStorage.setItem(MEMORY, toText(strokes));
+    sessionStorage.setItem(MEMORY, String(new URLSearchParams({ draw: toText(strokes), added })));
   } catch {
     // private windows may have no storage, and a long drawing finds no room: then a reload starts afresh
   }
 }
 
-/** What was kept, as text; null on a first visit. */
+/** What was kept; null for text on a first visit. */
 export function remembered() {
+  let kept = null;
   try {
-    return sessionStorage.getItem(MEMORY);
+    kept = sessionStorage.getItem(MEMORY);
   } catch {
-    return null;
+    // as when nothing was kept
   }
+  const link = new URLSearchParams(kept ?? "");
+  return { text: link.get("draw"), added: link.get("added") ?? "" };
 }

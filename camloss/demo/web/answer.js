@@ -20,18 +20,33 @@ const sketches = new WeakMap();
  * @throws {import("./server.js").ConnectionLost} there is nobody to answer
  */
 export async function answerTo(drawing, question, models, server, isAtRest) {
-  if (reader.has(question.networks)) {
-    const given = await givenOf(drawing, server);
-    if ("error" in given || "blank" in given) return given;
-    const isQuick = !question.corruption && !question.erase; // one small picture
-    const answer = await reader.answer(given, question, models, isAtRest && isQuick);
-    if (answer) return { answer, square: squareOf(placementOf(drawing), answer), where: "in your browser" };
-  }
+  const inBrowser = () => answerHere(drawing, question, models, server, isAtRest);
+  const here = await inBrowser();
+  if (here) return here;
   const { corruption, erase, ...asked } = question; // the server shows a drawing as it is
   const said = await reply(() => server.answer({ ...sent(drawing), ...asked }));
   if (said.error || said.blank) return said;
+  const late = asksForMore(question) ? await inBrowser() : null; // the weights may have come meanwhile
+  if (late) return late;
   const answer = summarized(said, models);
   return { answer, square: squareOf(placementOf(drawing), answer), where: "on the server" };
+}
+
+/** Whether only the browser can answer: the server corrupts nothing. @param {Pick<Question, "corruption" | "erase">} question */
+export const asksForMore = ({ corruption, erase }) => corruption !== null || erase > 0;
+
+/**
+ * @param {Drawing} drawing @param {Question} question @param {Model[]} models @param {Server} server
+ * @param {boolean} isAtRest
+ * @returns {Promise<Outcome | null>} null where the networks are not in the browser
+ */
+async function answerHere(drawing, question, models, server, isAtRest) {
+  if (!reader.has(question.networks)) return null;
+  const given = await givenOf(drawing, server);
+  if ("error" in given || "blank" in given) return given;
+  const isQuick = !asksForMore(question); // one small picture
+  const answer = await reader.answer(given, question, models, isAtRest && isQuick);
+  return answer && { answer, square: squareOf(placementOf(drawing), answer), where: "in your browser" };
 }
 
 /**

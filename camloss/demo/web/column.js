@@ -9,14 +9,12 @@ const SCORES = /** @type {const} */ (["area_above_half", "stroke_energy"]);
 const EQUAL = 0.95; // similarity from which two maps count as one
 
 export class Column {
-  /**
-   * @param {HTMLElement} root of the tab @param {Model} model
-   * @param {(digit: number) => void} explain called where a bar is clicked
-   */
-  constructor(root, { variant, title, colour }, explain) {
+  /** @param {HTMLElement} root of the tab @param {Model} model */
+  constructor(root, { variant, title, colour }) {
     const template = /** @type {HTMLTemplateElement} */ (find(root, "template.model"));
     const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
     article.dataset.variant = variant;
+    article.setAttribute("aria-label", title);
     article.style.setProperty("--model", `var(--${colour})`);
     find(article, "h2").textContent = title;
     find(root, ".models").append(article);
@@ -31,7 +29,6 @@ export class Column {
     for (let digit = 0; digit < 10; digit++) {
       const bar = document.createElement("span");
       bar.innerHTML = `<i></i><b>${digit}</b>`;
-      bar.addEventListener("click", () => explain(digit));
       this.bars.append(bar);
     }
   }

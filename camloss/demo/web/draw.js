@@ -1,7 +1,7 @@
 // The Draw tab: puts its parts together, and says what each does to the others.
 
 import { clearAddress, fromText, readAddress, remember, remembered } from "./address.js";
-import { answerTo } from "./answer.js";
+import { answerTo, asksForMore } from "./answer.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
@@ -20,7 +20,7 @@ import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank } from "./strokes.js";
 import { codeOf, corruptionIn, Trials } from "./trials.js";
 
-/** @import { DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown } from "./types.d.ts" */
+/** @import { Corruption, DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown, Stroke } from "./types.d.ts" */
 
 /** @typedef {{drawing: Drawing, asked: Question, outcome: Outcome}} Reply */
 
@@ -32,7 +32,7 @@ export function start(root, props, server) {
   const { models } = props;
   const board = find(root, ".board");
   const palettes = palettesOf(props.colours);
-  const columns = models.map((model) => new Column(root, model, (digit) => question.ask({ class: String(digit) })));
+  const columns = models.map((model) => new Column(root, model));
   const tiles = columns.flatMap((column) => column.tiles);
   const maps = new Maps(root, tiles, models, palettes);
   const unmark = followPointer(root, tiles);
@@ -46,6 +46,12 @@ export function start(root, props, server) {
     const verdict = find(root, ".verdict");
     write(verdict, text);
     verdict.classList.toggle("long", text.length > LONG);
+  }
+
+  /** With what a screen reader says at once. @param {string} text */
+  function sayNow(text) {
+    say(text);
+    write(find(root, ".spoken"), text);
   }
 
   let hurried = false; // whether one draws faster than this machine shows answers
@@ -107,7 +113,9 @@ export function start(root, props, server) {
     show,
     lost() {
       board.dataset.link = "lost";
-      say("The connection is lost; trying again. Your drawing is safe.");
+      say(
+        `The connection is lost; trying again. ${pad.drawing.photo ? "Your photo is kept" : "Your drawing is safe"}.`,
+      );
     },
     slow() {
       if (!board.dataset.link) say("Reading…");
@@ -140,6 +148,7 @@ export function start(root, props, server) {
   });
   const trials = new Trials(root, models, props.study, () => {
     clearAddress();
+    keep();
     refresh();
   });
   const found = new Found(root, models, (strokes, corruption) => {
@@ -159,11 +168,41 @@ export function start(root, props, server) {
       enable("redo", pad.canRedo);
       enable("clear", !isBlank(drawing));
       enable("link", drawing.strokes.length > 0);
-      remember(drawing.strokes);
+      keep();
       if (!restoring) clearAddress();
       if (find(root, ".answer").ariaBusy === "false") atRest();
     },
   });
+
+  /** Over a reload. */
+  const keep = () => remember(pad.drawing.strokes, codeOf(trials.value.corruption));
+
+  /** @type {WeakMap<Stroke[], Corruption | null>} what was added to drawings that have been cleared away */
+  const cleared = new WeakMap();
+
+  function undo() {
+    pad.undo();
+    const { strokes } = pad.drawing;
+    const added = cleared.get(strokes);
+    if (added === undefined) return;
+    cleared.delete(strokes);
+    add(added);
+  }
+
+  function redo() {
+    const { strokes } = pad.drawing;
+    pad.redo();
+    if (!isBlank(pad.drawing)) return;
+    cleared.set(strokes, trials.value.corruption);
+    add(null);
+  }
+
+  /** @param {Corruption | null} corruption */
+  function add(corruption) {
+    trials.set(corruption);
+    keep();
+    refresh();
+  }
 
   /** In place of the drawing that the question was about. @param {Drawing} drawing */
   function showAnother(drawing) {
@@ -187,9 +226,10 @@ export function start(root, props, server) {
 
   /** @type {Record<string, () => void>} by the name of their button */
   const commands = {
-    undo: () => pad.undo(),
-    redo: () => pad.redo(),
+    undo,
+    redo,
     clear() {
+      cleared.set(pad.drawing.strokes, trials.value.corruption);
       question.set(NOTHING); // it was about that drawing
       trials.set(null); // nor is the next one to be erased unasked
       pad.clear();
@@ -236,7 +276,7 @@ export function start(root, props, server) {
     pad.brush = Number(brush.value);
   });
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
-  takePhotos(root, (photo) => showAnother({ strokes: [], photo }), say);
+  takePhotos(root, (photo) => showAnother({ strokes: [], photo }), sayNow);
   const drawExamples = offerExamples(find(root, ".examples"), props.examples, (strokes) =>
     showAnother({ strokes, photo: null }),
   );
@@ -244,23 +284,23 @@ export function start(root, props, server) {
   // ---- what a link or a reload brings back, and what a first visit begins with
 
   function restore() {
-    const { text, choice, added } = readAddress();
+    const { choice, ...link } = readAddress();
     question.set(choice);
+    const { text, added } = link.text === null ? remembered() : link;
     if (text !== null) trials.set(corruptionIn(added));
     if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
-    const kept = text ?? remembered();
-    if (kept === null) {
+    if (text === null) {
       pad.preview(EMPTY);
       drawThemselves(props.examples[OPENING].strokes, showOpening);
       return;
     }
     restoring = true;
     try {
-      const strokes = fromText(kept);
+      const strokes = fromText(text);
       if (strokes.length) pad.set({ strokes, photo: null });
       else say(BLANK);
     } catch (problem) {
-      say(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
+      sayNow(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
     }
     restoring = false;
   }
@@ -291,6 +331,10 @@ export function start(root, props, server) {
   for (const { canvas } of tiles) fit(canvas);
   paint();
   restore();
+  reader.listen(() => {
+    trials.explain(reader.problem);
+    if (state.shown?.where === "on the server" && asksForMore(trials.value)) refresh();
+  });
   reader.want(question.value.networks);
   root.dataset.ready = "";
 }

@@ -10,6 +10,7 @@ import { codeOf, corruptionIn } from "./trials.js";
 
 const MEMORY = "camloss-found"; // the local storage's key
 const MOST = 60; // that are kept; the oldest go first
+const LONGEST = 8000; // characters of one
 
 export class Found {
   /** @type {Find[]} the newest first */ #finds = [];
@@ -24,6 +25,11 @@ export class Found {
     this.open = open;
     this.#finds = remembered(models.length);
     this.draw();
+    window.addEventListener("storage", ({ key }) => {
+      if (key !== MEMORY && key !== null) return; // another tab has found one
+      this.#finds = remembered(models.length);
+      this.draw();
+    });
   }
 
   /** Take it in, if they disagree about what a visitor drew. @param {Shown} shown */
@@ -31,6 +37,8 @@ export class Found {
     const digits = this.models.map(({ variant }) => answer[variant].digit);
     if (new Set(digits).size < 2 || question.erase > 0 || drawing.strokes.length === 0) return;
     const find = { text: toText(drawing.strokes), added: codeOf(question.corruption), digits };
+    if (find.text.length > LONGEST) return;
+    this.#finds = remembered(this.models.length, this.#finds); // with those of other tabs
     const before = this.#finds[0];
     if (before && isSame(before, find)) return;
     const rest = before && goesOn(before, drawing.strokes) ? this.#finds.slice(1) : this.#finds;
@@ -89,18 +97,26 @@ function remember(finds) {
   }
 }
 
-/** What was kept, as far as this page could have written it. @param {number} networks @returns {Find[]} */
-function remembered(networks) {
+/**
+ * What was kept, as far as this page could have written it.
+ *
+ * @param {number} networks @param {Find[]} [otherwise] where there is no storage
+ * @returns {Find[]}
+ */
+function remembered(networks, otherwise = []) {
   try {
     const kept = JSON.parse(localStorage.getItem(MEMORY) ?? "[]");
-    return kept.filter(
-      (/** @type {Find} */ { text, added, digits }) =>
-        fromText(text).length > 0 &&
-        codeOf(corruptionIn(added)) === added &&
-        digits.length === networks &&
-        digits.every((digit) => Number.isInteger(digit)),
-    );
+    return kept
+      .slice(0, MOST)
+      .filter(
+        (/** @type {Find} */ { text, added, digits }) =>
+          text.length <= LONGEST &&
+          fromText(text).length > 0 &&
+          codeOf(corruptionIn(added)) === added &&
+          digits.length === networks &&
+          digits.every((digit) => Number.isInteger(digit)),
+      );
   } catch {
-    return [];
+    return otherwise;
   }
 }

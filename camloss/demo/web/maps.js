@@ -85,6 +85,43 @@ function drawPixelsOn(canvas, seen, ink) {
   context.globalAlpha = 1;
 }
 
+/**
+ * The edges of whatever is brighter than half, seen on any colour.
+ *
+ * @param {HTMLCanvasElement} canvas @param {string} seen what the networks are given
+ */
+function outlinePixelsOn(canvas, seen) {
+  const context = contextOf(canvas);
+  const bytes = unpack(seen);
+  const side = Math.sqrt(bytes.length);
+  const unit = canvas.width / side;
+  const isOn = (/** @type {number} */ x, /** @type {number} */ y) =>
+    x >= 0 && y >= 0 && x < side && y < side && bytes[y * side + x] > TOP / 2;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.beginPath();
+  for (let y = 0; y <= side; y++) {
+    for (let x = 0; x <= side; x++) {
+      for (const [dx, dy] of [
+        [1, 0],
+        [0, 1],
+      ]) {
+        if (isOn(x, y) === isOn(x - dy, y - dx)) continue;
+        context.moveTo(x * unit, y * unit);
+        context.lineTo((x + dx) * unit, (y + dy) * unit);
+      }
+    }
+  }
+  context.lineCap = "square";
+  for (const [ink, width] of /** @type {const} */ ([
+    ["#000a", 3],
+    ["#fffd", 1.3],
+  ])) {
+    context.strokeStyle = ink;
+    context.lineWidth = width * (window.devicePixelRatio || 1);
+    context.stroke();
+  }
+}
+
 /** Leave nothing where something was erased. @param {HTMLCanvasElement} canvas @param {string} mask */
 function eraseOn(canvas, mask) {
   forEachPixel(canvas, unpack(mask), (_, x, y, side) => contextOf(canvas).clearRect(x, y, side, side));
@@ -119,7 +156,7 @@ class Workshop {
   /** Of the ink. @param {Shown} shown @param {string} colour @param {number} side of the canvas */
   outline(shown, colour, side) {
     return this.#sheet(`outline ${colour}`, shown, side, (canvas) => {
-      if (shown.answer.is_corrupted) drawPixelsOn(canvas, shown.answer.seen, "#fff6");
+      if (shown.answer.is_corrupted) outlinePixelsOn(canvas, shown.answer.seen);
       else drawOutlineOn(canvas, shown.drawing.strokes, colour, shown.square);
     });
   }

@@ -1,5 +1,5 @@
 // Answers computed in the visitor's own browser. Until the weights are here, or when anything goes wrong with them, the
-// functions say null, and the server is asked instead.
+// functions say null, and the server is asked instead; `problem` then says why.
 
 import { pause } from "./dom.js";
 import { asBytes } from "./map_statistics.js";
@@ -13,6 +13,13 @@ const STALL_TIMEOUT = 5000; // ms until the worker counts as broken
 const DOWNLOAD = 60000; // ms until a download does
 const SUFFIX = ".safetensors";
 
+/** Why nothing can be computed here, as a sentence for the visitor. */
+const ON_SERVER = "These networks run on the server alone, which reads a drawing as it is.";
+const LACKING =
+  "This browser cannot run the networks (it lacks workers or WebAssembly with SIMD): the server reads a drawing as it is.";
+const NOT_LOADED =
+  "The networks did not load: reload the page to try again. Until then the server reads a drawing as it is.";
+
 class Reader {
   /** @type {Worker | null} */ #worker = null;
   /** @type {Map<number, (reply: {result?: any, problem?: string}) => void>} by number of the call */ #open = new Map();
@@ -24,6 +31,8 @@ class Reader {
     null;
   /** @type {Tasks | null} the same pair outside the worker, for answers that hold up nobody */ #atHand = null;
   #loading = Promise.resolve();
+  /** @type {string | null} why the wanted pair is not here and does not come */ problem = null;
+  /** @type {(() => void)[]} */ #listeners = [];
 
   constructor() {
     document.addEventListener("visibilitychange", () => {
@@ -42,33 +51,48 @@ class Reader {
     return this.#ready?.networks === networks;
   }
 
+  /** Call this whenever a pair has come, or cannot come. @param {() => void} listener */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
   /** Fetch the newest weights of a pair, in the background. @param {string} networks */
   want(networks) {
     this.#wanted = networks;
-    this.#loading = this.#loading.then(() => this.#update(networks)).catch(() => {});
+    this.#loading = this.#loading
+      .then(() => this.#update(networks))
+      .catch(() => NOT_LOADED)
+      .then((problem) => {
+        if (networks !== this.#wanted) return;
+        this.problem = this.ready ? null : problem;
+        for (const listener of this.#listeners) listener();
+      });
   }
 
-  /** @param {string} networks */
+  /** @param {string} networks @returns {Promise<string | null>} what keeps them away */
   async #update(networks) {
-    if (networks !== this.#wanted) return;
+    if (networks !== this.#wanted) return null;
     const address = new URL(`weights?${new URLSearchParams({ networks })}`, import.meta.url);
     const response = await fetch(address, { cache: "no-store" }); // while the server is away, what is here goes on
-    if (!response.ok) return;
+    if (!response.ok) return NOT_LOADED;
     const { file, source, snapshots = null } = await response.json();
     if (this.#ready?.file !== file) {
       this.#forget();
-      if (!file) return;
+      if (!file) return ON_SERVER;
+      if (typeof Worker !== "function" || typeof WebAssembly !== "object") return LACKING;
       const [weights, kernel, examples] = await Promise.all([
         fetched(`weights/${file}`).then((response) => response.arrayBuffer()),
         fetched("kernel.wasm").then((response) => response.arrayBuffer()),
         fetched("examples.json").then((response) => response.json()),
       ]);
+      if (!WebAssembly.validate(kernel)) return LACKING;
       const files = { weights, hash: file.replace(SUFFIX, ""), kernel, examples };
       await this.#call("load", files, 12); // which has its own script to fetch first
       this.#atHand = new Tasks();
       await this.#atHand.load(files);
     }
     this.#ready = { networks, file, source, snapshots };
+    return null;
   }
 
   /**

@@ -1,5 +1,6 @@
 // How the visitor corrupts the drawing, and what became of the answers.
 
+import { asksForMore } from "./answer.js";
 import { KINDS } from "./corruptions.js";
 import { button, control, find, percent, write } from "./dom.js";
 
@@ -83,14 +84,18 @@ export class Trials {
     return { corruption, erase: Number(this.erase.value) / 100 };
   }
 
+  /** Say why nothing is added and nothing erased. @param {string | null} problem null while the networks are on their way */
+  explain(problem) {
+    write(this.note, problem ?? "This starts as soon as the networks are in your browser.");
+  }
+
   /** @param {Shown | null} shown */
   show(shown) {
     this.models.forEach(({ variant }, i) => {
       const { digit = null, probs = [] } = shown?.answer[variant] ?? {};
       write(this.now[i], digit === null ? "–" : `${digit} (${percent(probs[digit])})`);
     });
-    const asked = this.value.corruption !== null || this.value.erase > 0;
-    this.note.hidden = !(shown && asked && shown.where === "on the server");
+    this.note.hidden = !(shown && asksForMore(this.value) && shown.where === "on the server");
     const erased = shown && this.models.every(({ variant }) => shown.answer[variant].loss);
     this.table.hidden = !erased;
     this.fine.hidden = !erased;

@@ -1,9 +1,17 @@
 """For everyone: axe, and the dark."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from browser.driving import PHONE, Open, corrupt, draw, example, settled
+from browser.driving import (
+    PHONE,
+    Open,
+    corrupt,
+    draw,
+    example,
+    settled,
+    show_example,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -56,3 +64,50 @@ def test_dark_mode_is_dark(open_page: Open) -> None:
     assert ground < 60
     assert paper < 60
     assert pen > 200
+
+
+@pytest.mark.parametrize("size", [(341, 192), (568, 320), (390, 844)])
+def test_the_pad_is_never_too_small_to_draw_on(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    box = page.locator(".paper").bounding_box()
+    assert box is not None
+    assert box["width"] >= 200
+
+
+SPACED = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"""
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1280])
+def test_no_words_are_cut_with_wide_spacing(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    show_example(page, 3)
+    style = page.add_style_tag(content=SPACED)
+    for place in page.locator(".verdict, .confidence, dd, .now").all():
+        assert place.evaluate("(place) => place.scrollHeight <= place.clientHeight + 1"), place.inner_text()
+    style.evaluate("(style) => style.remove()")
+
+
+def test_screen_readers_are_told_once_and_by_name(page: Page) -> None:
+    show_example(page, 3)
+    said = page.locator(".verdict").inner_text()
+    tree = page.locator(".board").aria_snapshot()
+    assert tree.count(said) == 1
+    expect(page.get_by_role("article", name="Cross-entropy", exact=True)).to_have_count(1)
+    expect(page.get_by_role("article", name="CAM-loss", exact=True)).to_have_count(1)
+    heic = {"name": "a.heic", "mimeType": "image/heic", "buffer": b"no picture"}
+    page.locator("[name=photo]").set_input_files([heic])  # type: ignore[list-item]
+    expect(page.locator(".spoken")).to_have_text("a.heic is not a picture that the browser can read.")
+
+
+def test_a_page_from_right_to_left_leaves_the_tabs_beside_the_title(page: Page) -> None:
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    try:
+        title = page.locator("h1").bounding_box()
+        assert title is not None
+        for tab in page.get_by_role("tab").all():
+            box = tab.bounding_box()
+            assert box is not None
+            assert box["x"] >= title["x"] + title["width"]
+            assert box["x"] + box["width"] <= 1280
+    finally:
+        page.evaluate("document.documentElement.dir = 'ltr'")

@@ -105,14 +105,6 @@ def test_a_contrast_is_measured_and_captioned_as_what_it_is(page: Page) -> None:
     expect(page.locator("[data-map=cam] figcaption").first).to_have_text("Evidence for 9 CAM, class activation map")
 
 
-def test_bars_are_a_shortcut_to_the_question(page: Page) -> None:
-    show_example(page, 9)
-    page.locator("[data-variant=cam] .bars span").nth(4).click()
-    answer = settled(page)
-    assert [answer[variant]["class_idx"] for variant in VARIANTS] == [4, 4]
-    expect(page.locator("[name=class]")).to_have_value("4")
-
-
 def test_nothing_is_held_against_itself(page: Page) -> None:
     show_example(page, 9)
     choose, other = page.locator("[name=class]"), page.locator("[name=other]")
