@@ -131,6 +131,7 @@ def _layout(endpoints: Endpoints, pairs: Pairs, results: Results | None) -> gr.B
                 palette=palette.LIGHT,
                 examples=examples,
                 study=json.loads(_web("study.json")),
+                opening=json.loads(_web("opening.json")),
                 **shared,
             )
         with gr.Tab("How it works", elem_id="how"):

@@ -20,7 +20,8 @@ CE = {
 }
 CAM = {**CE, "title": "CAM-loss", "area_above_half": 0.06, "peak": "junction"}
 SUMMARY = """async (given) => (await import("/web/summary_text.js")).summaryOf(...given)"""
-Say = Callable[..., str]
+Said = dict[str, str]
+Say = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
@@ -32,122 +33,132 @@ def say(browser: Browser) -> Iterator[Say]:
             cam: dict[str, Any],
             overlap: float = 0.1,
             two_digits: bool = False,
-            corrupted: bool = False,
-        ) -> str:
+            changed: str | None = None,
+        ) -> Said:
             reads = [{**CE, **ce}, {**CAM, **cam}]
             for read in reads:
                 read["probs"] = [read["prob"] if digit == read["digit"] else 0.0 for digit in range(10)]
-            return str(run(SUMMARY, [reads, overlap, two_digits, corrupted]))
+            said: Said = run(SUMMARY, [reads, overlap, two_digits, changed])
+            assert len(said["headline"].split()) <= 12
+            return said
 
         yield say
 
 
-AGREED = (
-    "Both read 4, for different reasons: cross-entropy spreads its evidence over 40% of the image, "
-    "peaking beside the ink, CAM-loss over 6%, peaking where strokes meet."
+NINE = {"digit": 9, "class_idx": 9}
+
+
+@pytest.mark.parametrize(
+    ("ce", "cam", "headline"),
+    [
+        ({}, {}, "Both read 4."),
+        ({}, NINE, "They disagree: cross-entropy reads 4, CAM-loss 9."),
+        ({"class_idx": 9}, {"class_idx": 9}, "Both read 4."),
+        ({"ood_score": 0.49}, {"ood_score": 0.49}, "Both read 4."),
+        ({"ood_score": 0.5}, {}, "Not a digit? Both read 4."),
+        ({}, {**NINE, "ood_score": 0.9}, "Not a digit? Cross-entropy reads 4, CAM-loss 9."),
+    ],
+)
+def test_headlines(say: Say, ce: dict[str, Any], cam: dict[str, Any], headline: str) -> None:
+    assert say(ce, cam)["headline"] == headline
+
+
+def test_two_digits_are_asked_about_but_for_what_may_be_none(say: Say) -> None:
+    assert say({}, {}, two_digits=True)["headline"] == "Two digits? Both read 4."
+    assert say({}, NINE, two_digits=True)["headline"] == "Two digits? Cross-entropy reads 4, CAM-loss 9."
+    assert say({"ood_score": 0.9}, {}, two_digits=True)["headline"] == "Not a digit? Both read 4."
+
+
+@pytest.mark.parametrize(
+    ("ce", "cam", "headline"),
+    [
+        ({"before": 4}, {"before": 4}, "Among clutter, both still read 4."),
+        ({**NINE, "before": 4}, {"before": 4}, "Among clutter, cross-entropy now reads 9; CAM-loss still reads 4."),
+        ({"before": 4}, {**NINE, "before": 9}, "Among clutter, cross-entropy still reads 4; CAM-loss still reads 9."),
+        ({"before": 9}, {"before": 9}, "Among clutter, both now read 4, not 9."),
+        (
+            {"before": 9},
+            {**NINE, "before": 4},
+            "Among clutter, both changed: cross-entropy now reads 4, CAM-loss now reads 9.",
+        ),
+        ({"before": 9}, {"before": 4}, "Among clutter, cross-entropy now reads 4; CAM-loss still reads 4."),
+    ],
+)
+def test_a_headline_says_what_changed(say: Say, ce: dict[str, Any], cam: dict[str, Any], headline: str) -> None:
+    assert say(ce, cam, changed="clutter")["headline"] == headline
+
+
+@pytest.mark.parametrize(
+    ("kind", "among"),
+    [
+        ("canvas", "On a larger canvas"),
+        ("line", "Beside a line"),
+        ("salt_noise", "In salt noise"),
+        ("gaussian_noise", "In noise"),
+        ("erase", "Erased"),
+    ],
+)
+def test_a_headline_names_what_was_done(say: Say, kind: str, among: str) -> None:
+    assert say({"before": 4}, {"before": 4}, changed=kind)["headline"] == f"{among}, both still read 4."
+
+
+def test_ood_scores_of_what_is_corrupted_are_not_told(say: Say) -> None:
+    flagged = {"ood_score": 0.9, "before": 4}
+    assert say(flagged, flagged, changed="line")["headline"] == "Beside a line, both still read 4."
+    two = say(flagged, flagged, two_digits=True, changed="line")  # it is the drawing that shows two
+    assert two["headline"] == "Two digits? Both still read 4."
+
+
+APART = (
+    "Evidence in different places: cross-entropy 40% of the image, peaking beside the ink; "
+    "CAM-loss 6%, peaking where strokes meet."
 )
 
 
 @pytest.mark.parametrize(
-    ("ce", "cam", "said"),
+    ("ce", "cam", "detail"),
     [
-        ({}, {}, AGREED),
+        ({}, {}, APART),
         (
             {"peak": "hole"},
             {"peak": "hole", "area_above_half": 0.004},
-            "Both read 4, for different reasons: cross-entropy spreads its evidence over 40% of the image, "
-            "CAM-loss over less than 1%, both peaking in a hole, where there is no ink.",
-        ),
-        (
-            {},
-            {"digit": 9, "class_idx": 9},
-            "They disagree: cross-entropy reads 4 from 40% of the image, peaking beside the ink, "
-            "CAM-loss reads 9 from 6%, peaking where strokes meet.",
+            "Evidence in different places: cross-entropy 40% of the image, CAM-loss less than 1%, "
+            "both peaking in a hole, where there is no ink.",
         ),
         (
             {"area_above_half": 0.6},
-            {"digit": 9, "class_idx": 9, "area_above_half": 0.94, "peak": "added"},
-            "They disagree: cross-entropy reads 4 from most of the image, peaking beside the ink, "
-            "CAM-loss reads 9 from most of it, peaking on what was added.",
+            {**NINE, "area_above_half": 0.94, "peak": "added"},
+            "Evidence: cross-entropy most of the image, peaking beside the ink; CAM-loss most of it, "
+            "peaking on what was added.",
         ),
         (
             {"class_idx": 9},
             {"class_idx": 9, "peak": "beside"},
-            "Both read 4. Evidence for 9: cross-entropy over 40% of the image, CAM-loss over 6%, "
-            "both peaking beside the ink.",
-        ),
-        (
-            {},
-            {"digit": 9, "peak": "stroke"},
-            "They disagree: cross-entropy reads 4, CAM-loss reads 9. Evidence for 4: cross-entropy over 40% of the "
-            "image, peaking beside the ink, CAM-loss over 6%, peaking on a stroke.",
-        ),
-        (
-            {"other_idx": 9},
-            {"other_idx": 9, "area_above_half": 0.0, "peak": "nowhere"},
-            "Both read 4. Evidence for 4 rather than 9: cross-entropy over 40% of the image, peaking beside the ink, "
-            "CAM-loss over less than 1%, with no evidence for it.",
+            "Evidence for 9: cross-entropy 40% of the image, CAM-loss 6%, both peaking beside the ink.",
         ),
         (
             {"other_idx": 3},
-            {"digit": 9, "class_idx": 9, "other_idx": 3},
-            "They disagree: cross-entropy reads 4, CAM-loss reads 9. Evidence for its own digit rather than 3: "
-            "cross-entropy over 40% of the image, peaking beside the ink, CAM-loss over 6%, "
-            "peaking where strokes meet.",
+            {**NINE, "other_idx": 3, "peak": "nowhere"},
+            "Evidence for its own digit rather than 3: cross-entropy 40% of the image, peaking beside the ink; "
+            "CAM-loss 6%, with no evidence for it.",
         ),
+        ({"prob": 0.799}, {"prob": 0.8}, f"{APART} Cross-entropy is not sure: 79%."),
+        ({"prob": 0.7}, {"prob": 0.6}, f"{APART} Neither is sure: 70%, 60%."),
     ],
 )
-def test_what_is_said(say: Say, ce: dict[str, Any], cam: dict[str, Any], said: str) -> None:
-    assert say(ce, cam) == said
+def test_details(say: Say, ce: dict[str, Any], cam: dict[str, Any], detail: str) -> None:
+    assert say(ce, cam)["detail"] == detail
 
 
-SAME = AGREED.replace("for different reasons:", "from much the same place, but")
-
-
-def test_reasons_are_the_same_where_half_of_the_top_positions_is_shared_whatever_the_areas(say: Say) -> None:
-    assert say({}, {}, overlap=0.49) == AGREED
-    assert say({}, {}, overlap=0.5) == SAME
-    assert "for much the same reason:" in say({"area_above_half": 0.11}, {}, overlap=0.5)
-    assert "from much the same place, but" in say({"area_above_half": 0.12}, {}, overlap=0.5)
-    assert "from much the same place, but" in say({"area_above_half": 0.02}, {}, overlap=0.5)
-
-
-DISAGREED = (
-    "They disagree: cross-entropy reads 4 from 40% of the image, peaking beside the ink, "
-    "CAM-loss reads 9 from 6%, peaking where strokes meet."
-)
-TWO_DIGITS = "This looks like two digits, not one"
-
-
-def test_an_ood_score_of_a_half_says_that_this_may_not_be_a_digit(say: Say) -> None:
-    assert say({"ood_score": 0.49}, {"ood_score": 0.49}) == AGREED
-    assert say({"ood_score": 0.5}, {"ood_score": 0.9}) == "This may not be a digit: b" + AGREED[1:]
-    assert (
-        say({}, {"ood_score": 0.9})
-        == f"This may not be a digit: b{AGREED[1:]} CAM-loss finds that this may not be a digit."
-    )
-
-
-def test_two_digits_and_little_confidence(say: Say) -> None:
-    assert say({}, {}, two_digits=True) == f"{TWO_DIGITS}: b{AGREED[1:]}"
-    assert say({"prob": 0.795}, {"prob": 0.8}) == AGREED + " Cross-entropy is not sure: 80%."
-    assert say({"prob": 0.7}, {"prob": 0.6}) == AGREED + " Neither is sure: 70%, 60%."
-
-
-def test_nothing_is_said_before_that_they_disagree(say: Say) -> None:
-    other = {"digit": 9, "class_idx": 9}
-    assert DISAGREED.startswith("They disagree: ")
-    assert say({}, other, two_digits=True) == f"{DISAGREED} {TWO_DIGITS}."
-    assert say({"ood_score": 0.9}, {**other, "ood_score": 0.9}) == f"{DISAGREED} This may not be a digit."
-
-
-def test_ood_scores_of_what_is_corrupted_are_not_told(say: Say) -> None:
-    assert say({"ood_score": 0.9}, {"ood_score": 0.9}, corrupted=True) == AGREED
-    assert say({}, {"ood_score": 0.9}, corrupted=True) == AGREED
-    assert say({"ood_score": 0.9}, {"digit": 9, "class_idx": 9, "ood_score": 0.9}, corrupted=True) == DISAGREED
-    assert say({}, {}, two_digits=True, corrupted=True).startswith(TWO_DIGITS)  # it is the drawing that shows two
+def test_places_are_the_same_where_half_of_the_top_positions_is_shared_whatever_the_areas(say: Say) -> None:
+    assert say({}, {}, overlap=0.49)["detail"] == APART
+    around = "Evidence around the same place"
+    assert say({}, {}, overlap=0.5)["detail"].startswith(around)
+    assert say({"area_above_half": 0.11}, {}, overlap=0.5)["detail"].startswith("Evidence in the same place")
+    assert say({"area_above_half": 0.12}, {}, overlap=0.5)["detail"].startswith(around)
+    assert say({"area_above_half": 0.02}, {}, overlap=0.5)["detail"].startswith(around)
 
 
 def test_what_is_held_against_itself(say: Say) -> None:
-    said = say({"other_idx": 9}, {"digit": 9, "class_idx": 9, "other_idx": 9})
+    said = say({"other_idx": 9}, {**NINE, "other_idx": 9})["detail"]
     assert said.endswith("CAM-loss reads 9 itself: there is no other digit to contrast.")

@@ -6,7 +6,7 @@ import { ON_PAD, squareOf } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { AtEpoch, BuildUp, Drawing, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUp, Corruption, Drawing, Draws, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
 
 /** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
 const sketches = new WeakMap();
@@ -78,6 +78,19 @@ export async function buildUpOf(drawing, networks, question, server) {
 export async function atEpochOf(drawing, networks, question, server) {
   const given = await givenOf(drawing, server);
   return "error" in given || "blank" in given ? null : reader.atEpoch(given, networks, question);
+}
+
+/**
+ * What the networks read in many draws of a corruption; null where they are not in the browser.
+ *
+ * @param {Drawing} drawing @param {string} networks @param {{draws: Corruption[], variants: string[]}} question
+ * @param {Server} server
+ * @returns {Promise<Draws | null>}
+ * @throws {import("./server.js").ConnectionLost} there is nobody to find the digit in a photo
+ */
+export async function drawsOf(drawing, networks, question, server) {
+  const given = await givenOf(drawing, server);
+  return "error" in given || "blank" in given ? null : reader.draws(given, networks, question);
 }
 
 /** @param {Drawing} drawing */

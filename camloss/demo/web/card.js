@@ -9,7 +9,8 @@ import { legendWords, mapOf, paintSquare } from "./maps.js";
 
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
-const SUMMARY = { top: 98, line: 32, size: 25 };
+const SUMMARY = { top: 98, size: 28 };
+const DETAIL = { top: 132, line: 26, size: 19 };
 const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
@@ -49,10 +50,11 @@ export function cardOf(shown, models, style, palettes, palette, font) {
   const right = CARD.width - MARGIN;
   write(document.title, MARGIN, 46, 18, { ink: palette.soft });
   write(location.origin + location.pathname, right, 46, 18, { ink: palette.soft, align: "right", width: 560 });
-  context.font = `700 ${SUMMARY.size}px ${font}`;
-  const lines = linesOf(answer.summary, right - MARGIN, (text) => context.measureText(text).width);
+  write(answer.summary, MARGIN, SUMMARY.top, SUMMARY.size, { weight: 700, width: right - MARGIN });
+  context.font = `${DETAIL.size}px ${font}`;
+  const lines = linesOf(answer.detail, right - MARGIN, (text) => context.measureText(text).width);
   lines.forEach((line, i) => {
-    write(line, MARGIN, SUMMARY.top + i * SUMMARY.line, SUMMARY.size, { weight: 700 });
+    write(line, MARGIN, DETAIL.top + i * DETAIL.line, DETAIL.size, { ink: palette.soft });
   });
 
   const step = (right - MARGIN - TILE.side) / models.length;

@@ -149,6 +149,18 @@ export const KINDS = {
   gaussian_noise: (digit, strength, seed) => gaussianNoise(digit, 0, Math.round(128 * strength), seed),
 };
 
+/** How strong the study makes each. @type {Record<string, number>} */
+export const STRENGTHS = { canvas: 0.5, clutter: 0.5, line: 0.5, salt_noise: 0.25, gaussian_noise: 0.4 };
+
+/** How much a strength is, in words. @type {Record<string, (strength: number) => string>} */
+export const AMOUNTS = {
+  canvas: (strength) => `${DIGIT + 2 * Math.round(28 * strength)} pixels wide`,
+  clutter: (strength) => `${Math.round(16 * strength)} fragments`,
+  line: () => "one line",
+  salt_noise: (strength) => `${Math.round(40 * strength)} grains`,
+  gaussian_noise: (strength) => `deviation ${Math.round(128 * strength)} of 255`,
+};
+
 /**
  * What the networks are given in place of a digit, where it lies, and what of it is the digit.
  *

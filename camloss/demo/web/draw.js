@@ -1,7 +1,7 @@
 // The Draw tab: puts its parts together, and says what each does to the others.
 
 import { clearAddress, fromText, readAddress, remember, remembered } from "./address.js";
-import { answerTo, asksForMore } from "./answer.js";
+import { answerTo, asksForMore, drawsOf } from "./answer.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
@@ -10,12 +10,13 @@ import { fit, palettesOf } from "./heat.js";
 import { liveLoop } from "./live.js";
 import { Maps } from "./maps.js";
 import { followPointer } from "./marks.js";
-import { drawThemselves } from "./opening.js";
+import { drawThemselves, pausedFor } from "./opening.js";
 import { Pad } from "./pad.js";
 import { takePhotos } from "./photos.js";
 import { QuestionForm } from "./question.js";
 import { reader } from "./reader.js";
 import { canShare, copyLink, jsonOf, pngOf, save, share } from "./save.js";
+import { drawsLike, Scoreboard } from "./scoreboard.js";
 import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank } from "./strokes.js";
 import { codeOf, corruptionIn, Trials } from "./trials.js";
@@ -41,11 +42,10 @@ export function start(root, props, server) {
 
   const paint = () => maps.paint(state.shown, pad.ink, hurried);
 
-  /** @param {string} text */
-  function say(text) {
-    const verdict = find(root, ".verdict");
-    write(verdict, text);
-    verdict.classList.toggle("long", text.length > LONG);
+  /** @param {string} text @param {string} [detail] */
+  function say(text, detail = "") {
+    write(find(root, ".verdict"), text);
+    write(find(root, ".detail"), detail);
   }
 
   /** With what a screen reader says at once. @param {string} text */
@@ -77,6 +77,8 @@ export function start(root, props, server) {
     if (!hurried || performance.now() - toldAt > SELDOM) tell(reply, shown);
     else for (const column of columns) column.showMaps(shown?.answer[column.variant] ?? null);
     paint();
+    pad.showCorrupted(shown?.answer.is_corrupted ? { seen: shown.answer.seen, square: shown.square } : null);
+    board.classList.toggle("corrupted", shown?.answer.is_corrupted ?? false);
     pad.catchUp();
     if (root.marked) unmark();
     announce();
@@ -89,11 +91,12 @@ export function start(root, props, server) {
     const digits = new Set(answer && models.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
-    say("error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)));
+    say("error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)), answer?.detail);
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "share", "json"]) enable(name, answer !== null);
     question.show(answer);
     trials.show(shown);
+    scoreboard.clear(shown !== null);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
   }
 
@@ -137,8 +140,9 @@ export function start(root, props, server) {
   /** Once the pen is up and its drawing answered, whichever comes last. */
   function atRest() {
     finish();
-    write(find(root, ".spoken"), find(root, ".verdict").textContent ?? ""); // not at every move of the pen
-    if (state.shown && pad.isOwn) found.consider(state.shown);
+    const [headline, detail] = [".verdict", ".detail"].map((place) => find(root, place).textContent ?? "");
+    write(find(root, ".spoken"), `${headline} ${detail}`.trim()); // not at every move of the pen
+    if (state.shown && !pad.isPreviewing) found.consider(state.shown);
   }
 
   let restoring = false; // what a link or a reload brings back is no edit
@@ -146,10 +150,16 @@ export function start(root, props, server) {
     clearAddress();
     refresh();
   });
-  const trials = new Trials(root, models, props.study, () => {
+  const trials = new Trials(root, models, props.study, props.opening.seeds, () => {
     clearAddress();
     keep();
     refresh();
+  });
+  const scoreboard = new Scoreboard(root, models, props.palette, async () => {
+    const corruption = trials.value.corruption ?? trials.typical("clutter");
+    const asked = { draws: drawsLike(corruption), variants: models.map(({ variant }) => variant) };
+    const result = await drawsOf(pad.drawing, question.value.networks, asked, server);
+    return result && { kind: corruption.kind, result };
   });
   const found = new Found(root, models, (strokes, corruption) => {
     trials.set(corruption);
@@ -158,6 +168,7 @@ export function start(root, props, server) {
   });
   const pad = new Pad(find(root, ".pad"), {
     changed() {
+      endOpening();
       inked();
       refresh();
     },
@@ -208,6 +219,17 @@ export function start(root, props, server) {
   function showAnother(drawing) {
     question.set(NOTHING);
     pad.set(drawing);
+  }
+
+  let isOpening = true;
+
+  /** The first stroke takes the opening's place, with what was added to it. */
+  function endOpening() {
+    if (!isOpening || pad.isPreviewing) return;
+    isOpening = false;
+    if (!board.classList.contains("whole")) return;
+    board.classList.remove("whole", "your-turn");
+    trials.set(null);
   }
 
   function inked() {
@@ -291,7 +313,7 @@ export function start(root, props, server) {
     if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
     if (text === null) {
       pad.preview(EMPTY);
-      drawThemselves(props.examples[OPENING].strokes, showOpening);
+      drawThemselves(props.examples[props.opening.example].strokes, showOpening);
       return;
     }
     restoring = true;
@@ -313,7 +335,22 @@ export function start(root, props, server) {
     board.classList.toggle("whole", isWhole);
     inked();
     if (isWhole || reader.ready) refresh(); // the server is asked about the whole of it alone
+    if (isWhole) addToOpening();
     return true;
+  }
+
+  /** What breaks one of the networks, after a moment; the visitor's own drawing begins without it. */
+  async function addToOpening() {
+    const { corruption, caption } = props.opening;
+    const isAnswered = () => !pad.isPreviewing || find(root, ".answer").ariaBusy === "false";
+    await pausedFor(() => (reader.ready || reader.problem !== null) && isAnswered());
+    if (corruption && reader.ready && pad.isPreviewing && !trials.value.corruption) {
+      trials.set(corruption);
+      write(find(root, ".study"), caption);
+      refresh();
+      await pausedFor(isAnswered);
+    }
+    board.classList.toggle("your-turn", pad.isPreviewing);
   }
 
   window.addEventListener("hashchange", () => location.hash.includes("draw=") && restore());
@@ -343,8 +380,6 @@ const NOTHING = { class: "", other: "" }; // is asked
 const SELDOM = 400; // ms between answers in words while one draws in a hurry
 const BLANK = "Draw a digit, or take an example.";
 const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
-const LONG = 190; // characters from which a summary needs smaller letters
-const OPENING = 4; // the example that draws itself
 const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
 
 /** Which command a key means where it was pressed. @param {KeyboardEvent} event */

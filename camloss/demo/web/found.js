@@ -11,6 +11,13 @@ import { codeOf, corruptionIn } from "./trials.js";
 const MEMORY = "camloss-found"; // the local storage's key
 const MOST = 60; // that are kept; the oldest go first
 const LONGEST = 8000; // characters of one
+const NAMES = /** @type {Record<string, string>} */ ({
+  clutter: "clutter",
+  canvas: "white space",
+  line: "a line",
+  salt_noise: "salt noise",
+  gaussian_noise: "noise",
+});
 
 export class Found {
   /** @type {Find[]} the newest first */ #finds = [];
@@ -65,6 +72,7 @@ export class Found {
     canvas.height = 128;
     drawOn(canvas, { strokes, photo: null }, getComputedStyle(this.root).color);
     const words = document.createElement("span");
+    const what = corruption ? NAMES[corruption.kind] : "";
     this.models.forEach(({ colour }, i) => {
       const digit = document.createElement("b");
       digit.style.color = `var(--${colour})`;
@@ -72,8 +80,8 @@ export class Found {
       words.append(digit);
     });
     const reads = this.models.map(({ title }, i) => `${title} reads ${digits[i]}`).join(", ");
-    card.setAttribute("aria-label", `Disagreement: ${reads}${corruption ? `, with ${corruption.kind} added` : ""}`);
-    card.append(canvas, words);
+    card.setAttribute("aria-label", `Disagreement: ${reads}${what && `, with ${what} added`}`);
+    card.append(canvas, words, Object.assign(document.createElement("small"), { textContent: what }));
     card.addEventListener("click", () => this.open(strokes, corruption));
     return card;
   }

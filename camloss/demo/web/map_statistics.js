@@ -7,7 +7,7 @@ import { INK, partAt, twoDigits } from "./stroke_topology.js";
 import { summaryOf } from "./summary_text.js";
 
 /** @import { Answer, BuildUp, Features, Model, Peak, Question, Reading, ServerAnswer } from "./types.d.ts" */
-/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "erase">>} Asked */
+/** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "erase" | "corruption">>} Asked */
 /** @import { Network } from "./network.js" */
 
 const HALF = 0.5; // of the map's maximum
@@ -160,8 +160,8 @@ export function summarized(answer, models) {
   const overlap = overlapOf(told.map(({ top }) => top));
   const reads = told.map(({ reading, title }) => ({ ...reading, title }));
   const readings = Object.fromEntries(told.map(({ variant, reading }) => [variant, reading]));
-  const summary = summaryOf(reads, overlap, twoDigits(pixels, side), false);
-  return /** @type {any} */ ({ ...answer, summary, ...readings });
+  const { headline: summary, detail } = summaryOf(reads, overlap, twoDigits(pixels, side), null);
+  return /** @type {any} */ ({ ...answer, summary, detail, ...readings });
 }
 
 /** Two neighbouring cells, and how far towards the second a pixel lies. @param {number} pixel @param {number} pixels @param {number} cells */
@@ -188,30 +188,38 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
  * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
  * @param {Float32Array} pixels of a square picture @param {Asked} question
  * @param {Float32Array} drawn what of the picture is the digit, where it was corrupted
+ * @param {Float32Array} clean the digit's own picture, 28 x 28
  * @throws {Error} one of the networks is not there
  */
-export function answerFor(networks, titles, pixels, question, drawn = pixels) {
+export function answerFor(networks, titles, pixels, question, drawn = pixels, clean = pixels) {
+  const changed = question.erase ? "erase" : (question.corruption?.kind ?? null);
   const told = Object.keys(titles).map((variant) => {
     const network = networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);
-    return {
-      variant,
-      ...(question.erase
-        ? readErased(network, pixels, drawn, question, question.erase)
-        : read(network, pixels, drawn, question)),
-    };
+    const { reading, ...rest } = question.erase
+      ? readErased(network, pixels, drawn, question, question.erase)
+      : read(network, pixels, drawn, question);
+    if (changed !== null) reading.before = digitIn(network, clean);
+    return { variant, reading, ...rest };
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
   const overlap = overlapOf(told.map(({ top }) => top));
-  const isCorrupted = drawn !== pixels || Boolean(question.erase);
+  const { headline, detail } = summaryOf(reads, overlap, twoDigits(drawn, Math.sqrt(drawn.length)), changed);
   return {
     blank: false,
-    summary: summaryOf(reads, overlap, twoDigits(drawn, Math.sqrt(drawn.length)), isCorrupted),
+    summary: headline,
+    detail,
     map_size: told[0].size,
     readings: Object.fromEntries(told.map(({ variant, reading }) => [variant, reading])),
     logits: Object.fromEntries(told.map(({ variant, logits }) => [variant, [...logits]])),
   };
 }
+
+/** What a network reads. @param {Network} network @param {Float32Array} pixels of a square picture */
+export const digitIn = (network, pixels) => {
+  const side = Math.sqrt(pixels.length);
+  return highest(network.run(pixels, side, side).logits);
+};
 
 /**
  * What one network says once the top positions of its own map are erased, and whether the digit that it read before
@@ -229,8 +237,9 @@ function readErased(network, pixels, drawn, question, share) {
   const side = Math.sqrt(pixels.length);
   /** @param {Uint8Array} erased */
   const survives = (erased) => {
-    const { logits } = network.run(without(pixels, erased), side, side);
-    return { digit: highest(logits), prob: rounded(softmax(logits)[digit], 6) };
+    const probs = softmax(network.run(without(pixels, erased), side, side).logits);
+    const now = highest(probs);
+    return { digit: now, prob: rounded(probs[now], 6), kept: rounded(probs[digit], 6) };
   };
   const after = read(network, without(pixels, mask), without(drawn, mask), question);
   const draws = Array.from({ length: DRAWS }, (_, draw) => survives(asMuch(pixels, byChance(pixels, draw), ink)));
@@ -248,11 +257,15 @@ function readErased(network, pixels, drawn, question, share) {
         ),
       4,
     ),
-    top: { digit: after.reading.digit, prob: after.reading.probs[digit] },
+    top: {
+      digit: after.reading.digit,
+      prob: after.reading.probs[after.reading.digit],
+      kept: after.reading.probs[digit],
+    },
     chance: {
       kept: draws.filter((draw) => draw.digit === digit).length,
       draws: DRAWS,
-      prob: rounded(draws.reduce((sum, { prob }) => sum + prob, 0) / DRAWS, 6),
+      prob: rounded(draws.reduce((sum, { kept }) => sum + kept, 0) / DRAWS, 6),
     },
     middle: survives(asMuch(pixels, fromTheMiddle(pixels), ink)),
   };

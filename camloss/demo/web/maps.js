@@ -74,7 +74,7 @@ export function paintSquare(canvas, shown, map, palettes, style, ink, workshop =
 }
 
 /** What the networks are given, pixel by pixel, on any square canvas. @param {HTMLCanvasElement} canvas @param {string} seen @param {string} ink */
-function drawPixelsOn(canvas, seen, ink) {
+export function drawPixelsOn(canvas, seen, ink) {
   const context = contextOf(canvas);
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = ink;
@@ -220,13 +220,6 @@ export class Maps {
     this.tiles = tiles;
     this.models = models;
     this.palettes = palettes;
-    this.seen = models.map(({ title }) => {
-      const canvas = document.createElement("canvas");
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `The pixels that ${title} is given`);
-      find(root, ".seen div").append(canvas);
-      return canvas;
-    });
   }
 
   /** How the user wants to see them. @returns {Style} */
@@ -250,7 +243,6 @@ export class Maps {
     }
     if (isHurried) return;
     this.#paintLegend(shown);
-    this.#paintSeen(shown);
   }
 
   /** @param {Shown | null} shown */
@@ -265,19 +257,6 @@ export class Maps {
     const words = legendWords(shown?.answer ?? null, this.models, contrast);
     ["low", "middle", "high"].forEach((end, i) => {
       write(find(legend, `[data-end=${end}]`), words[i]);
-    });
-  }
-
-  /** The pixels that each network is given: none where its ink is erased. @param {Shown | null} shown */
-  #paintSeen(shown) {
-    this.seen.forEach((canvas, i) => {
-      contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
-      if (!shown) return;
-      const { loss } = shown.answer[this.models[i].variant];
-      const erased = loss ? unpack(loss.mask) : null;
-      const seen = unpack(shown.answer.seen).map((ink, at) => (erased?.[at] ? 0 : ink));
-      const side = Math.sqrt(seen.length);
-      colour(canvas, seen, [side, side], this.palettes.ink, false);
     });
   }
 }

@@ -3,7 +3,7 @@
 import { find, write } from "./dom.js";
 import { TOP } from "./heat.js";
 import { state } from "./state.js";
-import { placeIn, UNITS } from "./strokes.js";
+import { PAD, placeIn, UNITS } from "./strokes.js";
 
 /** @import { Tile } from "./maps.js" */
 /** @import { DrawElement } from "./types.d.ts" */
@@ -74,7 +74,7 @@ function inside([column, row]) {
 function surround(frame, [column, row], onMap) {
   if (!state.shown) return;
   const { answer } = state.shown;
-  const square = onMap ? { left: 0, top: 0, side: UNITS } : state.shown.square;
+  const square = onMap || answer.is_corrupted ? PAD : state.shown.square; // the pad then shows what the maps cover
   const [height, width] = answer.map_size;
   const percentOf = (/** @type {number} */ units) => `${(100 * units) / UNITS}%`;
   frame.style.left = percentOf(square.left + (column * square.side) / width);

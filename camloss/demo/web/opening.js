@@ -1,8 +1,11 @@
-// The first thing a visitor sees: an example that draws itself.
+// The first thing a visitor sees: an example that draws itself, and what breaks one of the networks.
+
+import { pause } from "./dom.js";
 
 /** @import { Stroke } from "./types.d.ts" */
 
 const DURATION = 1500; // ms
+const STILL = 1500; // ms for which each moment is shown
 
 /**
  * Strokes as a pen would draw them, frame by frame; at once where the visitor wants no motion.
@@ -21,6 +24,12 @@ export function drawThemselves(strokes, show) {
     if (show(firstPart(strokes, share), share === 1) && share < 1) requestAnimationFrame(step);
   };
   step();
+}
+
+/** Wait for a moment, and until something holds. @param {() => boolean} holds */
+export async function pausedFor(holds) {
+  await pause(STILL);
+  while (!holds()) await pause(100);
 }
 
 /** That share of all points, the first one at least. @param {Stroke[]} strokes @param {number} share */

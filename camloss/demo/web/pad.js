@@ -1,9 +1,10 @@
 // The drawing pad: the pen, and what can be undone.
 
 import { fit } from "./heat.js";
-import { countPoints, drawOn, EMPTY, isBlank, MAX_POINTS, placeIn, thinned } from "./strokes.js";
+import { drawPixelsOn } from "./maps.js";
+import { countPoints, drawOn, drawStrokesOn, EMPTY, isBlank, MAX_POINTS, PAD, placeIn, thinned } from "./strokes.js";
 
-/** @import { Drawing, Stroke } from "./types.d.ts" */
+/** @import { Drawing, Square, Stroke } from "./types.d.ts" */
 
 const LATE = 50; // ms from a move of the pen until the page hears of it
 const HURRY = 500; // ms after that
@@ -20,6 +21,8 @@ export class Pad {
   #timer = 0;
   #lateAt = -Infinity; // when positions of the pen came late for the last time
   #lifted = () => {}; // called when the stroke ends
+  /** @type {{seen: string, square: Square} | null} what the networks are given, where it is other than the drawing */
+  #corrupted = null;
   brush = 65; // width of the next stroke
 
   /**
@@ -73,6 +76,22 @@ export class Pad {
     this.draw();
   }
 
+  /**
+   * Show in place of the drawing what the networks are given, and where that lies. A stroke is drawn over it.
+   *
+   * @param {{seen: string, square: Square} | null} corrupted null for the drawing itself
+   */
+  showCorrupted(corrupted) {
+    if (this.isDrawing || corrupted === this.#corrupted) return; // nothing moves under the pen
+    this.#corrupted = corrupted;
+    this.draw();
+  }
+
+  /** Which part of the pad is shown: a larger canvas leaves the drawing its place in the middle. */
+  get #view() {
+    return this.#corrupted?.square ?? PAD;
+  }
+
   /** @param {Drawing} drawing */
   set(drawing) {
     this.#keep(drawing);
@@ -119,7 +138,12 @@ export class Pad {
   draw() {
     this.#due = false;
     clearTimeout(this.#timer);
-    drawOn(this.canvas, this.drawing, this.ink);
+    if (!this.#corrupted || isBlank(this.drawing)) {
+      drawOn(this.canvas, this.drawing, this.ink);
+      return;
+    }
+    drawPixelsOn(this.canvas, this.#corrupted.seen, this.ink);
+    if (this.#stroke) drawStrokesOn(this.canvas, [this.#stroke], this.ink, this.#view);
   }
 
   /** Draw what has waited for its answer. */
@@ -159,11 +183,12 @@ export class Pad {
   /** @param {PointerEvent} event */
   #begin(event) {
     if (this.#pointer !== null || event.button !== 0) return;
+    if (this.#preview || this.drawing.photo || isBlank(this.drawing)) this.#corrupted = null; // which the stroke replaces
     this.#preview = null;
     this.#pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     this.#measure();
-    this.#stroke = { width: this.brush, points: placeIn(this.box, event) };
+    this.#stroke = { width: this.brush, points: placeIn(this.box, event, this.#view) };
     this.draw();
     this.changed();
   }
@@ -176,7 +201,7 @@ export class Pad {
     const { points } = this.#stroke;
     const before = points.length;
     for (const move of moves) {
-      const [x, y] = placeIn(this.box, move);
+      const [x, y] = placeIn(this.box, move, this.#view);
       if (x !== points.at(-2) || y !== points.at(-1)) points.push(x, y);
     }
     if (points.length === before) return;

@@ -5,7 +5,7 @@ import { pause } from "./dom.js";
 import { asBytes } from "./map_statistics.js";
 import { Tasks } from "./tasks.js";
 
-/** @import { Answer, AtEpoch, BuildUp, Epoch, Given, Question } from "./types.d.ts" */
+/** @import { Answer, AtEpoch, BuildUp, Corruption, Draws, Epoch, Given, Question } from "./types.d.ts" */
 
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
@@ -198,6 +198,21 @@ class Reader {
       const { readings, pixels, logits, ...answer } =
         (isAtOnce && this.#atHand?.answer(whole)) || (await this.#call("answer", whole));
       return { ...answer, source: ready.source, seen: asBytes(pixels), ...readings };
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * What the networks read in many draws of a corruption.
+   *
+   * @param {Given} given @param {string} networks @param {{draws: Corruption[], variants: string[]}} question
+   * @returns {Promise<Draws | null>}
+   */
+  async draws(given, networks, question) {
+    if (!this.has(networks)) return null;
+    try {
+      return await this.#call("draws", { ...given, ...question });
     } catch {
       return null;
     }

@@ -90,7 +90,7 @@ export async function share(picture, { answer, drawing }, choice) {
     await navigator.share({
       files: [pictureFile(picture)],
       title: document.title,
-      text: answer.summary,
+      text: `${answer.summary} ${answer.detail}`,
       url: location.href,
     });
   } catch (problem) {

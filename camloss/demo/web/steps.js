@@ -54,7 +54,7 @@ export function start(root, props, server) {
     const digits = [...new Set(shown.steps.map(({ class_idx }) => class_idx))].join(" and ");
     write(find(root, ".note"), `Evidence for ${digits}.${drawn ? "" : " An example, until you draw one."}`);
     const isPlain = drawn && !drawn.answer.is_corrupted && drawn.question.erase === 0;
-    write(find(root, ".told"), isPlain ? drawn.answer.summary : TOLD);
+    write(find(root, ".told"), isPlain ? `${drawn.answer.summary} ${drawn.answer.detail}` : TOLD);
     const atEnd = slider.value === slider.max;
     slider.max = String(shown.steps[0].totals.length - 1);
     if (atEnd) slider.value = slider.max;

@@ -6,6 +6,7 @@
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 export const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const NEAR = 3; // pixels
+const DIGIT = 7; // pixels that the taller of two digits has at least
 const TALL = 0.5; // of the height of all the ink
 
 /** Columns and rows of the eight neighbours, clockwise from the one above. */
@@ -121,6 +122,7 @@ export function twoDigits(pixels, side) {
   }
   if (pieces.length < 2) return false;
   const height = (/** @type {{top: number, bottom: number}} */ { top, bottom }) => bottom - top + 1;
+  if (height(joined(pieces)) < DIGIT) return false; // dots in a row
   const tall = TALL * height(joined(pieces));
   return pieces.filter((piece) => height(piece) >= tall).length >= 2;
 }

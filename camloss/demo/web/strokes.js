@@ -9,8 +9,8 @@ export const UNITS = 1000;
 export const MAX_POINTS = 10000; // of all strokes together: as many as the server takes, a hundred digits' worth
 const OUTLINE = 2.4; // both edges of a stroke together, in pixels of the screen
 
-/** @type {Square} */
-const PAD = { left: 0, top: 0, side: UNITS };
+/** @type {Square} the whole of it */
+export const PAD = { left: 0, top: 0, side: UNITS };
 
 /** @type {Drawing} */
 export const EMPTY = { strokes: [], photo: null };
@@ -115,6 +115,18 @@ export function drawOn(canvas, { strokes, photo }, ink, part = PAD) {
 }
 
 /**
+ * Strokes over what is on a square canvas.
+ *
+ * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink @param {Square} part of the pad
+ */
+export function drawStrokesOn(canvas, strokes, ink, part) {
+  const context = contextOf(canvas);
+  lookAt(canvas, part);
+  drawStrokes(context, strokes, ink);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/**
  * The outline of the ink alone, on any square canvas.
  *
  * @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes @param {string} ink @param {Square} [part] of the pad
@@ -132,10 +144,14 @@ export function drawOutlineOn(canvas, strokes, ink, part = PAD) {
 /**
  * Where an event happened in a box, in whole units; a little outside is fine, where the pen was dragged there.
  *
- * @param {DOMRect} box @param {MouseEvent} event @returns {[number, number]}
+ * @param {DOMRect} box @param {MouseEvent} event @param {Square} [part] of the pad that the box shows
+ * @returns {[number, number]}
  */
-export function placeIn(box, event) {
-  const units = (/** @type {number} */ offset, /** @type {number} */ side) =>
-    Math.round(Math.min(Math.max(offset / side, -1), 2) * UNITS);
-  return [units(event.clientX - box.left, box.width), units(event.clientY - box.top, box.height)];
+export function placeIn(box, event, part = PAD) {
+  const units = (/** @type {number} */ start, /** @type {number} */ share) =>
+    Math.round(Math.min(Math.max(start + share * part.side, -UNITS), 2 * UNITS));
+  return [
+    units(part.left, (event.clientX - box.left) / box.width),
+    units(part.top, (event.clientY - box.top) / box.height),
+  ];
 }

@@ -1,9 +1,10 @@
-// The summary: how the networks differ on one drawing, from what was measured on it and nothing else.
+// The summary: what the networks read, in a few words, and how their evidence differs, from what was measured on one
+// drawing and nothing else.
 
-/** @import { Peak, Reading } from "./types.d.ts" */
+/** @import { Peak, Reading, Summary } from "./types.d.ts" */
 
-const OOD_THRESHOLD = 0.5; // score from which the summary says so
-const SURE = 0.8; // probability below which it says so
+const OOD_THRESHOLD = 0.5; // score from which the headline asks whether this is a digit
+const SURE = 0.8; // probability below which a network counts as not sure
 const OVERLAP = 0.5; // of the top positions, from which the reasons count as the same
 const WIDER = 2; // times another's area, from which one of them is said to be wider
 const EVERYWHERE = 0.6; // of the image, from which its share tells nothing of where
@@ -18,71 +19,98 @@ const PEAKS = {
   nowhere: "with no evidence for it",
 };
 
-/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area_above_half" | "peak" | "ood_score"> & {title: string}} Read */
+/** @type {Record<string, string>} how a headline begins, by what was done to the drawing */
+const AMONG = {
+  clutter: "Among clutter",
+  canvas: "On a larger canvas",
+  line: "Beside a line",
+  salt_noise: "In salt noise",
+  gaussian_noise: "In noise",
+  erase: "Erased",
+};
+
+/** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area_above_half" | "peak" | "ood_score" | "before"> & {title: string}} Read */
 
 /**
  * @param {Read[]} reads at least two @param {number} overlap of the top positions of all of them, in [0, 1]
  * @param {boolean} twoDigits whether the drawing seems to show two
- * @param {boolean} corrupted whether the networks are given other than the drawing: their OOD scores are then about that
+ * @param {string | null} changed what was done to the drawing, a key of AMONG; OOD scores are then about that
+ * @returns {Summary}
  */
-export function summaryOf(reads, overlap, twoDigits, corrupted) {
-  const agreed = new Set(reads.map(({ digit }) => digit)).size === 1;
-  const oddity = oddityOf(reads, twoDigits, corrupted);
-  const remark = remarkOn(reads, corrupted);
-  const opening = agreed ? oddity : "they disagree";
-  const ending = agreed ? remark : oddity || remark;
-  const told = tellOf(reads, agreed, overlap);
-  const parts = [opening ? `${opening}: ${told}` : told, ending].filter((part) => part !== "");
-  return parts.map((part) => upper(`${part}.`)).join(" ");
+export function summaryOf(reads, overlap, twoDigits, changed) {
+  return {
+    headline: upper(`${headlineOf(reads, oddityOf(reads, twoDigits, changed), changed)}.`),
+    detail: [evidenceOf(reads, overlap), remarkOn(reads)]
+      .filter((part) => part !== "")
+      .map((part) => upper(`${part}.`))
+      .join(" "),
+  };
 }
 
-/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {boolean} corrupted */
-function oddityOf(reads, twoDigits, corrupted) {
-  if (twoDigits) return "this looks like two digits, not one";
-  const flagged = !corrupted && reads.some(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
-  return flagged ? "this may not be a digit" : "";
+/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {string | null} changed */
+function oddityOf(reads, twoDigits, changed) {
+  const isFlagged = changed === null && reads.some(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
+  if (isFlagged) return "not a digit? ";
+  return twoDigits ? "two digits? " : "";
 }
 
-/** @param {Read[]} reads @param {boolean} agreed @param {number} overlap */
-function tellOf(reads, agreed, overlap) {
-  const digits = reads.map((read) => `${inner(read.title)} reads ${read.digit}`);
-  const told = agreed ? `${everyone(reads)} read ${reads[0].digit}` : digits.join(", ");
-  if (reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null)) {
-    const clauses = reads.map(({ title }) => `${inner(title)} over`);
-    return `${told}. Evidence for ${asked(reads)}: ${evidence(reads, clauses)}`;
+/** At most twelve words. @param {Read[]} reads @param {string} oddity @param {string | null} changed */
+function headlineOf(reads, oddity, changed) {
+  const told = changed === null ? asItIs(reads, oddity === "") : whatChanged(reads);
+  if (oddity) return oddity + upper(told);
+  return changed === null ? told : `${AMONG[changed]}, ${told}`;
+}
+
+/** @param {Read[]} reads @param {boolean} isFirst whether nothing stands before it */
+function asItIs(reads, isFirst) {
+  if (agree(reads, "digit")) return `${everyone(reads)} read ${reads[0].digit}`;
+  const [first, ...others] = reads;
+  const rest = others.map(({ title, digit }) => `${inner(title)} ${digit}`);
+  return `${isFirst ? "they disagree: " : ""}${inner(first.title)} reads ${[String(first.digit), ...rest].join(", ")}`;
+}
+
+/** @param {Read[]} reads */
+function whatChanged(reads) {
+  const still = reads.filter(({ digit, before }) => digit === before);
+  if (agree(reads, "digit") && still.length === reads.length) return `${everyone(reads)} still read ${reads[0].digit}`;
+  if (still.length === 0) {
+    if (agree(reads, "digit") && agree(reads, "before")) {
+      return `${everyone(reads)} now read ${reads[0].digit}, not ${reads[0].before}`;
+    }
+    return `${everyone(reads)} changed: ${reads.map(({ title, digit }) => `${inner(title)} now reads ${digit}`).join(", ")}`;
   }
-  if (!agreed) {
-    return evidence(
-      reads,
-      digits.map((digit) => `${digit} from`),
-    );
-  }
-  const clauses = reads.map(({ title }, i) => `${inner(title)} ${i === 0 ? "spreads its evidence over" : "over"}`);
-  return `${told}, ${why(reads, overlap)} ${evidence(reads, clauses)}`;
+  return reads
+    .map(({ title, digit, before }) => `${inner(title)} ${digit === before ? "still" : "now"} reads ${digit}`)
+    .join("; ");
+}
+
+/** @param {Read[]} reads @param {"digit" | "before" | "class_idx" | "peak"} what */
+const agree = (reads, what) => new Set(reads.map((read) => read[what])).size === 1;
+
+/** @param {Read[]} reads @param {number} overlap */
+function evidenceOf(reads, overlap) {
+  const isAsked = reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null);
+  const areas = reads.map(({ title, area_above_half }, i) => `${inner(title)} ${areaOf(area_above_half, i === 0)}`);
+  const places = agree(reads, "peak")
+    ? `${areas.join(", ")}, ${everyone(reads)} ${PEAKS[reads[0].peak]}`
+    : areas.map((area, i) => `${area}, ${PEAKS[reads[i].peak]}`).join("; ");
+  if (isAsked) return `evidence for ${asked(reads)}: ${places}`;
+  return `${agree(reads, "digit") ? why(reads, overlap) : "evidence"}: ${places}`;
 }
 
 /** @param {Read[]} reads */
 function asked(reads) {
   const { class_idx, other_idx } = reads[0];
-  const digit = reads.every((read) => read.class_idx === class_idx) ? String(class_idx) : "its own digit";
+  const digit = agree(reads, "class_idx") ? String(class_idx) : "its own digit";
   return other_idx === null ? digit : `${digit} rather than ${other_idx}`;
 }
 
 /** @param {Read[]} reads @param {number} overlap */
 function why(reads, overlap) {
-  if (overlap < OVERLAP) return "for different reasons:";
+  if (overlap < OVERLAP) return "evidence in different places";
   const areas = reads.map((read) => read.area_above_half);
   const isWider = Math.max(...areas) >= WIDER * Math.min(...areas);
-  return isWider ? "from much the same place, but" : "for much the same reason:";
-}
-
-/** Each clause, which wants an area, with area and peak. @param {Read[]} reads @param {string[]} clauses */
-function evidence(reads, clauses) {
-  const areas = reads.map((read, i) => `${clauses[i]} ${areaOf(read.area_above_half, i === 0)}`);
-  if (new Set(reads.map(({ peak }) => peak)).size === 1) {
-    return `${areas.join(", ")}, ${everyone(reads)} ${PEAKS[reads[0].peak]}`;
-  }
-  return areas.map((area, i) => `${area}, ${PEAKS[reads[i].peak]}`).join(", ");
+  return isWider ? "evidence around the same place" : "evidence in the same place";
 }
 
 /** @param {number} share @param {boolean} isFirst */
@@ -91,18 +119,15 @@ function areaOf(share, isFirst) {
   return isFirst ? `${percent(share)} of the image` : percent(share);
 }
 
-/** The most telling one about single networks; "" for none. @param {Read[]} reads @param {boolean} corrupted */
-function remarkOn(reads, corrupted) {
-  const flagged = corrupted ? [] : reads.filter(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
-  if (flagged.length > 0 && flagged.length < reads.length)
-    return `${flagged[0].title} finds that this may not be a digit`;
+/** The most telling one about single networks; "" for none. @param {Read[]} reads */
+function remarkOn(reads) {
   const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
   if (itself) return `${itself.title} reads ${itself.digit} itself: there is no other digit to contrast`;
   const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];
   const unsure = reads.filter((read) => probOf(read) < SURE);
-  if (unsure.length === reads.length)
-    return `neither is sure: ${reads.map((read) => percent(probOf(read))).join(", ")}`;
-  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${percent(probOf(unsure[0]))}` : "";
+  const below = (/** @type {Read} */ read) => `${Math.floor(100 * probOf(read))}%`; // 79.9 % is not the 80 % of who is sure
+  if (unsure.length === reads.length) return `neither is sure: ${reads.map(below).join(", ")}`;
+  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${below(unsure[0])}` : "";
 }
 
 /** @param {Read[]} reads */

@@ -1,12 +1,12 @@
 // What is computed with the networks: in worker.js while one draws, in the page itself when the pen is up.
 
 import { asBytes, corrupted } from "./corruptions.js";
-import { answerFor, buildUp, read, rounded } from "./map_statistics.js";
+import { answerFor, asBytes as asBase64, buildUp, digitIn, read, rounded } from "./map_statistics.js";
 import { networksIn } from "./network.js";
 import { SIDE, writeStrokes } from "./rasterize.js";
 
 /** @import { Network } from "./network.js" */
-/** @import { AtEpoch, Example, Given, Sketch } from "./types.d.ts" */
+/** @import { AtEpoch, Corruption, Draws, Example, Given, Question, Sketch } from "./types.d.ts" */
 
 /** @typedef {{weights: ArrayBuffer, hash: string, kernel: ArrayBuffer, examples: Example[]}} Files */
 
@@ -52,14 +52,35 @@ export class Tasks {
   /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
   answer({ question, titles, ...given }) {
     const sketch = sketchOf(given);
-    const { pixels, frame, drawn } = question.corruption
-      ? corrupted(sketch, question.corruption, this.#clutter)
-      : { ...sketch, drawn: sketch.pixels };
+    const { pixels, frame, drawn } = this.#given(sketch, question);
     return {
       pixels,
       frame,
       is_corrupted: question.corruption !== null,
-      ...answerFor(this.#networks, titles, pixels, question, drawn),
+      ...answerFor(this.#networks, titles, pixels, question, drawn, sketch.pixels),
+    };
+  }
+
+  /** What both networks are given. @param {Sketch} sketch @param {Pick<Question, "corruption">} question */
+  #given(sketch, { corruption }) {
+    return corruption ? corrupted(sketch, corruption, this.#clutter) : { ...sketch, drawn: sketch.pixels };
+  }
+
+  /**
+   * What the networks read in many draws of a corruption.
+   *
+   * @param {Given & {draws: Corruption[], variants: string[]}} given
+   * @returns {Draws}
+   */
+  draws({ draws, variants, ...given }) {
+    const sketch = sketchOf(given);
+    const networks = variants.map((variant) => /** @type {Network} */ (this.#networks.get(variant)));
+    return {
+      before: networks.map((network) => digitIn(network, sketch.pixels)),
+      draws: draws.map((corruption) => {
+        const { pixels } = this.#given(sketch, { corruption });
+        return { seen: asBase64(pixels), digits: networks.map((network) => digitIn(network, pixels)) };
+      }),
     };
   }
 

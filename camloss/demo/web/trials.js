@@ -1,12 +1,13 @@
-// How the visitor corrupts the drawing, and what became of the answers.
+// What the visitor adds to the drawing or erases, and what became of the answers.
 
 import { asksForMore } from "./answer.js";
-import { KINDS } from "./corruptions.js";
-import { button, control, find, percent, write } from "./dom.js";
+import { AMOUNTS, KINDS, STRENGTHS } from "./corruptions.js";
+import { button, control, find, write } from "./dom.js";
 
 /** @import { Corruption, Question, Shown, Model } from "./types.d.ts" */
 
 const STEADY = new Set(["", "line"]); // kinds that have no strength
+const BUTTONS = { clutter: "clutter", canvas: "space" }; // the name of the button that adds a kind
 
 /** @param {Corruption | null} corruption @returns {string} for links, "" for none */
 export const codeOf = (corruption) =>
@@ -25,39 +26,72 @@ export class Trials {
   /**
    * @param {HTMLElement} root of the tab @param {Model[]} models
    * @param {Record<string, string>} study what the study says of each kind, and of all under ""
+   * @param {Record<string, number>} seeds a typical draw of each kind
    * @param {() => void} changed
    */
-  constructor(root, models, study, changed) {
+  constructor(root, models, study, seeds, changed) {
     this.models = models;
     this.study = study;
+    this.seeds = seeds;
     this.said = find(root, ".study");
-    this.now = models.map((model) => addReadingTo(find(root, ".now"), model));
     this.kind = control(root, "corruption");
     this.strength = control(root, "strength");
     this.erase = control(root, "erase");
     this.another = button(root, "another");
+    this.amount = find(root, ".amount");
     this.share = find(root, ".erase output");
     this.table = find(root, ".losses");
     this.fine = find(root, ".losses-fine");
     this.note = find(root, ".waiting");
+    this.more = find(root, ".corruptions");
     for (const { title, variant } of models) this.#addRow(title, variant);
+    this.explain(null);
     this.#tell();
     const ask = () => {
       this.#tell();
       changed();
     };
-    for (const input of [this.kind, this.strength, this.erase]) input.addEventListener("input", ask);
+    this.kind.addEventListener("input", () => {
+      this.#choose(this.kind.value);
+      ask();
+    });
+    for (const input of [this.strength, this.erase]) input.addEventListener("input", ask);
     this.another.addEventListener("click", () => {
       this.#seed += 1;
       ask();
     });
+    this.buttons = Object.entries(BUTTONS).map(([kind, name]) => {
+      const toggle = button(root, name);
+      toggle.addEventListener("click", () => {
+        this.#choose(this.kind.value === kind ? "" : kind);
+        ask();
+      });
+      return { kind, toggle };
+    });
+    this.#tell();
+  }
+
+  /** A kind as the study has it, in a typical draw. @param {string} kind */
+  typical(kind) {
+    return { kind, strength: STRENGTHS[kind], seed: this.seeds[kind] ?? 0 };
+  }
+
+  /** @param {string} kind "" for none */
+  #choose(kind) {
+    const { strength, seed } = kind ? this.typical(kind) : { strength: 0.5, seed: 0 };
+    this.kind.value = kind;
+    this.strength.value = String(100 * strength);
+    this.#seed = seed;
   }
 
   #tell() {
-    this.strength.disabled = STEADY.has(this.kind.value);
-    this.another.disabled = this.kind.value === "" || this.kind.value === "canvas";
+    const kind = this.kind.value;
+    this.strength.disabled = STEADY.has(kind);
+    this.another.disabled = kind === "" || kind === "canvas";
+    write(this.amount, kind ? AMOUNTS[kind](Number(this.strength.value) / 100) : "");
     write(this.share, `${this.erase.value}%`);
-    write(this.said, this.study[this.kind.value]);
+    write(this.said, this.study[kind]);
+    for (const { kind: added, toggle } of this.buttons ?? []) toggle.ariaPressed = String(kind === added);
   }
 
   /** @param {string} title @param {string} variant */
@@ -74,6 +108,7 @@ export class Trials {
     this.strength.value = String(100 * (corruption?.strength ?? 0.5));
     this.erase.value = "0";
     this.#seed = corruption?.seed ?? 0;
+    if (corruption && !Object.hasOwn(BUTTONS, corruption.kind)) this.more.toggleAttribute("open", true);
     this.#tell();
   }
 
@@ -91,10 +126,6 @@ export class Trials {
 
   /** @param {Shown | null} shown */
   show(shown) {
-    this.models.forEach(({ variant }, i) => {
-      const { digit = null, probs = [] } = shown?.answer[variant] ?? {};
-      write(this.now[i], digit === null ? "–" : `${digit} (${percent(probs[digit])})`);
-    });
     this.note.hidden = !(shown && asksForMore(this.value) && shown.where === "on the server");
     const erased = shown && this.models.every(({ variant }) => shown.answer[variant].loss);
     this.table.hidden = !erased;
@@ -119,14 +150,4 @@ export class Trials {
       });
     }
   }
-}
-
-/** A place for what a network reads now. @param {HTMLElement} line @param {Model} model */
-function addReadingTo(line, { title, colour }) {
-  const name = document.createElement("span");
-  name.style.color = `var(--${colour})`;
-  name.textContent = title;
-  const reading = document.createElement("b");
-  line.append(...(line.firstChild ? [" · "] : []), name, " ", reading);
-  return reading;
 }

@@ -48,9 +48,9 @@ export interface Loss {
   digit: number;
   mask: string; // base64 of one byte a pixel: 254 where it was erased
   ink: number; // the share of the ink that was erased
-  top: { digit: number; prob: number }; // what is read now, and the probability of the digit
+  top: { digit: number; prob: number; kept: number }; // what is read now and its probability, and the digit's
   chance: { kept: number; draws: number; prob: number };
-  middle: { digit: number; prob: number };
+  middle: { digit: number; prob: number; kept: number };
 }
 
 /** Where a map has its maximum: on which part of the digit, beside it, on what was added, or nowhere, where it is all 0. */
@@ -72,6 +72,7 @@ export interface Reading {
   peak: Peak;
   ood_score?: number; // in [0, 1], where the network was fitted for it
   loss?: Loss; // where something was erased
+  before?: number; // what it reads in the drawing as it is, where something was added or erased
 }
 
 interface AnswerFrame {
@@ -87,7 +88,13 @@ interface AnswerFrame {
 export type ServerAnswer = AnswerFrame & { [variant: string]: Omit<Reading, "peak"> };
 
 /** The same with what the page adds. */
-export type Answer = AnswerFrame & { summary: string } & { [variant: string]: Reading };
+export type Answer = AnswerFrame & { summary: string; detail: string } & { [variant: string]: Reading };
+
+/** What is said of an answer: in a few words, and how the evidence differs. */
+export interface Summary {
+  headline: string;
+  detail: string;
+}
 
 /** The square that the maps cover, in the pad's units. */
 export interface Square {
@@ -183,9 +190,18 @@ export interface DrawProps {
   models: Model[];
   networks: string[];
   examples: Example[];
+  opening: Opening;
   study: Record<string, string>; // what the study says of each corruption, and of all under ""
   colours: Record<string, string>;
   palette: Record<string, string>;
+}
+
+/** What a first visit begins with, chosen by scripts/dev/choose_opening.py. */
+export interface Opening {
+  example: number; // its place in the list
+  corruption: Corruption | null; // null where nothing breaks one network and not the other
+  seeds: Record<string, number>; // a typical draw of each kind
+  caption: string;
 }
 
 /** What camloss/demo/page.py gives to the How-it-works tab. */
@@ -220,4 +236,10 @@ export interface DrawElement extends HTMLElement {
   answer: Answer | null;
   square: Square | null;
   marked: [number, number] | null;
+}
+
+/** What the networks, in their order, read in the drawing as it is, and in each draw of a corruption. */
+export interface Draws {
+  before: number[];
+  draws: { seen: string; digits: number[] }[]; // seen: base64 of one byte a pixel
 }

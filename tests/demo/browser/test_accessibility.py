@@ -82,14 +82,14 @@ def test_no_words_are_cut_with_wide_spacing(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     show_example(page, 3)
     style = page.add_style_tag(content=SPACED)
-    for place in page.locator(".verdict, .confidence, dd, .now").all():
+    for place in page.locator(".summary, .confidence, dd").all():
         assert place.evaluate("(place) => place.scrollHeight <= place.clientHeight + 1"), place.inner_text()
     style.evaluate("(style) => style.remove()")
 
 
 def test_screen_readers_are_told_once_and_by_name(page: Page) -> None:
     show_example(page, 3)
-    said = page.locator(".verdict").inner_text()
+    said = page.locator(".detail").inner_text()
     tree = page.locator(".board").aria_snapshot()
     assert tree.count(said) == 1
     expect(page.get_by_role("article", name="Cross-entropy", exact=True)).to_have_count(1)

@@ -17,7 +17,7 @@ from camloss.demo.pairs import load_for_page
 pytestmark = pytest.mark.browser
 
 
-FIRST = (".verdict", ".paper", ".digit", "[data-map=cam] .tile")
+FIRST = (".summary", ".paper", ".digit", "[data-map=cam] .tile")
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def long_answers(plain: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[s
                 "cam": inference.as_bytes(shown),
                 "contrast": None if other_idx is None else inference.as_bytes(shown, -1.0),
             }
-        disagree = ["hey disagree: "] if digits[0] != digits[1] else ["oth read 4"]
+        told = "Both read 4." if digits[0] == digits[1] else "ross-entropy reads 4, CAM-loss 9."
         yield (
             answer,
             [
                 "peaking in a hole, where there is no ink",
                 "with no evidence for it",
-                *disagree,
-                *(["his looks like two digits, not one"] if two else []),
+                told,
+                *(["Two digits? "] if two else []),
                 *([f" rather than {other_idx}"] if other_idx else []),
             ],
         )
@@ -98,15 +98,15 @@ def long_answers(plain: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[s
 def test_every_summary_has_room(server_page: Page, size: tuple[int, int]) -> None:
     plain = inference.answer(load_for_page(ROOT / "checkpoints"), strokes=example(9), encode=inference.as_bytes)
     server_page.set_viewport_size({"width": size[0], "height": size[1]})
-    verdict = server_page.locator(".verdict")
+    summary = server_page.locator(".summary")
     for answer, parts in long_answers(plain):
         server_page.unroute_all()
         server_page.route("**/component_server/", functools.partial(fulfil, answer))
         show_example(server_page, 9)
-        said = verdict.inner_text()
+        said = " ".join(summary.locator("p").all_text_contents())
         for part in parts:
             assert part in said
-        assert verdict.evaluate("(place) => place.scrollHeight <= place.clientHeight"), said
+        assert summary.evaluate("(place) => place.scrollHeight <= place.clientHeight"), said
 
 
 def test_no_width_scrolls_sideways(page: Page) -> None:
@@ -121,7 +121,7 @@ def test_no_width_scrolls_sideways(page: Page) -> None:
 FLAWS = """() => {
     const shown = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.offsetParent);
     const name = (element) => `${element.tagName}.${element.className} ${element.textContent.trim().slice(0, 20)}`;
-    const parts = shown(`h1, h1 + p, [role=tab], .paper, .tools > button, .brush, .seen, .examples,
+    const parts = shown(`h1, h1 + p, [role=tab], .paper, .add button, .tools > button, .brush, .examples,
         .question label, .verdict, h2, .digit, .confidence, .bars, .tile, figcaption, dl > div, .legend, .match,
         .view label, .view button, .save > *, summary, .words, .line > *, .pair > *, .prose :is(h1, h2, h3, p, li),
         .wide, .fold > button`);
@@ -245,7 +245,7 @@ def test_words_are_readable_and_what_is_off_looks_off_in_forced_colours(open_pag
     show_example(page, 3)
     colour = "(element) => getComputedStyle(element).color"
     text = page.locator("body").evaluate(colour)
-    for words in (".confidence", "dt", "article figcaption", ".match", "article h2", ".seen figcaption"):
+    for words in (".confidence", "dt", "article figcaption", ".match", "article h2"):
         assert page.locator(words).first.evaluate(colour) == text, words
     assert page.locator(".tile").first.evaluate("(tile) => getComputedStyle(tile).forcedColorAdjust") == "none"
     for forced in ("active", "none"):
@@ -265,7 +265,7 @@ def test_print_shows_what_was_found_and_no_control(open_page: Open) -> None:
         page.emulate_media(media="print")
         expect(page.locator(":is(button, select, input, summary):visible")).to_have_count(0)
         if name == "Draw":
-            for kept in (".verdict", ".paper", ".legend canvas", ".seen canvas", ".losses", ".bars", ".source"):
+            for kept in (".verdict", ".paper", ".legend canvas", ".losses", ".bars", ".source"):
                 expect(page.locator(kept).first).to_be_visible()
             box, legend = (page.locator(place).last.bounding_box() for place in (".board", ".source"))
             assert box is not None

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def test_how_it_works_on_ones_own_drawing(page: Page) -> None:
     draw(page, example(2))
     settled(page)
-    said = page.locator(".verdict").inner_text()
+    said = " ".join(page.locator(place).inner_text() for place in (".verdict", ".detail"))
     page.get_by_role("tab", name="How it works").click()
     expect(page.locator(".note")).to_have_text("Evidence for 2.")
     expect(page.locator(".told")).to_have_text(said)

@@ -85,7 +85,8 @@ def test_a_contrast_is_measured_and_captioned_as_what_it_is(page: Page) -> None:
     page.locator("[name=class]").select_option("4")
     page.locator("[name=other]").select_option("9")
     answer = settled(page)
-    expect(page.locator(".verdict")).to_have_text(re.compile("^Both read 9. Evidence for 4 rather than 9: "))
+    expect(page.locator(".verdict")).to_have_text("Both read 9.")
+    expect(page.locator(".detail")).to_have_text(re.compile("^Evidence for 4 rather than 9: "))
     for variant in VARIANTS:
         column, reading = page.locator(f"[data-variant={variant}]"), answer[variant]
         shown = numbers(reading["contrast"], -1).clamp_min(0).view(1, 14, 14)

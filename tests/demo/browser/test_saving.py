@@ -40,7 +40,8 @@ def test_a_phone_shares_picture_summary_and_link(open_page: Open) -> None:
         page.wait_for_function("window.shared")
         shared = page.evaluate("window.shared")
         assert shared["title"] == page.title()
-        assert shared["text"] == page.locator(".verdict").inner_text()
+        said = [page.locator(place).inner_text() for place in (".verdict", ".detail")]
+        assert shared["text"] == " ".join(said)
         assert shared["url"] == page.url
         assert "#draw=" in shared["url"]
         assert shared["size"] > 10_000
@@ -93,7 +94,8 @@ def test_the_saved_picture_says_what_the_page_says(open_page: Open, page_server:
     picture = Image.open(saved.value.path()).convert("RGB")
     assert picture.size == (1200, 630)
     assert {page.title(), page_server.url, answer["source"]} <= set(texts)
-    assert page.locator(".verdict").inner_text() in " ".join(texts)
+    for place in (".verdict", ".detail"):
+        assert page.locator(place).inner_text() in " ".join(texts)
     legend = page.locator(".legend [data-end]").all_text_contents()
     assert {legend[0], legend[2]} <= set(texts)
     palette = json.loads((WEB / "colours.json").read_text(encoding="utf-8"))["diverging"]

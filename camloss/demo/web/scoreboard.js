@@ -1,0 +1,161 @@
+// The scoreboard: this drawing in many draws of what is added, and how often each network still reads its digit.
+
+import { CARD } from "./card.js";
+import { button, contextOf, find, write } from "./dom.js";
+import { drawPixelsOn } from "./maps.js";
+import { pngOf, save } from "./save.js";
+
+/** @import { Corruption, Draws, Model } from "./types.d.ts" */
+
+export const COUNT = 20; // draws
+const STAMP = 96; // pixels, side of a small picture
+const NAMES = /** @type {Record<string, string>} */ ({
+  clutter: "draws of clutter",
+  canvas: "sizes of the canvas",
+  line: "draws of a line",
+  salt_noise: "draws of salt noise",
+  gaussian_noise: "draws of Gaussian noise",
+});
+
+/** That many draws of a corruption; of the canvas, which has none, sizes. @param {Corruption} corruption @returns {Corruption[]} */
+export const drawsLike = ({ kind, strength }) =>
+  Array.from({ length: COUNT }, (_, i) =>
+    kind === "canvas" ? { kind, strength: (i + 1) / COUNT, seed: 0 } : { kind, strength, seed: i },
+  );
+
+/** In how many draws each network still reads its digit. @param {Draws} result @returns {number[]} */
+export const tallyOf = ({ before, draws }) =>
+  before.map((digit, i) => draws.filter(({ digits }) => digits[i] === digit).length);
+
+export class Scoreboard {
+  /** @type {{kind: string, result: Draws} | null} */ #shown = null;
+
+  /**
+   * @param {HTMLElement} root of the tab @param {Model[]} models @param {Record<string, string>} palette of pictures
+   * @param {() => Promise<{kind: string, result: Draws} | null>} run the draws; null where they cannot be had
+   */
+  constructor(root, models, palette, run) {
+    this.root = root;
+    this.models = models;
+    this.palette = palette;
+    this.run = button(root, "draws");
+    this.saving = button(root, "board");
+    this.stamps = find(root, ".stamps");
+    this.tally = find(root, ".tally");
+    this.run.addEventListener("click", async () => {
+      this.run.disabled = true;
+      const found = await run().finally(() => {
+        this.run.disabled = false;
+      });
+      if (found) this.#show(found);
+      else write(this.tally, "The draws run in your browser, once the networks are there.");
+    });
+    this.saving.addEventListener(
+      "click",
+      async () => this.#shown && save("camloss-draws.png", await pngOf(this.#card())),
+    );
+  }
+
+  /** Forget draws of another drawing. @param {boolean} isReady whether there is a drawing to try */
+  clear(isReady) {
+    this.run.disabled = !isReady;
+    if (!this.#shown && !this.tally.textContent) return;
+    this.#shown = null;
+    this.stamps.replaceChildren();
+    write(this.tally, "");
+    this.saving.hidden = true;
+  }
+
+  get #words() {
+    const { kind, result } = /** @type {NonNullable<typeof this.shown>} */ (this.#shown);
+    const tally = tallyOf(result);
+    const told = this.models.map(
+      ({ title }, i) => `${title} still reads ${result.before[i]} in ${tally[i]} of ${COUNT}`,
+    );
+    return { score: tally.map((count) => `${count} of ${COUNT}`), told: `${told.join(", ")} ${NAMES[kind]}.` };
+  }
+
+  get shown() {
+    return this.#shown;
+  }
+
+  /** @param {{kind: string, result: Draws}} found */
+  #show(found) {
+    this.#shown = found;
+    const { score, told } = this.#words;
+    this.tally.replaceChildren(
+      ...this.models.flatMap(({ colour }, i) => {
+        const count = document.createElement("b");
+        count.style.color = `var(--${colour})`;
+        count.textContent = score[i];
+        return i ? [" against ", count] : [count];
+      }),
+      Object.assign(document.createElement("span"), { textContent: told }),
+    );
+    const ink = getComputedStyle(this.root).color;
+    this.stamps.replaceChildren(
+      ...found.result.draws.map(({ seen, digits }) => {
+        const stamp = document.createElement("div");
+        const canvas = document.createElement("canvas");
+        canvas.width = canvas.height = STAMP;
+        drawPixelsOn(canvas, seen, ink);
+        stamp.append(canvas, ...this.#digits(digits, found.result.before));
+        return stamp;
+      }),
+    );
+    this.saving.hidden = false;
+  }
+
+  /** @param {number[]} digits @param {number[]} before */
+  #digits(digits, before) {
+    return this.models.map(({ colour, title }, i) => {
+      const digit = document.createElement("b");
+      digit.style.color = `var(--${colour})`;
+      digit.classList.toggle("changed", digits[i] !== before[i]);
+      digit.textContent = String(digits[i]);
+      digit.title = `${title} reads ${digits[i]}`;
+      return digit;
+    });
+  }
+
+  /** The board as a picture, always dark on light. */
+  #card() {
+    const { result } = /** @type {{kind: string, result: Draws}} */ (this.#shown);
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, CARD);
+    const context = contextOf(canvas);
+    const { fontFamily } = getComputedStyle(this.root);
+    const write = (
+      /** @type {string} */ text,
+      /** @type {number} */ x,
+      /** @type {number} */ y,
+      /** @type {number} */ size,
+      /** @type {string} */ ink,
+    ) => {
+      context.font = `700 ${size}px ${fontFamily}`;
+      context.fillStyle = ink;
+      context.fillText(text, x, y, CARD.width - x - 40);
+    };
+    context.fillStyle = this.palette.ground;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const { score, told } = this.#words;
+    this.models.forEach(({ title, colour }, i) => {
+      write(`${title} ${score[i]}`, 40 + i * 560, 76, 44, this.palette[colour]);
+    });
+    write(told, 40, 124, 24, this.palette.ink);
+    const stamp = document.createElement("canvas");
+    stamp.width = stamp.height = STAMP;
+    result.draws.forEach(({ seen, digits }, i) => {
+      const [x, y] = [40 + (i % 10) * 113, 160 + Math.floor(i / 10) * 210];
+      drawPixelsOn(stamp, seen, this.palette.ink);
+      context.fillStyle = this.palette.raised;
+      context.fillRect(x, y, 103, 103);
+      context.drawImage(stamp, x, y, 103, 103);
+      this.models.forEach(({ colour }, k) => {
+        write(String(digits[k]), x + 10 + k * 56, y + 148, 36, this.palette[colour]);
+      });
+    });
+    write(location.origin + location.pathname, 40, 604, 18, this.palette.soft);
+    return canvas;
+  }
+}
