@@ -20,6 +20,7 @@ from camloss import cli
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
+from camloss.pair import described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
@@ -346,7 +347,7 @@ def pages(folder: Path) -> dict[str, str]:
         "docs/results-tables.md": render(
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
         ),
-        "camloss/demo/web/study.json": json.dumps(in_the_demo(study), indent=1) + "\n",
+        "camloss/demo/web/study.json": json.dumps(in_the_demo(study, folder.parent / "evaluate.json"), indent=1) + "\n",
         **{
             f"docs/results/{name}-{runs.name}.svg": svg for runs in study.deciding for name, svg in runs.figures.items()
         },
@@ -464,8 +465,15 @@ def devices(everything: Mapping[str, Results]) -> list[str]:
     return sorted({"{device}, torch {torch}".format(**record["environment"]) for record in records})
 
 
-def in_the_demo(study: Study) -> dict[str, str]:
-    """What the demo says beside each of its corruptions, and of all of them under ""."""
+def in_the_demo(study: Study, evaluated: Path) -> dict[str, str]:
+    """What the demo says beside each of its corruptions, and of all of them under "".
+
+    Args:
+        study: what it says of each.
+        evaluated: the record of `camloss evaluate` of the pair that the demo shows, whose numbers come first; it may
+            not be there.
+    """
+    pair = json.loads(evaluated.read_text(encoding="utf-8"))["checkpoints"] if evaluated.is_file() else {}
     runs, short = study.last, study.everything["short"]
     verdicts: dict[bool, list[str]] = {True: [], False: []}
     told: dict[str, str] = {}
@@ -475,12 +483,19 @@ def in_the_demo(study: Study) -> dict[str, str]:
         verdicts[is_sure].append(kind.replace("_", " ").replace("gaussian", "Gaussian"))
         beside = [m for m in (runs.controls.get(measure) or runs.controls[FIRST], REFERENCE) if m is not None]
         there = [m for m in (BASELINE, runs.chosen, *beside) if runs.results.values(m, measure)]
-        told[kind] = f"Accuracy in the study with {words} {means(runs.results, there, measure)}."
+        told[kind] = of_the_pair(pair, measure, words)
+        told[kind] += f"Accuracy in the study with {words} {means(runs.results, there, measure)}."
         told[kind] += "" if is_sure else " The difference is inconclusive."
         if elsewhere := [m for m in beside if m not in there and short.values(m, measure)]:
             told[kind] += f" In short runs {means(short, [BASELINE, runs.chosen, *elsewhere], measure)}."
     found = {"The study finds a difference with": verdicts[True], "Inconclusive": verdicts[False]}
     return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds), **told}
+
+
+def of_the_pair(pair: Mapping[str, Mapping[str, float]], measure: str, words: str) -> str:
+    """What the shown networks themselves reach; "" where they were not measured."""
+    found = [f"{described(Path(name).name).title} {numbers[measure]:.1%}" for name, numbers in pair.items()]
+    return f"Accuracy of these two networks with {words}: {', '.join(found)}. " if found else ""
 
 
 def means(results: Results, methods: Sequence[str], measure: str) -> str:

@@ -199,6 +199,18 @@ def test_the_demo_quotes_each_corruption_beside_its_control(tmp_path: Path) -> N
     assert re.search(r"cross-entropy (49|50)\.\d%; CAM-loss at alpha \d+ (79|80|81)\.\d%;", told["clutter"])
 
 
+def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    folder = made_up(tmp_path / "study", ALL)
+    measures = ("clutter_8", "canvas_56", "line", "salt_noise", "gaussian_noise")
+    evaluated = {"checkpoints": {"made/ce": dict.fromkeys(measures, 0.25), "made/cam": dict.fromkeys(measures, 0.5)}}
+    (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
+    told = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    assert told["line"].startswith(
+        "Accuracy of these two networks with a line: Cross-entropy 25.0%, CAM-loss 50.0%. Accuracy in the study with "
+    )
+
+
 def test_where_full_runs_have_no_control_the_demo_quotes_short_ones(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 2, "alpha-3": 2, "max-pooling": 1})
     made_up(tmp_path, {"ce": 2, "alpha-3": 2}, "full")
