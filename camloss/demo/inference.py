@@ -121,8 +121,9 @@ def build_up(
     Returns:
         blank: as for `answer`, and so are `frame` and `map_size`.
         class_idx: the digit explained.
-        channels: the first `SHOWN` of them: `features` in [0, 1], as a share of the highest of them all, and the
-            `weight` of each for the class.
+        channels: the first `SHOWN` of them: `features` in [0, 1], as a share of the highest of them all, the
+            `weight` of each for the class, and its `pooled` value; it adds weight times pooled to the logit.
+        logit, bias: of the class.
         totals: after 1, 2, 4, ... and all channels: `count`, the maps `caam` and `cam` so far, their distance map
             `difference`, all in [0, 1], and its mean `distance`.
 
@@ -142,6 +143,7 @@ def build_up(
         weight = model.head.weight[digit]  # (C,)
         order = (features[0].mean((-2, -1)) * weight).abs().argsort(descending=True)
         features, weight = features[0, order], weight[order]  # (C, H, W), (C,)
+        pooled = features.mean((-2, -1)) if model.pooling == "avg" else features.amax((-2, -1))  # (C,)
         counts = [2**power for power in range(len(order).bit_length()) if 2**power < len(order)] + [len(order)]
         last = torch.tensor(counts) - 1
         caams = min_max_normalize(features.cumsum(0)[last])
@@ -154,9 +156,17 @@ def build_up(
         "map_size": list(features.shape[1:]),
         "class_idx": digit,
         "channels": [
-            {"features": encode(channel / peak), "weight": round(float(channel_weight), 4)}
-            for channel, channel_weight in zip(features[:SHOWN], weight[:SHOWN], strict=True)
+            {
+                "features": encode(channel / peak),
+                "weight": round(float(channel_weight), 4),
+                "pooled": round(float(channel_pooled), 4),
+            }
+            for channel, channel_weight, channel_pooled in zip(
+                features[:SHOWN], weight[:SHOWN], pooled[:SHOWN], strict=True
+            )
         ],
+        "logit": round(float(logits[0, digit]), 4),
+        "bias": round(float(model.head.bias[digit].detach()), 4),
         "totals": [
             {
                 "count": count,

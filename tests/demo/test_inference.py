@@ -248,6 +248,10 @@ def test_build_up_ends_in_the_maps_of_look(pair: Pair) -> None:
         assert last["distance"] == pytest.approx(1 - answer[variant]["similarity"], abs=1e-3)
 
 
+def contribution_sum(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return (features.mean((-2, -1)) * weight).sum()
+
+
 def test_build_up_adds_the_channels_by_what_they_contribute(pair: Pair) -> None:
     sketch = prepare_sketch(drawn())
     assert sketch is not None
@@ -260,6 +264,7 @@ def test_build_up_adds_the_channels_by_what_they_contribute(pair: Pair) -> None:
     assert [channel["weight"] for channel in steps["channels"][:2]] == pytest.approx(
         [float(weight[first]), float(weight[second])], abs=1e-4
     )
+    assert steps["logit"] == pytest.approx(float(contribution_sum(features[0], weight)) + steps["bias"], abs=1e-3)
     both = features[:, [first, second]]
     expected = {
         "caam": min_max_normalize(caam(both))[0],

@@ -222,6 +222,11 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
         assert [channel["weight"] for channel in said["steps"]["channels"]] == pytest.approx(
             [channel["weight"] for channel in steps["channels"]], abs=1e-4
         )
+        assert [channel["pooled"] for channel in said["steps"]["channels"]] == pytest.approx(
+            [channel["pooled"] for channel in steps["channels"]], abs=1e-3
+        )
+        assert said["steps"]["logit"] == pytest.approx(steps["logit"], abs=1e-3)
+        assert said["steps"]["bias"] == pytest.approx(steps["bias"], abs=1e-4)
         for ours, theirs in zip(said["steps"]["totals"], steps["totals"], strict=True):
             assert ours["count"] == theirs["count"]
             assert ours["distance"] == pytest.approx(theirs["distance"], abs=1e-3)

@@ -63,10 +63,10 @@ def test_headlines(say: Say, ce: dict[str, Any], cam: dict[str, Any], headline: 
     assert say(ce, cam)["headline"] == headline
 
 
-def test_two_digits_are_asked_about_but_for_what_may_be_none(say: Say) -> None:
+def test_two_digits_are_asked_about_first(say: Say) -> None:
     assert say({}, {}, two_digits=True)["headline"] == "Two digits? Both read 4."
     assert say({}, NINE, two_digits=True)["headline"] == "Two digits? Cross-entropy reads 4, CAM-loss 9."
-    assert say({"ood_score": 0.9}, {}, two_digits=True)["headline"] == "Not a digit? Both read 4."
+    assert say({"ood_score": 0.9}, {}, two_digits=True)["headline"] == "Two digits? Both read 4."
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import { ON_PAD, squareOf } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { AtEpoch, BuildUp, Corruption, Drawing, Draws, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUp, BuildUpQuestion, Corruption, Drawing, Draws, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
 
 /** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
 const sketches = new WeakMap();
@@ -53,7 +53,7 @@ async function answerHere(drawing, question, models, server, isAtRest) {
  * How the maps of one network arise from a drawing.
  *
  * @param {Drawing} drawing @param {string} networks
- * @param {{variant: string, class_idx: number | null, shown: number}} question @param {Server} server
+ * @param {BuildUpQuestion} question what was added counts in the browser alone @param {Server} server
  * @returns {Promise<BuildUp | {error: string} | {blank: true}>}
  * @throws {import("./server.js").ConnectionLost} there is nobody to answer
  */
@@ -64,7 +64,8 @@ export async function buildUpOf(drawing, networks, question, server) {
     const steps = await reader.buildUp(given, networks, question);
     if (steps) return steps;
   }
-  return reply(() => server.build_up({ ...sent(drawing), networks, ...question }));
+  const { corruption, ...asked } = question;
+  return reply(() => server.build_up({ ...sent(drawing), networks, ...asked }));
 }
 
 /**

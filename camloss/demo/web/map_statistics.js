@@ -338,7 +338,8 @@ export function buildUp(network, pixels, down, across, asked, shown) {
   const class_idx = asked ?? highest(logits);
   const weights = weightsOf(network, class_idx, channels);
   const maps = Array.from({ length: channels }, (_, c) => channelOf(features, c));
-  const adds = maps.map((map, c) => Math.abs((map.reduce((sum, value) => sum + value, 0) / map.length) * weights[c]));
+  const means = maps.map((map) => map.reduce((sum, value) => sum + value, 0) / map.length);
+  const adds = means.map((mean, c) => Math.abs(mean * weights[c]));
   const order = [...maps.keys()].sort((a, b) => adds[b] - adds[a]);
   const first = order.slice(0, shown);
   const peak = first.reduce((most, c) => maps[c].reduce((m, value) => Math.max(m, value), most), TINY);
@@ -369,9 +370,41 @@ export function buildUp(network, pixels, down, across, asked, shown) {
     channels: first.map((c) => ({
       features: asBytes(maps[c].map((value) => value / peak)),
       weight: rounded(weights[c], 4),
+      pooled: rounded(network.description.pooling === "max" ? Math.max(...maps[c]) : means[c], 4),
     })),
+    logit: rounded(logits[class_idx], 4),
+    bias: rounded(network.headBias[class_idx], 4),
     totals,
   };
+}
+
+/**
+ * How much of a score comes from where the digit lies, and how much from around it.
+ *
+ * @param {Network} network with average pooling @param {Float32Array} pixels of a square picture
+ * @param {number} inner side of the digit's own picture in its middle @param {number[]} classes
+ * @returns {{class_idx: number, inside: number, outside: number, logit: number}[]} inside and outside add up, with the
+ *   head's bias, to the logit
+ */
+export function sharesOf(network, pixels, inner, classes) {
+  const side = Math.sqrt(pixels.length);
+  const { logits, features } = network.run(pixels, side, side);
+  const { height, width, channels } = features;
+  const start = Math.floor((side - inner) / 2);
+  const isInside = (/** @type {number} */ at, /** @type {number} */ cells) => {
+    const pixel = ((at + 0.5) * side) / cells;
+    return pixel >= start && pixel < start + inner;
+  };
+  return classes.map((class_idx) => {
+    const map = weightedMap(features, weightsOf(network, class_idx, channels));
+    let [inside, outside] = [0, 0];
+    map.forEach((value, i) => {
+      if (isInside(i % width, width) && isInside(Math.floor(i / width), height)) inside += value;
+      else outside += value;
+    });
+    const share = (/** @type {number} */ sum) => rounded(sum / map.length, 2);
+    return { class_idx, inside: share(inside), outside: share(outside), logit: rounded(logits[class_idx], 2) };
+  });
 }
 
 /** @param {Features} features @param {number} c */

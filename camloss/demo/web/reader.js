@@ -5,7 +5,7 @@ import { pause } from "./dom.js";
 import { asBytes } from "./map_statistics.js";
 import { Tasks } from "./tasks.js";
 
-/** @import { Answer, AtEpoch, BuildUp, Corruption, Draws, Epoch, Given, Question } from "./types.d.ts" */
+/** @import { Answer, AtEpoch, BuildUp, BuildUpQuestion, Corruption, Draws, Epoch, Given, Question } from "./types.d.ts" */
 
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
@@ -221,7 +221,7 @@ class Reader {
   /**
    * How the maps arise, as `inference.build_up` says it.
    *
-   * @param {Given} given @param {string} networks @param {{variant: string, class_idx: number | null, shown: number}} question
+   * @param {Given} given @param {string} networks @param {BuildUpQuestion} question
    * @returns {Promise<BuildUp | null>}
    */
   async buildUp(given, networks, question) {

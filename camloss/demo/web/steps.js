@@ -6,7 +6,7 @@ import { meanCorrelation } from "./correlation.js";
 import { button, control, find, write } from "./dom.js";
 import { Epochs } from "./epochs.js";
 import { fit, palettesOf, unpack } from "./heat.js";
-import { overlay } from "./maps.js";
+import { drawPixelsOn, overlay } from "./maps.js";
 import { squareOf } from "./picture.js";
 import { state } from "./state.js";
 import { drawOn } from "./strokes.js";
@@ -15,7 +15,7 @@ import { drawOn } from "./strokes.js";
 
 const STYLE = { colours: "cividis", opacity: 0.8, smooth: true };
 const SUMS = /** @type {const} */ (["caam", "cam", "difference"]);
-const TOLD = "Draw a digit on the first tab, uncorrupted, and this says what was measured on it.";
+const TOLD = "Draw a digit on the first tab, erase nothing, and this says what was measured on it.";
 const PACE = 700; // ms a step
 
 /** @param {HTMLElement} root the tab's element @param {StepsProps} props @param {Server} server */
@@ -35,9 +35,9 @@ export function start(root, props, server) {
     stale = false;
     const drawn = state.shown;
     const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
-    const { class_idx = null, networks = props.networks[0] } = drawn?.question ?? {};
+    const { class_idx = null, networks = props.networks[0], corruption = null } = drawn?.question ?? {};
     try {
-      const asked = props.models.map(({ variant }) => ({ variant, class_idx, shown: props.shown }));
+      const asked = props.models.map(({ variant }) => ({ variant, class_idx, corruption, shown: props.shown }));
       const replies = await Promise.all(asked.map((question) => buildUpOf(drawing, networks, question, server)));
       /** @type {BuildUp[]} */
       const steps = [];
@@ -53,7 +53,12 @@ export function start(root, props, server) {
     }
     const digits = [...new Set(shown.steps.map(({ class_idx }) => class_idx))].join(" and ");
     write(find(root, ".note"), `Evidence for ${digits}.${drawn ? "" : " An example, until you draw one."}`);
-    const isPlain = drawn && !drawn.answer.is_corrupted && drawn.question.erase === 0;
+    const isPlain = drawn && drawn.question.erase === 0;
+    find(root, ".around").hidden = !shown.steps.every(({ shares }) => shares);
+    const { steps } = shown;
+    columns.forEach((column, i) => {
+      column.choose(steps[i]);
+    });
     write(find(root, ".told"), isPlain ? `${drawn.answer.summary} ${drawn.answer.detail}` : TOLD);
     const atEnd = slider.value === slider.max;
     slider.max = String(shown.steps[0].totals.length - 1);
@@ -67,7 +72,10 @@ export function start(root, props, server) {
   function paintTile(canvas, map, size) {
     if (!shown) return;
     fit(canvas);
-    drawOn(canvas, shown.drawing, getComputedStyle(canvas).color, shown.square);
+    const { color } = getComputedStyle(canvas);
+    const { seen } = shown.steps[0];
+    if (seen) drawPixelsOn(canvas, seen, color);
+    else drawOn(canvas, shown.drawing, color, shown.square);
     overlay(canvas, heat, { bytes: unpack(map), low: 0 }, size, palettes, STYLE);
   }
 
@@ -140,19 +148,56 @@ class Column {
       return part;
     };
     const tile = '<div class="tile"><canvas role="img"></canvas></div>';
-    const stamps = `<div>${tile}<p>&nbsp;</p></div>`.repeat(shown);
-    const channels = add("channels", `<div class="channels">${stamps}</div><p class="correlation">&nbsp;</p>`);
+    const stamps = `<button type="button" aria-pressed="false">${tile}<p>&nbsp;</p></button>`.repeat(shown);
+    const parts = '<p class="sum">&nbsp;</p><p class="correlation">&nbsp;</p>';
+    const channels = add("channels", `<div class="channels">${stamps}</div>${parts}`);
     this.correlation = find(channels, ".correlation");
+    this.sum = find(channels, ".sum");
+    this.around = add(
+      "around",
+      "<table><thead><tr><td></td><th>where the digit lies</th><th>around it</th><th>score</th></tr></thead><tbody></tbody></table>",
+    );
+    /** @type {Set<number>} channels that are added up */ this.chosen = new Set([0]);
     this.channels = /** @type {HTMLElement[]} */ ([...find(channels, ".channels").children]);
-    const sum = (/** @type {typeof SUMS[number]} */ name) => add(name, `${tile}<p>&nbsp;</p>`);
-    const parts = { caam: sum("caam"), cam: sum("cam"), difference: sum("difference") };
-    this.distance = find(parts.difference, "p");
+    this.channels.forEach((channel, c) => {
+      channel.addEventListener("click", () => {
+        if (!this.chosen.delete(c)) this.chosen.add(c);
+        if (this.steps) this.choose(this.steps);
+      });
+    });
+    const map = (/** @type {typeof SUMS[number]} */ name) => add(name, `${tile}<p>&nbsp;</p>`);
+    const sums = { caam: map("caam"), cam: map("cam"), difference: map("difference") };
+    this.distance = find(sums.difference, "p");
     this.sums = /** @type {Record<typeof SUMS[number], HTMLCanvasElement>} */ (
-      Object.fromEntries(SUMS.map((name) => [name, find(parts[name], "canvas")]))
+      Object.fromEntries(SUMS.map((name) => [name, find(sums[name], "canvas")]))
     );
     for (const name of SUMS) {
       const words = name === "difference" ? "difference of CAAM and CAM" : name.toUpperCase();
       this.sums[name].setAttribute("aria-label", `${title}, ${words} so far`);
     }
+  }
+
+  /** How the chosen maps add up to the score, and where it comes from. @param {BuildUp} steps */
+  choose(steps) {
+    this.steps = steps;
+    const { channels, logit, bias, shares = [] } = steps;
+    let rest = logit - bias;
+    const terms = channels.flatMap(({ weight, pooled }, c) => {
+      if (!this.chosen.has(c)) return [];
+      rest -= weight * pooled;
+      return [`${weight.toFixed(2)} × ${pooled.toFixed(2)}`];
+    });
+    const score = [...terms, `other maps ${rest.toFixed(2)}`, `constant ${bias.toFixed(2)}`].join(" + ");
+    write(this.sum, `${score} = ${logit.toFixed(2)}`);
+    this.channels.forEach((channel, c) => {
+      channel.ariaPressed = String(this.chosen.has(c));
+    });
+    const signed = (/** @type {number} */ value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+    find(this.around, "tbody").innerHTML = shares
+      .map(
+        ({ class_idx, inside, outside, logit }) =>
+          `<tr><th scope="row">for ${class_idx}</th><td>${signed(inside)}</td><td>${signed(outside)}</td><td>${signed(logit)}</td></tr>`,
+      )
+      .join("");
   }
 }

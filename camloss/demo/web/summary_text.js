@@ -49,9 +49,9 @@ export function summaryOf(reads, overlap, twoDigits, changed) {
 
 /** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {string | null} changed */
 function oddityOf(reads, twoDigits, changed) {
+  if (twoDigits) return "two digits? ";
   const isFlagged = changed === null && reads.some(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
-  if (isFlagged) return "not a digit? ";
-  return twoDigits ? "two digits? " : "";
+  return isFlagged ? "not a digit? " : "";
 }
 
 /** At most twelve words. @param {Read[]} reads @param {string} oddity @param {string | null} changed */

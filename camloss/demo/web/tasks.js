@@ -1,12 +1,12 @@
 // What is computed with the networks: in worker.js while one draws, in the page itself when the pen is up.
 
 import { asBytes, corrupted } from "./corruptions.js";
-import { answerFor, asBytes as asBase64, buildUp, digitIn, read, rounded } from "./map_statistics.js";
+import { answerFor, asBytes as asBase64, buildUp, digitIn, read, rounded, sharesOf } from "./map_statistics.js";
 import { networksIn } from "./network.js";
 import { SIDE, writeStrokes } from "./rasterize.js";
 
 /** @import { Network } from "./network.js" */
-/** @import { AtEpoch, Corruption, Draws, Example, Given, Question, Sketch } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUpQuestion, Corruption, Draws, Example, Given, Question, Sketch } from "./types.d.ts" */
 
 /** @typedef {{weights: ArrayBuffer, hash: string, kernel: ArrayBuffer, examples: Example[]}} Files */
 
@@ -84,12 +84,19 @@ export class Tasks {
     };
   }
 
-  /** @param {Given & {variant: string, class_idx: number | null, shown: number}} given */
-  build_up({ variant, class_idx, shown, ...given }) {
+  /** @param {Given & BuildUpQuestion} given */
+  build_up({ variant, class_idx, shown, corruption = null, ...given }) {
     const network = this.#networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);
-    const { pixels, frame } = sketchOf(given);
-    return { blank: false, frame, ...buildUp(network, pixels, SIDE, SIDE, class_idx, shown) };
+    const sketch = sketchOf(given);
+    const { pixels, frame } = this.#given(sketch, { corruption });
+    const side = Math.sqrt(pixels.length);
+    const steps = { blank: false, frame, ...buildUp(network, pixels, side, side, class_idx, shown) };
+    if (!corruption) return steps;
+    const seen = asBase64(pixels);
+    if (side === SIDE || network.description.pooling !== "avg") return { ...steps, seen };
+    const classes = [...new Set([digitIn(network, sketch.pixels), digitIn(network, pixels)])];
+    return { ...steps, seen, shares: sharesOf(network, pixels, SIDE, classes) };
   }
 }
 

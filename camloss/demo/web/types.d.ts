@@ -213,11 +213,30 @@ export interface StepsProps {
   shown: number;
 }
 
+export interface BuildUpQuestion {
+  variant: string;
+  class_idx: number | null;
+  shown: number; // channels
+  corruption?: Corruption | null; // in the browser alone
+}
+
+/** What a class's logit is made of: with the head's bias, inside and outside add up to it. */
+export interface ScoreShare {
+  class_idx: number;
+  inside: number; // from where the digit lies
+  outside: number;
+  logit: number;
+}
+
 export interface BuildUp {
   frame: [number, number, number];
   map_size: [number, number];
   class_idx: number;
-  channels: { features: string; weight: number }[];
+  channels: { features: string; weight: number; pooled: number }[]; // each adds weight times pooled to the logit
+  logit: number;
+  bias: number;
+  seen?: string; // what the network is given, where something was added
+  shares?: ScoreShare[]; // of the digit that it read before, and of the one that it reads now, on a larger canvas
   totals: { count: number; caam: string; cam: string; difference: string; distance: number }[];
 }
 

@@ -110,7 +110,9 @@ def test_answers_fall_or_hold_while_the_slider_moves(page: Page) -> None:
 INKED = """([place, side]) => {
     const canvas = document.querySelector(place);
     const unit = canvas.width / side;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
     const middle = (at) => Math.floor((at + 0.5) * unit);
     return Array.from({ length: side * side }, (_, i) =>
         data[4 * (middle(Math.floor(i / side)) * canvas.width + middle(i % side)) + 3] > 0);

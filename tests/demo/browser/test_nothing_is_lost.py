@@ -76,7 +76,7 @@ def test_two_tabs_keep_each_others_finds(open_page: Open, page_server: PageServe
     for page, digit in ((first, 3), (second, 8)):
         draw(page, example(digit))
         settled(page)
-        page.evaluate("document.querySelector('details.more').open = true")
+        page.evaluate("for (const fold of document.querySelectorAll('.board details')) fold.open = true")
         asked_again(page)
         corrupt(page, "canvas")
     for page in (first, second):
@@ -104,7 +104,7 @@ def test_a_browser_that_cannot_run_networks_is_told_so(browser: Browser, page_se
     page.goto(page_server.url)
     page.wait_for_selector("[data-ready]", state="attached")
     show_example(page, 3)
-    page.locator("[name=corruption]").select_option("clutter")
+    page.get_by_role("button", name="Add clutter").click()
     expect(page.locator(".waiting")).to_have_text(
         "This browser cannot run the networks (it lacks workers or WebAssembly with SIMD): "
         "the server reads a drawing as it is."

@@ -1,6 +1,7 @@
 """How it works, the results, and the panel of the API."""
 
 import json
+import math
 import re
 import urllib.request
 
@@ -8,7 +9,14 @@ import pytest
 from page_server import ROOT, PageServer
 from playwright.sync_api import Page, expect
 
-from browser.driving import Open, draw, example, ink, settled
+from browser.driving import (
+    Open,
+    draw,
+    example,
+    ink,
+    settled,
+    show_example,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +43,35 @@ def test_how_it_works_on_ones_own_drawing(page: Page) -> None:
     page.get_by_role("button", name="Play").click()
     expect(page.locator(".channels .added")).to_have_count(8, timeout=5000)
     expect(apart).to_have_text(ends, timeout=10_000)
+
+
+def test_how_it_works_explains_what_lies_on_the_pad(page: Page) -> None:
+    show_example(page, 0)
+    page.get_by_role("button", name="Add white space").click()
+    answer = settled(page)
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator("#how .around")).to_be_visible()
+    for number, variant in enumerate(("ce", "cam")):
+        model = page.locator(f"[data-show=around] .model:nth-child({number + 1})")
+        before, now = answer[variant]["before"], answer[variant]["digit"]
+        expect(model.locator("tbody th")).to_have_text(
+            [f"for {digit}" for digit in ((before, now) if before != now else (now,))]
+        )
+    sums = page.locator(".sum")
+    for model in sums.all():
+        terms, score = model.inner_text().split(" = ")
+        total = sum(
+            math.prod(map(float, term.split(" \N{MULTIPLICATION SIGN} "))) for term in re.sub("other maps|constant", "", terms).split(" + ")
+        )
+        assert total == pytest.approx(float(score), abs=0.05)
+    before = sums.first.inner_text()
+    page.locator(".channels button").nth(1).click()
+    assert sums.first.inner_text().count("\N{MULTIPLICATION SIGN}") == before.count("\N{MULTIPLICATION SIGN}") + 1
+    page.get_by_role("tab", name="Draw").click()
+    page.get_by_role("button", name="Add white space").click()
+    settled(page)
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator("#how .around")).to_be_hidden()
 
 
 def test_the_equations_are_folded_and_typeset(open_page: Open) -> None:
