@@ -83,7 +83,8 @@ def read_draws(pair: Pair, digits: Tensor, kind: str) -> Readings:
 @torch.no_grad()
 def read(model: torch.nn.Module, pictures: Tensor) -> Tensor:
     """Probabilities, (N, classes)."""
-    return model(pictures.float() / 255)[0].softmax(1)
+    logits: Tensor = model(pictures.float() / 255)[0]
+    return logits.softmax(1)
 
 
 def opening_of(found: Readings) -> dict[str, Any]:

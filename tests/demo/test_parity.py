@@ -405,7 +405,7 @@ def test_what_is_erased(browser: Browser, address: str, pairs: dict[str, Pair], 
             assert loss["ink"] == pytest.approx(float(ink[mask].sum() / ink.sum()), abs=1e-4)
             after = explain(model, sketch.pixels * ~mask.view(1, 1, 28, 28))
             assert loss["digit"] == int(before.class_idx)
-            assert loss["top"]["prob"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
+            assert loss["top"]["kept"] == pytest.approx(float(after.probs[0, loss["digit"]]), abs=1e-4)
             assert readings[variant]["probs"] == pytest.approx(after.probs[0].tolist(), abs=1e-4)
             assert 0 <= loss["chance"]["kept"] <= loss["chance"]["draws"]
 

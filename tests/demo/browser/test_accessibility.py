@@ -1,7 +1,7 @@
 """For everyone: axe, and the dark."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from browser.driving import (
     PHONE,
@@ -94,8 +94,8 @@ def test_screen_readers_are_told_once_and_by_name(page: Page) -> None:
     assert tree.count(said) == 1
     expect(page.get_by_role("article", name="Cross-entropy", exact=True)).to_have_count(1)
     expect(page.get_by_role("article", name="CAM-loss", exact=True)).to_have_count(1)
-    heic = {"name": "a.heic", "mimeType": "image/heic", "buffer": b"no picture"}
-    page.locator("[name=photo]").set_input_files([heic])  # type: ignore[list-item]
+    heic: FilePayload = {"name": "a.heic", "mimeType": "image/heic", "buffer": b"no picture"}
+    page.locator("[name=photo]").set_input_files(heic)
     expect(page.locator(".spoken")).to_have_text("a.heic is not a picture that the browser can read.")
 
 

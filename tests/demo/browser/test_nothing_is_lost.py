@@ -5,7 +5,7 @@ import re
 
 import pytest
 from page_server import PageServer
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from browser.driving import Open, asked_again, corrupt, draw, example, photo, settled, show_example
 
@@ -127,7 +127,8 @@ def test_a_module_that_does_not_load_is_announced(browser: Browser, page_server:
 def test_a_lost_connection_says_where_the_photo_is(open_page: Open) -> None:
     page = open_page(by_server=True, watched=False)
     page.context.set_offline(True)
-    page.locator("[name=photo]").set_input_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(3)}])
+    picture: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(3)}
+    page.locator("[name=photo]").set_input_files(picture)
     expect(page.locator(".verdict")).to_have_text(
         "The connection is lost; trying again. Your photo is kept.", timeout=20_000
     )

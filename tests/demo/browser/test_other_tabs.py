@@ -45,6 +45,9 @@ def test_how_it_works_on_ones_own_drawing(page: Page) -> None:
     expect(apart).to_have_text(ends, timeout=10_000)
 
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
 def test_how_it_works_explains_what_lies_on_the_pad(page: Page) -> None:
     show_example(page, 0)
     page.get_by_role("button", name="Add white space").click()
@@ -60,13 +63,12 @@ def test_how_it_works_explains_what_lies_on_the_pad(page: Page) -> None:
     sums = page.locator(".sum")
     for model in sums.all():
         terms, score = model.inner_text().split(" = ")
-        total = sum(
-            math.prod(map(float, term.split(" \N{MULTIPLICATION SIGN} "))) for term in re.sub("other maps|constant", "", terms).split(" + ")
-        )
+        numbers = re.sub("other maps|constant", "", terms).split(" + ")
+        total = sum(math.prod(map(float, term.split(TIMES))) for term in numbers)
         assert total == pytest.approx(float(score), abs=0.05)
     before = sums.first.inner_text()
     page.locator(".channels button").nth(1).click()
-    assert sums.first.inner_text().count("\N{MULTIPLICATION SIGN}") == before.count("\N{MULTIPLICATION SIGN}") + 1
+    assert sums.first.inner_text().count(TIMES) == before.count(TIMES) + 1
     page.get_by_role("tab", name="Draw").click()
     page.get_by_role("button", name="Add white space").click()
     settled(page)
