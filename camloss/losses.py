@@ -288,6 +288,11 @@ LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are traine
         LogitDistillation,
         has_teacher=True,
     ),
+    "label-smoothing": Loss(
+        "Label smoothing",
+        "cross-entropy with a tenth of each label spread over all classes, a control",
+        lambda _: CAMLoss(0.0, nn.CrossEntropyLoss(label_smoothing=0.1)),
+    ),
     "small-caam": Loss(
         "A small CAAM",
         "cross-entropy plus the mean of the normalised map of everything that the network reacts to, a control",

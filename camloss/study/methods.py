@@ -15,6 +15,7 @@ from camloss.digits.corruptions import among_clutter
 from camloss.losses import BASELINE, LOSSES
 from camloss.models import Pooling
 from camloss.terms import MapOf, any_caam, true_cam
+from camloss.training.replay import Mix, Vary
 
 
 def put_among_clutter(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -44,15 +45,17 @@ class Method:
     """Whether all its seeds come before the second seed of the others: the claims depend on it."""
     matched: MapOf | None = None
     """The map whose area is that of CAM-loss's at the strength to find; `alpha` is where the search starts."""
-    pooling: Pooling | None = None
-    """In place of the network's own."""
-    vary: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    pooling: Pooling | Callable[[Tensor], Tensor] | None = None
+    """In place of the network's own; or a function (N, C, H, W) -> (N, C)."""
+    vary: Vary | None = None
     """Changes the images of a batch, when they have been augmented."""
+    mix: Mix | None = None
+    """Mixes images and labels of a batch."""
 
     @property
     def training(self) -> dict[str, Any]:
         """What `camloss.training.loop.train` takes of it."""
-        return {"loss": LOSSES[self.loss].make, "pooling": self.pooling, "vary": self.vary}
+        return {"loss": LOSSES[self.loss].make, "pooling": self.pooling, "vary": self.vary, "mix": self.mix}
 
 
 def alpha_sweep(alpha: float, early: bool = False) -> Method:

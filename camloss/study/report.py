@@ -24,6 +24,7 @@ from camloss.pair import described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
+from camloss.study.photo_report import photo_summary, photo_tables
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
 from camloss.study.statistics import (
@@ -367,6 +368,8 @@ def blocks(records: Path) -> dict[str, str]:
         "price": price_tables(
             *(PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
         ),
+        "photos": photo_tables(records / "photos"),
+        "photos-summary": photo_summary(records / "photos"),
         **printed,
     }
 

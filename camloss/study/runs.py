@@ -11,8 +11,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from camloss.models import MapClassifier
 from camloss.pair import alone_in
 from camloss.split import Split
 from camloss.study.measures import FeaturesOn, choices, survey
-from camloss.study.methods import MATCHED_TO, METHODS
+from camloss.study.methods import MATCHED_TO, METHODS, Method
 from camloss.terms import MapOf
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import pick_device
@@ -80,23 +80,24 @@ class Study:
     """All but alpha and seed, which each run has of its own; `output_dir` is the folder of all weights."""
     validation_size: int
     records: Records
+    methods: Mapping[str, Method] = field(default_factory=lambda: METHODS)
 
     @property
     def key(self) -> str:
         """A name that changes with whatever all runs depend on."""
         return hashlib.sha256(json.dumps([self._common(), self.validation_size]).encode()).hexdigest()[:8]
 
-    def runs(self, methods: Sequence[str] = tuple(METHODS), seeds: Sequence[int] | None = None) -> list[str]:
+    def runs(self, methods: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[str]:
         """The names of all runs, the most valuable first: one seed of every method, then the methods that come early.
 
         Args:
-            methods: names of `METHODS`.
+            methods: names of `self.methods`; by default all.
             seeds: of each method; by default as many as it is to have.
         """
         order = [
-            (0 if seed == 0 else 1 if METHODS[method].early else 2, seed, list(METHODS).index(method), method)
-            for method in methods
-            for seed in (range(METHODS[method].seeds) if seeds is None else seeds)
+            (0 if seed == 0 else 1 if self.methods[method].early else 2, seed, list(self.methods).index(method), method)
+            for method in (self.methods if methods is None else methods)
+            for seed in (range(self.methods[method].seeds) if seeds is None else seeds)
         ]
         return [f"{method}-seed-{seed}" for _, seed, _, method in sorted(order)]
 
@@ -137,7 +138,6 @@ class Study:
                 return
             training = load_training(self.folder(run))
             config, where = training["config"], training["environment"]
-            model, baseline = self.model(run), self.baseline_of(run)
             record = {
                 "method": method_of(run),
                 "seed": config["seed"],
@@ -145,17 +145,18 @@ class Study:
                 "validation_size": self.validation_size,
                 "environment": where,
                 "history": training["history"],
-                "validation": rounded(choices(model, data.validation, where["precision"])),
-                "test": rounded(
-                    survey(
-                        model,
-                        data.test,
-                        self.model(baseline) if self.is_trained(baseline) else None,
-                        where["precision"],
-                    )
-                ),
+                **{split: rounded(numbers) for split, numbers in self.measured(run, data, where["precision"]).items()},
             }
             self.records.write(record)
+
+    def measured(self, run: str, data: Dataset, precision: str) -> dict[str, dict[str, float]]:
+        """What is measured of a trained run on "validation" and on "test"."""
+        model, baseline = self.model(run), self.baseline_of(run)
+        compared = self.model(baseline) if self.is_trained(baseline) else None
+        return {
+            "validation": choices(model, data.validation, precision),
+            "test": survey(model, data.test, compared, precision),
+        }
 
     def model(self, run: str) -> MapClassifier:
         """The network of a trained run, in eval mode, for images on the CPU; it computes on the study's device."""
@@ -165,9 +166,9 @@ class Study:
 
     def strength(self, method: str, data: Dataset) -> float:
         """The alpha of a method; that of a matched control is searched for once, on validation images with seed 0."""
-        map_of = METHODS[method].matched
+        map_of = self.methods[method].matched
         if map_of is None:
-            return METHODS[method].alpha
+            return self.methods[method].alpha
         with alone_in(self.folder(f"{method}-search"), wait=True):
             record = self._record(f"{method}-search")
             if record is None:
@@ -181,7 +182,7 @@ class Study:
         target = mean_area(self.model(goal), map_of, data.validation)
         tries: dict[float, float] = {}  # strength: area
         while len(tries) < TRIES and not any(is_near(area, target) for area in tries.values()):
-            strength = next_strength(tries, target, METHODS[method].alpha)
+            strength = next_strength(tries, target, self.methods[method].alpha)
             attempt = f"{method}-search/{strength:g}"
             if not self.is_trained(attempt):
                 self._train(self._config(attempt, strength), attempt, data)
@@ -200,7 +201,7 @@ class Study:
     def _train(self, config: TrainConfig, name: str, data: Dataset) -> None:
         method = method_of(name)
         trained = train(
-            config, method, data, log=lambda line: tqdm.write(f"{name}: {line}"), **METHODS[method].training
+            config, method, data, log=lambda line: tqdm.write(f"{name}: {line}"), **self.methods[method].training
         )
         record = {
             "method": method,
@@ -252,7 +253,7 @@ def mean_area(model: MapClassifier, map_of: MapOf, split: Split) -> float:
     """The area above half maximum of a network's maps, on average; see `camloss.metrics.area_above_half`."""
     areas = [
         area_above_half(min_max_normalize(map_of(model(images)[1], model.head.weight, labels)))
-        for images, labels in split.batches(1_000)
+        for images, labels in split.to(model.head.weight.device).batches(1_000)
     ]
     return float(torch.cat(areas).mean())
 

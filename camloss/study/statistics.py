@@ -10,7 +10,8 @@ from typing import Any, Literal
 from scipy import stats
 
 from camloss.losses import BASELINE
-from camloss.study.methods import METHODS
+from camloss.study.methods import METHODS, Method
+from camloss.study.photo_study import PHOTO_METHODS
 from camloss.study.runs import Records
 
 LEVEL = 0.05
@@ -22,11 +23,41 @@ CLAIMS = {  # what is claimed to be higher with the chosen alpha, by measure
     "top_precision_10": "precision of the top 10 % of CAM positions",
     "two_digits_separation": "separation of two digits by the CAM",
 }
-ALPHAS = sorted(
-    (name for name, method in METHODS.items() if method.kind == "alpha sweep"), key=lambda name: METHODS[name].alpha
-)
 Split = Literal["validation", "test"]
 Verdict = Literal["supported", "not supported", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What one study compares, by which rules."""
+
+    methods: Mapping[str, Method]
+    cost: float
+    """Validation accuracy that a chosen alpha may lose."""
+    clutter: str
+    """The measure that the alpha is chosen by."""
+    claims: Mapping[str, str]
+    """What is claimed to be higher with the chosen alpha, by measure."""
+
+    @property
+    def alphas(self) -> list[str]:
+        """The methods of the alpha sweep, the smallest alpha first."""
+        swept = (name for name, method in self.methods.items() if method.kind == "alpha sweep")
+        return sorted(swept, key=lambda name: self.methods[name].alpha)
+
+
+DIGITS = Protocol(METHODS, COST, "clutter_8", CLAIMS)
+PICTURES = Protocol(
+    PHOTO_METHODS,
+    cost=0.01,
+    clutter="fragments",
+    claims={
+        "top_precision_10": "precision of the top 10 % of CAM positions in the box",
+        "box_accuracy": "box accuracy at IoU 0.5",
+        "fragments": "accuracy among fragments on a larger canvas",
+        "background": "accuracy with the background replaced",
+    },
+)
 Values = Mapping[Any, float]
 """One number a seed, or a writer."""
 
@@ -34,18 +65,19 @@ Values = Mapping[Any, float]
 class Results:
     """The records of one set of runs: numbers by method and seed."""
 
-    def __init__(self, path: Path) -> None:
-        self.runs: dict[str, dict[int, dict[str, Any]]] = {method: {} for method in METHODS}
+    def __init__(self, path: Path, protocol: Protocol = DIGITS) -> None:
+        self.protocol = protocol
+        self.runs: dict[str, dict[int, dict[str, Any]]] = {method: {} for method in protocol.methods}
         self.strengths: dict[str, float] = {}
         for record in Records(path).read().values():
             if "seed" not in record:
                 self.strengths[record["method"]] = record["strength"]
-            elif record["method"] in METHODS:
+            elif record["method"] in protocol.methods:
                 self.runs[record["method"]][record["seed"]] = record
 
     @property
     def methods(self) -> list[str]:
-        """Those with at least one run, in the order of `METHODS`."""
+        """Those with at least one run, in the order of the protocol."""
         return [method for method, seeds in self.runs.items() if seeds]
 
     def values(self, method: str, measure: str, split: Split = "test") -> dict[int, float]:
@@ -115,9 +147,15 @@ def chosen_alpha(results: Results) -> str | None:
 
     None where no alpha is good enough, or as long as one, or the baseline, lacks seeds.
     """
-    if any(len(results.runs[method]) < METHODS[method].seeds for method in (BASELINE, *ALPHAS)):
+    wanted = {method: results.protocol.methods[method].seeds for method in (BASELINE, *results.protocol.alphas)}
+    if any(len(results.runs[method]) < min(count, SEEDS) for method, count in wanted.items()):
         return None
-    cheap = {method: found for method, found in alpha_sweep(results).items() if found.is_cheap}
+    return pick_alpha(alpha_sweep(results))
+
+
+def pick_alpha(sweep: Mapping[str, "AlphaSweep"]) -> str | None:
+    """What the rule picks of a sweep that is as it is; None where every alpha costs too much."""
+    cheap = {method: found for method, found in sweep.items() if found.is_cheap}
     if not cheap:
         return None
     best = max(cheap.values(), key=lambda found: found.among_clutter)
@@ -133,22 +171,23 @@ class AlphaSweep:
     among_clutter: float
     error: float
     """Standard error of the latter."""
-
-    @property
-    def is_cheap(self) -> bool:
-        return self.cost <= COST
+    is_cheap: bool
+    """It costs no more than the protocol allows."""
 
 
 def alpha_sweep(results: Results) -> dict[str, AlphaSweep]:
     """Of every alpha that has a run, the smallest first; empty without a run of cross-entropy."""
     clean = results.values(BASELINE, "accuracy", "validation")
     found = {}
-    for method in ALPHAS:
+    for method in results.protocol.alphas:
         if clean and results.runs[method]:
-            accuracy, clutter = (results.values(method, measure, "validation") for measure in ("accuracy", "clutter_8"))
+            accuracy, clutter = (
+                results.values(method, measure, "validation") for measure in ("accuracy", results.protocol.clutter)
+            )
             cost = statistics.mean(clean.values()) - statistics.mean(accuracy.values())
             error = float(stats.sem(list(clutter.values()))) if len(clutter) > 1 else 0.0
-            found[method] = AlphaSweep(cost, statistics.mean(clutter.values()), error)
+            is_cheap = cost <= results.protocol.cost
+            found[method] = AlphaSweep(cost, statistics.mean(clutter.values()), error, is_cheap)
     return found
 
 
@@ -157,7 +196,8 @@ def strongest_control(results: Results, measure: str) -> str | None:
     means = {
         method: statistics.mean(values.values())
         for method in results.methods
-        if METHODS[method].kind == "control" and (values := results.values(method, measure, "validation"))
+        if results.protocol.methods[method].kind == "control"
+        and (values := results.values(method, measure, "validation"))
     }
     return max(means, key=lambda method: means[method]) if means else None
 
@@ -167,15 +207,12 @@ class Claim:
     """What the records say of one primary claim."""
 
     measure: str
+    words: str
     control: str | None
     from_baseline: Difference | None
     from_control: Difference | None
     p: float
     """Corrected."""
-
-    @property
-    def words(self) -> str:
-        return CLAIMS[self.measure]
 
     @property
     def seeds(self) -> int:
@@ -213,10 +250,13 @@ def claims(results: Results, method: str, controls: Mapping[str, str | None]) ->
             results.difference(method, BASELINE, measure),
             None if (control := controls[measure]) is None else results.difference(method, control, measure),
         )
-        for measure in CLAIMS
+        for measure in results.protocol.claims
     }
     corrected = holm({measure: max(_p_of(difference) for difference in both) for measure, both in pairs.items()})
-    return [Claim(measure, controls[measure], *both, corrected[measure]) for measure, both in pairs.items()]
+    return [
+        Claim(measure, results.protocol.claims[measure], controls[measure], *both, corrected[measure])
+        for measure, both in pairs.items()
+    ]
 
 
 def _p_of(difference: Difference | None) -> float:

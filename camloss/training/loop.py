@@ -24,7 +24,7 @@ from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optim import make_optimizer
-from camloss.training.replay import Extra, Replayed, Step, Vary, set_rate
+from camloss.training.replay import Extra, Mix, Replayed, Step, Vary, set_rate
 from camloss.training.state import TrainingState
 from camloss.wrap import Network, Wrapped
 
@@ -46,6 +46,7 @@ def train(
     alpha_at: Callable[[int], float] | None = None,
     pooling: Pooling | Callable[[Tensor], Tensor] | None = None,
     vary: Vary | None = None,
+    mix: Mix | None = None,
     extra: Extra | None = None,
     average: float = 0.0,
     replay: bool = False,
@@ -65,6 +66,7 @@ def train(
         alpha_at: from the number of an epoch, from 0, to its alpha; by default the config's.
         pooling: in place of the network's own; or a function (N, C, H, W) -> (N, C).
         vary: changes the images of a batch, when they have been augmented.
+        mix: mixes images and labels of a batch after that.
         extra: a term of the loss from the alpha start epoch on; from the network, the images and their labels.
         average: share of the averaged weights that each step keeps; the average takes the place of the weights at the
             end. At 0 nothing is averaged. An interrupted run with an average starts over.
@@ -108,7 +110,7 @@ def train(
             kind = (alpha, extra_now)
             step = Step(
                 *(model, optimizer, criterion, train_split, augmentation, draws, vary, extra_now, image_generator),
-                *(precision, averaged, average),
+                *(precision, averaged, average, mix),
             )
             step = Replayed(step, config.batch_size) if replay else step
         order_generator, of_epoch = epoch_generators(config.seed, epoch, device)

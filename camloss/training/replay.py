@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from camloss.data.augment import Augmentation, CropAndFlip
 from camloss.losses import CAMLoss
@@ -16,6 +17,8 @@ from camloss.wrap import Wrapped
 WARM_UP = 3  # steps that are run as they are: the optimizer makes its state, cuDNN picks its algorithms
 Vary = Callable[[Tensor, torch.Generator], Tensor]
 """From the images of a batch to others."""
+Mix = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""From images and labels, as probabilities (B, K), to mixed ones."""
 Extra = Callable[[Any, Tensor, Tensor, torch.Generator], Tensor]
 """From the network, the images of a batch and their labels to a term of the loss."""
 
@@ -43,11 +46,15 @@ class Step:
     averaged: MapClassifier | Wrapped | None = None
     """Weights that follow the model's, as many as `average` keeps a step."""
     average: float = 0.0
+    mix: Mix | None = None
 
     def __call__(self, batch: Tensor) -> Tensor:
         x, targets = self.images[batch]  # (B, channels, height, width), (B,)
         x = self.augmentation(x, self.generator, self.draws[batch]) if self.augmentation else x
         x = self.vary(x, self.generator) if self.vary else x
+        if self.mix is not None:
+            labels = F.one_hot(targets, self.model.head.out_features).float()
+            x, targets = self.mix(x, labels, self.generator)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits, features = self.model(x)  # (B, K), (B, C, H, W)

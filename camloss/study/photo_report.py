@@ -1,0 +1,240 @@
+"""The tables of the study on photographs, from its records, by the rules of `docs/protocol-photos.md`."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from camloss import cli
+from camloss.diagnose import Diagnosis
+from camloss.losses import BASELINE
+from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
+from camloss.study.photo_recipes import RECIPES
+from camloss.study.photo_study import ALPHA, alpha_method
+from camloss.study.runs import Records
+from camloss.study.statistics import (
+    PICTURES,
+    SEEDS,
+    Claim,
+    Difference,
+    Results,
+    alpha_sweep,
+    chosen_alpha,
+    claims,
+    strongest_control,
+)
+
+MARGIN = 0.01  # of clean accuracy: CAM-loss is not inferior if the interval lies above -1 percentage point
+FIRST = "tin10"  # file of records
+SECOND = {"clothing": "A second data set, `clothing`", "resnet18": "A second network, ResNet-18"}
+COLUMNS = {
+    "accuracy": "accuracy",
+    "top_precision_10": "top 10 %",
+    "pointing_game": "pointing game",
+    "box_accuracy": "box accuracy",
+    "canvas": "canvas",
+    "fragments": "fragments",
+    "scene": "scene",
+    "box_in_scene": "box in a scene",
+    "background": "background replaced",
+    "calibration_error": "calibration error",
+}
+NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
+TITLES = {"centred-gaussian": "a centred Gaussian", "edge-energy": "edge energy"}
+
+
+def photo_tables(folder: Path) -> str:
+    """Everything that the records in a folder say, in Markdown."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    if not results.runs[BASELINE]:
+        return NO_RECORDS
+    parts = [
+        f"## Primary hypotheses\n\n{verdicts(results)}",
+        f"## How alpha was chosen\n\n{sweep_table(results)}",
+        f"## Every training method\n\n{methods_table(results, folder)}",
+        f"## CAM-loss on top of a recipe\n\n{recipes_table(results)}",
+        f"## What `diagnose` says\n\n{diagnosis_table(results)}",
+    ]
+    for name, title in SECOND.items():
+        other = Results(folder / f"{name}.jsonl", PICTURES)
+        if other.runs[BASELINE]:
+            parts.append(f"## {title}\n\n{against_baseline(other)}")
+    return "\n\n".join([*parts, made_by(folder)])
+
+
+def photo_summary(folder: Path) -> str:
+    """What README says: nothing but verdicts."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    if not results.runs[BASELINE] or (alpha := alpha_to_judge(results)) is None:
+        return NO_RECORDS
+    found = judged(results, alpha)
+    words = []
+    for verdict in ("supported", "not supported", "inconclusive"):
+        those = [f"{c.words}{of_baseline(c)}" for c in found if c.verdict == verdict]
+        if those:
+            words.append(f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(those)}.")
+    title = results.protocol.methods[alpha].title
+    return (
+        f"**Photographs** (ten classes of Tiny ImageNet, 0.46 million parameters, {title}, differences from "
+        f"cross-entropy in percentage points). {' '.join(words)} {cost(results, alpha)}"
+    )
+
+
+def alpha_to_judge(results: Results) -> str | None:
+    """The chosen alpha; until every alpha has its seeds, alpha 3, if it has been tried."""
+    first = alpha_method(ALPHA)
+    return chosen_alpha(results) or (first if results.runs[first] else None)
+
+
+def judged(results: Results, alpha: str) -> list[Claim]:
+    controls = {measure: strongest_control(results, measure) for measure in PICTURES.claims}
+    return claims(results, alpha, controls)
+
+
+def verdicts(results: Results) -> str:
+    if (alpha := alpha_to_judge(results)) is None:
+        return "No alpha has been tried."
+    titles = {name: method.title for name, method in results.protocol.methods.items()}
+    rows = []
+    for claim in judged(results, alpha):
+        base = claim.from_baseline
+        rows.append(
+            [
+                claim.words,
+                *(("", "") if base is None else (percent(base.other), percent(base.one))),
+                pp(base),
+                f"{pp(claim.from_control)} ({titles[claim.control]})" if claim.control else "none measured",
+                f"{claim.p:.2g}",
+                str(claim.seeds),
+                claim.verdict,
+            ]
+        )
+    header = ["test pictures", "cross-entropy", titles[alpha], "difference in pp [95 %]", "from the strongest control"]
+    header += ["corrected p", "seeds", "verdict"]
+    chosen = "picked by the rule" if chosen_alpha(results) else "not yet picked by the rule, which waits for more seeds"
+    return f"{cli.table(header, rows)}\n\n{cost(results, alpha)} The alpha is {chosen}."
+
+
+def cost(results: Results, alpha: str) -> str:
+    """Whether clean accuracy is not inferior, in one sentence."""
+    found = results.difference(alpha, BASELINE, "accuracy")
+    if found is None or found.seeds < SEEDS:
+        return "Clean accuracy has too few seeds to judge."
+    word = "is not inferior" if found.low > -MARGIN else "may be inferior"
+    margin = f"the margin of {100 * MARGIN:g} percentage point"
+    return f"Clean accuracy {word} by {margin} ({pp(found)} pp, {found.seeds} seeds)."
+
+
+def sweep_table(results: Results) -> str:
+    """On validation pictures."""
+    chosen = chosen_alpha(results)
+    sweep = alpha_sweep(results)
+    clean = results.values(BASELINE, "accuracy", "validation")
+    clutter = results.values(BASELINE, PICTURES.clutter, "validation")
+    rows = [["0", percent(mean(clean)), percent(mean(clutter)), "", str(len(clean)), ""]]
+    for method, found in sweep.items():
+        accuracy = results.values(method, "accuracy", "validation")
+        rows.append(
+            [
+                f"{results.protocol.methods[method].alpha:g}",
+                percent(mean(accuracy)),
+                percent(found.among_clutter),
+                f"{100 * found.error:.1f}",
+                str(len(accuracy)),
+                "chosen" if method == chosen else "" if found.is_cheap else "costs too much",
+            ]
+        )
+    return cli.table(["alpha", "accuracy", "among fragments", "standard error", "seeds", ""], rows)
+
+
+def methods_table(results: Results, folder: Path) -> str:
+    """Means in percent on test pictures; and of the maps that no network made."""
+    rows = []
+    for method in results.methods:
+        if not is_recipe(method):
+            values = [results.values(method, measure) for measure in COLUMNS]
+            cells = [percent(mean(found)) if found else "" for found in values]
+            rows.append([results.protocol.methods[method].title, *cells, str(len(results.runs[method]))])
+    records = Records(folder / f"{FIRST}.jsonl").read()
+    for name in MAPS_WITHOUT_A_NETWORK:
+        if (record := records.get(f"{name}-seed-0")) is not None:
+            cells = [percent(record["test"][measure]) if measure in record["test"] else "" for measure in COLUMNS]
+            rows.append([TITLES[name], *cells, ""])
+    share = mean(results.values(BASELINE, "box_share"))
+    other = mean(results.values(BASELINE, "top_precision_10_other_image"))
+    return (
+        f"{cli.table(['test pictures', *COLUMNS.values(), 'seeds'], rows)}\n\n"
+        f"Chance reaches {percent(share)} at the top 10 %, and cross-entropy's map of another picture of the same "
+        f"class {percent(other)}."
+    )
+
+
+def recipes_table(results: Results) -> str:
+    """CAM-loss with a recipe against cross-entropy with the same one."""
+    rows = []
+    for recipe in RECIPES:
+        method = f"{recipe}-alpha-{ALPHA:g}"
+        found = [results.difference(method, recipe, measure) for measure in ("accuracy", *PICTURES.claims)]
+        if any(found):
+            base = [pp(results.difference(recipe, BASELINE, "accuracy"))]
+            rows.append([recipe.replace("-", " "), *base, *map(pp, found), str(max(d.seeds for d in found if d))])
+    if not rows:
+        return "None has been tried."
+    added = [f"+ CAM-loss: {COLUMNS[measure]}" for measure in ("accuracy", *PICTURES.claims)]
+    header = ["recipe", "the recipe alone: accuracy", *added, "seeds"]
+    return f"{cli.table(header, rows)}\n\nDifferences in percentage points with their 95 % intervals."
+
+
+def diagnosis_table(results: Results) -> str:
+    swept = [BASELINE, *(method for method in results.protocol.alphas if results.runs[method])]
+    rows = []
+    for field in fields(Diagnosis):
+        found = [results.values(method, f"diagnosis_{field.name}") for method in swept]
+        rows.append([f"`{field.name}`", *(f"{mean(values):.3f}" for values in found)])
+    return cli.table(["number", *(results.protocol.methods[method].title for method in swept)], rows)
+
+
+def against_baseline(results: Results) -> str:
+    """Every method against cross-entropy, by all measures."""
+    measures = [measure for measure in COLUMNS if results.values(BASELINE, measure)]
+    base = [percent(mean(results.values(BASELINE, measure))) for measure in measures]
+    rows = [["cross-entropy", *base, str(len(results.runs[BASELINE]))]]
+    for method in results.methods:
+        if method != BASELINE:
+            found = [results.difference(method, BASELINE, measure) for measure in measures]
+            count = str(max((d.seeds for d in found if d), default=0))
+            rows.append([results.protocol.methods[method].title, *map(pp, found), count])
+    table = cli.table(["test pictures", *(COLUMNS[measure] for measure in measures), "seeds"], rows)
+    return f"{table}\n\nDifferences from cross-entropy in percentage points with their 95 % intervals."
+
+
+def made_by(folder: Path) -> str:
+    every = [record for path in sorted(folder.glob("*.jsonl")) for record in Records(path).read().values()]
+    records = [record for record in every if "environment" in record]
+    where = sorted({"{device}, torch {torch}, {precision}".format(**record["environment"]) for record in records})
+    return f"{len(records)} runs; {'; '.join(where)}."
+
+
+def is_recipe(method: str) -> bool:
+    return any(method.startswith(recipe) for recipe in RECIPES)
+
+
+def of_baseline(claim: Claim) -> str:
+    return f" ({pp(claim.from_baseline)})" if claim.from_baseline else ""
+
+
+def mean(values: Iterable[float] | dict[int, float]) -> float:
+    numbers: Sequence[float] = [*(values.values() if isinstance(values, dict) else values)]
+    return statistics.mean(numbers) if numbers else float("nan")
+
+
+def percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def pp(difference: Difference | None) -> str:
+    """In percentage points, with its interval where there are seeds enough for one."""
+    if difference is None:
+        return ""
+    middle, low, high = (f"{100 * value:+.1f}" for value in (difference.mean, difference.low, difference.high))
+    return middle if difference.seeds < 2 else f"{middle} [{low}, {high}]"
