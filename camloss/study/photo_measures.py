@@ -23,7 +23,7 @@ IOU = 0.5
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 PRIOR_AREA = 0.25  # of the picture: where the centred Gaussian is above half of its maximum
 EDGE_WINDOW = 9  # pixels over which edge energy is averaged
-IN_DEPTH = 500  # pictures that `diagnose` is given
+IN_DEPTH = 250  # pictures that `diagnose` is given
 
 
 @torch.no_grad()

@@ -3,15 +3,16 @@
 It runs on any folder of pictures; what needs boxes or backgrounds is left out where there are none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from camloss.checkpoint import WEIGHTS, load_network
 from camloss.data.dataset import Dataset
 from camloss.losses import BASELINE
-from camloss.models import Classifier, MapClassifier, on_pixels
+from camloss.models import Classifier, MapClassifier, Pooling, on_pixels
 from camloss.study.methods import METHODS, Method, alpha_sweep
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK, locate, survey
 from camloss.study.photo_recipes import RECIPES
@@ -22,7 +23,7 @@ from camloss.training.hardware import pick_device
 
 SEEDS = 16  # of cross-entropy, the chosen alpha and the strongest controls
 ALPHA = 3.0  # of CAM-loss on top of a recipe
-POOLINGS = {
+POOLINGS: dict[str, tuple[str, Pooling | Callable[[Tensor], Tensor]]] = {
     "max-pooling": ("max", "max"),
     "gem-pooling": ("generalized-mean", generalized_mean(3.0)),
     "lse-pooling": ("log-sum-exp", log_sum_exp(5.0)),

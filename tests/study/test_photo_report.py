@@ -1,0 +1,80 @@
+"""The tables on photographs, from made-up records: verdicts by the protocol's rules, and what is missing is said."""
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from camloss.diagnose import Diagnosis
+from camloss.study.photo_report import COLUMNS, NO_RECORDS, photo_summary, photo_tables
+from camloss.study.photo_study import PHOTO_METHODS
+
+ENVIRONMENT = {"device": "a test", "torch": "2", "precision": "float32"}
+
+
+def write(folder: Path, gains: Mapping[str, Mapping[str, float]], seeds: int = 6, name: str = "tin10") -> Path:
+    """Records of every method, all measures at a half but for its gains, and a little noise."""
+    lines = []
+    for method in PHOTO_METHODS:
+        for seed in range(seeds):
+            noise = random.Random(f"{method}-{seed}")
+            numbers = {
+                **{f"diagnosis_{field.name}": 0.5 for field in fields(Diagnosis)},
+                **{"box_share": 0.25, "top_precision_10_other_image": 0.3},
+                **{m: 0.5 + gains.get(method, {}).get(m, 0.0) + noise.uniform(-0.002, 0.002) for m in COLUMNS},
+            }
+            record = {"method": method, "seed": seed, "environment": ENVIRONMENT}
+            lines.append(json.dumps({**record, "validation": numbers, "test": numbers}))
+    (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+GAINS = {
+    "alpha-3": {"fragments": 0.1, "top_precision_10": 0.1, "box_accuracy": -0.1},
+    "max-pooling": {"fragments": 0.05, "background": 0.2},
+}
+
+
+def test_verdicts_by_the_rules(tmp_path: Path) -> None:
+    told = photo_summary(write(tmp_path, GAINS))
+    assert "CAM-loss at alpha 3" in told
+    supported, rest = told.split("Not supported: ")
+    assert "accuracy among fragments" in supported
+    assert "precision of the top 10 %" in supported
+    assert "box accuracy" in rest
+    assert "background replaced" in rest  # max pooling is better
+    assert "Clean accuracy is not inferior" in rest
+
+
+def test_tables_say_what_was_chosen_and_against_what(tmp_path: Path) -> None:
+    write(tmp_path, {**GAINS, "alpha-10": {"fragments": 0.3, "accuracy": -0.05}})
+    write(tmp_path, {}, seeds=2, name="clothing")
+    tables = photo_tables(tmp_path)
+    rows = {line.split("|")[1].strip(): line for line in tables.splitlines() if line.startswith("|")}
+    assert "costs too much" in rows["10"]
+    assert "chosen" in rows["3"]
+    assert "(cross-entropy, max pooling)" in rows["accuracy with the background replaced"]
+    assert "not supported" in rows["accuracy with the background replaced"]
+    assert "## A second data set, `clothing`" in tables
+    assert "ResNet-18" not in tables
+    assert f"{len(PHOTO_METHODS) * 8} runs; a test, torch 2, float32." in tables
+
+
+def test_clean_accuracy_that_falls_is_said(tmp_path: Path) -> None:
+    losses = {name: {"accuracy": -0.009} for name, method in PHOTO_METHODS.items() if method.kind == "alpha sweep"}
+    assert "Clean accuracy may be inferior" in photo_tables(write(tmp_path, losses))
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_few_seeds_decide_nothing(tmp_path: Path, seeds: int) -> None:
+    told = photo_summary(write(tmp_path, GAINS, seeds))
+    assert "Supported" not in told
+    assert "Not supported" not in told
+    assert "too few seeds" in told
+
+
+def test_without_records_the_page_says_so(tmp_path: Path) -> None:
+    assert photo_tables(tmp_path) == photo_summary(tmp_path) == NO_RECORDS
