@@ -36,6 +36,7 @@ from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.pair import BusyError
 from camloss.study.methods import METHODS, Method
+from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
 from camloss.study.photo_study import PhotoStudy, alpha_method, methods_for
 from camloss.study.photos import load_photos
 from camloss.study.queue import Queue
@@ -57,6 +58,7 @@ OF_THE_STUDY = (
 RECORDS = Path("docs", "records", "study")
 OUTPUT_DIR = Path("runs", "study")
 ALPHAS = (0.3, 1.0, 3.0, 10.0)  # on pictures
+WITHOUT_A_NETWORK = tuple(f"{name}-seed-0" for name in MAPS_WITHOUT_A_NETWORK)  # records of their maps
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -78,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if only != "train":
         for wait in (False, True):  # first what no other worker is at, then what one has left
             measure_rest(study, runs, data, wait)
-        print_table(study, [run for run in runs if study.is_measured(run)])
+        if isinstance(study, PhotoStudy):
+            study.measure_maps_without_a_network()
+        print_table(study, [run for run in (*runs, *WITHOUT_A_NETWORK) if study.is_measured(run)])
         if on_pictures:
             print(which_alpha(Results(study.records.path, replace(PICTURES, methods=study.methods))))
     trained, measured = (sum(map(there, runs)) for there in (study.is_trained, study.is_measured))
@@ -171,8 +175,10 @@ def print_table(study: Study, runs: list[str]) -> None:
     records = study.records.read()
     for run in runs:
         record = records[run]
-        seconds = sum(epoch["seconds"] for epoch in record["history"])
-        measured.setdefault(record["method"], []).append({**record["test"], "training_seconds": seconds})
+        numbers = dict(record["test"])
+        if "history" in record:
+            numbers["training_seconds"] = sum(epoch["seconds"] for epoch in record["history"])
+        measured.setdefault(record["method"], []).append(numbers)
     if not measured:
         return
     header = ["mean ± std", *(f"{method}, {number_of(seeds, 'seed')}" for method, seeds in measured.items())]

@@ -93,11 +93,13 @@ class PhotoStudy(Study):
     def measure_maps_without_a_network(self) -> None:
         """Write their records, unless the data have no boxes."""
         assert self.photos is not None
+        device = pick_device(self.config.device)
         for name, make in MAPS_WITHOUT_A_NETWORK.items():
             if self.is_measured(f"{name}-seed-0") or not len(self.photos.test.counted):
                 continue
             numbers: dict[str, dict[str, float]] = {}
-            for split, scenes in (("validation", self.photos.validation), ("test", self.photos.test)):
+            for split, of_split in (("validation", self.photos.validation), ("test", self.photos.test)):
+                scenes = of_split.to(device)
                 threshold = numbers["validation"]["box_threshold"] if numbers else None
                 numbers[split] = rounded(locate(make(scenes.split.images[scenes.counted]), scenes, threshold))
             common = {"config": self._common(), "validation_size": self.validation_size}

@@ -200,7 +200,8 @@ def test_the_command_picks_an_alpha_on_any_folder(tmp_path: Path) -> None:
     assert "| box_accuracy " in printed
     assert "chosen: CAM-loss at alpha 2" in printed or "every alpha costs more" in printed
     records = Records(tmp_path / "runs" / "records.jsonl").read()
-    assert set(records) == {"ce-seed-0", "alpha-2-seed-0"}
+    assert set(records) == {"ce-seed-0", "alpha-2-seed-0", "centred-gaussian-seed-0", "edge-energy-seed-0"}
+    assert "edge-energy, 1 seed" in printed
     assert (
         records["alpha-2-seed-0"]["test"]["box_threshold"] == records["alpha-2-seed-0"]["validation"]["box_threshold"]
     )
