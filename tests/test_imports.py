@@ -27,7 +27,7 @@ ALLOWED = {  # who may know the packages that are large, or that not everybody h
     "huggingface_hub": ("hub", "commands/deploy_space"),
     "httpx2": ("hub",),
     "matplotlib": ("hub/card_figures", "scripts/dev", "digits/ood_drawings"),
-    "torchvision": ("scripts/dev", "data/mnist", "models", "wrap"),
+    "torchvision": ("scripts/dev", "data/mnist", "models", "study/photo_recipes", "wrap"),
     "timm": ("scripts/dev", "models", "wrap"),
     "playwright": ("scripts/dev",),
     "jinja2": ("study/report", "demo/html_metadata"),
