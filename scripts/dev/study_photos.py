@@ -191,12 +191,21 @@ def sharing_the_gpu() -> Iterator[dict[str, str]]:
         return
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
-        started = subprocess.run([control, "-d"], env=environment, check=False).returncode == 0
-        print("Multi-Process Service started" if started else "no Multi-Process Service", flush=True)
-        yield environment if started else dict(os.environ)
-        if started:
-            with suppress(subprocess.TimeoutExpired):
-                subprocess.run([control], input="quit\n", text=True, env=environment, check=False, timeout=10)
+        subprocess.run([control, "-d"], env=environment, check=False)
+        works = can_compute(environment)
+        print(f"Multi-Process Service: {'in use' if works else 'not usable, workers take turns'}", flush=True)
+        yield environment if works else dict(os.environ)
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run([control], input="quit\n", text=True, env=environment, check=False, timeout=10)
+
+
+def can_compute(environment: dict[str, str]) -> bool:
+    """Whether a process in this environment can use the GPU."""
+    command = [sys.executable, "-c", "import torch; torch.zeros(1, device='cuda').item()"]
+    try:
+        return subprocess.run(command, env=environment, check=False, timeout=30).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 if __name__ == "__main__":
