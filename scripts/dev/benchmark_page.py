@@ -644,7 +644,8 @@ async def large_canvas(url: str) -> list[Row]:
     async with ready_page(url) as tab:
         for number in range(SOME):
             await clear(tab)  # which ends the corruption
-            await tab.locator("[name=corruption]").select_option("canvas")
+            await tab.locator("[data-do=space]").click()
+            await tab.evaluate("document.querySelector('.corruptions').open = true")
             await tab.locator("[name=strength]").fill("100")
             await tab.locator(".pad").scroll_into_view_if_needed()
             timed.append(await timed_stroke(tab, number))

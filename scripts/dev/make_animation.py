@@ -68,12 +68,17 @@ async def answers_among_clutter(tab: "Page", digit: int) -> Answers:
     await tab.evaluate("sessionStorage.clear()")  # the page would bring back the drawing
     await tab.reload()
     await draw(tab, strokes_of(digit))
-    await tab.locator("[name=corruption]").select_option("clutter")
+    await add_clutter(tab)
     answers = []
     for _ in range(DRAWS):
         answers.append(await reading(tab))
         await tab.locator("[data-do=another]").click()
     return answers
+
+
+async def add_clutter(tab: "Page") -> None:
+    await tab.locator("[data-do=clutter]").click()
+    await tab.evaluate("document.querySelector('.corruptions').open = true")  # where another draw is to be had
 
 
 async def reading(tab: "Page") -> tuple[int, int]:
@@ -93,7 +98,7 @@ async def film(tab: "Page", digit: int) -> tuple[list[tuple[bytes, int]], str]:
 
     source = await draw(tab, strokes_of(digit), after_point=lambda: shoot(60))
     await shoot(1500)
-    await tab.locator("[name=corruption]").select_option("clutter")
+    await add_clutter(tab)
     for _ in range(SHOWN):
         await reading(tab)
         await shoot(1800)
