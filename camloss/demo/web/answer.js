@@ -6,7 +6,7 @@ import { ON_PAD, squareOf } from "./picture.js";
 import { reader } from "./reader.js";
 import { reply } from "./server.js";
 
-/** @import { AtEpoch, BuildUp, BuildUpQuestion, Corruption, Drawing, Draws, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUp, BuildUpQuestion, Corruption, Drawing, Draws, EpochQuestion, Given, Outcome, Photo, Question, Server, Sketch, Model } from "./types.d.ts" */
 
 /** @type {WeakMap<Photo, Sketch>} what the server has found in photos */
 const sketches = new WeakMap();
@@ -72,7 +72,7 @@ export async function buildUpOf(drawing, networks, question, server) {
  * What both networks saw in a drawing after an epoch of their training; null where that cannot be told.
  *
  * @param {Drawing} drawing @param {string} networks
- * @param {{epoch: number, classes: Record<string, number>}} question @param {Server} server
+ * @param {EpochQuestion} question @param {Server} server
  * @returns {Promise<AtEpoch | null>}
  * @throws {import("./server.js").ConnectionLost} there is nobody to find the digit in a photo
  */

@@ -4,9 +4,9 @@ import { atEpochOf } from "./answer.js";
 import { control, find, percent, write } from "./dom.js";
 import { reader } from "./reader.js";
 
-/** @import { AtEpoch, Drawing, Epoch, Server, Model } from "./types.d.ts" */
+/** @import { AtEpoch, Drawing, Epoch, EpochQuestion, Server, Model } from "./types.d.ts" */
 
-/** @typedef {{drawing: Drawing, networks: string, classes: Record<string, number>}} Subject classes: by variant */
+/** @typedef {{drawing: Drawing, networks: string} & Omit<EpochQuestion, "epoch">} Subject */
 
 const WITHOUT = "Up to here both have learnt from cross-entropy alone.";
 const WITH_LOSS = "By now one of them is trained with CAM-loss as well.";
@@ -46,9 +46,9 @@ export class Epochs {
   async #ask() {
     const epoch = this.#epochs[Number(this.slider.value)];
     const [asked, subject] = [++this.#asked, this.#subject];
-    const { drawing, networks, classes } = /** @type {Subject} */ (subject);
+    const { drawing, networks, ...question } = /** @type {Subject} */ (subject);
     const readings = epoch
-      ? await atEpochOf(drawing, networks, { epoch: epoch.epoch, classes }, this.server).catch(() => null)
+      ? await atEpochOf(drawing, networks, { epoch: epoch.epoch, ...question }, this.server).catch(() => null)
       : null;
     if (asked !== this.#asked) return;
     this.#shown = readings && { epoch, readings };

@@ -5,7 +5,7 @@ import { pause } from "./dom.js";
 import { asBytes } from "./map_statistics.js";
 import { Tasks } from "./tasks.js";
 
-/** @import { Answer, AtEpoch, BuildUp, BuildUpQuestion, Corruption, Draws, Epoch, Given, Question } from "./types.d.ts" */
+/** @import { Answer, AtEpoch, BuildUp, BuildUpQuestion, Corruption, Draws, Epoch, EpochQuestion, Given, Question } from "./types.d.ts" */
 
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
@@ -168,8 +168,7 @@ class Reader {
   /**
    * What both networks saw after an epoch of their training.
    *
-   * @param {Given} given @param {string} networks
-   * @param {{epoch: number, classes: Record<string, number>}} question classes: what to explain, by variant
+   * @param {Given} given @param {string} networks @param {EpochQuestion} question
    * @returns {Promise<AtEpoch | null>}
    */
   async atEpoch(given, networks, question) {

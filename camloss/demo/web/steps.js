@@ -65,7 +65,7 @@ export function start(root, props, server) {
     if (atEnd) slider.value = slider.max;
     paint();
     const classes = shown.steps.map(({ class_idx }, i) => [props.models[i].variant, class_idx]);
-    epochs.show({ drawing, networks, classes: Object.fromEntries(classes) });
+    epochs.show({ drawing, networks, corruption, classes: Object.fromEntries(classes) });
   }
 
   /** @param {HTMLCanvasElement} canvas @param {string} map @param {[number, number]} size */

@@ -6,7 +6,7 @@ import { networksIn } from "./network.js";
 import { SIDE, writeStrokes } from "./rasterize.js";
 
 /** @import { Network } from "./network.js" */
-/** @import { AtEpoch, BuildUpQuestion, Corruption, Draws, Example, Given, Question, Sketch } from "./types.d.ts" */
+/** @import { AtEpoch, BuildUpQuestion, Corruption, Draws, EpochQuestion, Example, Given, Question, Sketch } from "./types.d.ts" */
 
 /** @typedef {{weights: ArrayBuffer, hash: string, kernel: ArrayBuffer, examples: Example[]}} Files */
 
@@ -35,15 +35,15 @@ export class Tasks {
     return true;
   }
 
-  /** @param {Given & {epoch: number, classes: Record<string, number>}} given @returns {AtEpoch | null} */
-  at_epoch({ epoch, classes, ...given }) {
-    const { pixels } = sketchOf(given);
+  /** @param {Given & EpochQuestion} given @returns {AtEpoch | null} */
+  at_epoch({ epoch, classes, corruption, ...given }) {
+    const { pixels, drawn } = this.#given(sketchOf(given), { corruption });
     /** @type {AtEpoch} */
     const readings = {};
     for (const [variant, class_idx] of Object.entries(classes)) {
       const network = this.#snapshots.get(`${epoch}.${variant}`);
       if (!network) return null;
-      const { reading, size } = read(network, pixels, pixels, { class_idx, other_idx: null });
+      const { reading, size } = read(network, pixels, drawn, { class_idx, other_idx: null });
       readings[variant] = { ...reading, map_size: size };
     }
     return readings;

@@ -247,6 +247,13 @@ export interface Epoch {
   accuracy: Record<string, number>; // on the validation images, by variant
 }
 
+/** What each network is asked about an epoch. */
+export interface EpochQuestion {
+  epoch: number;
+  classes: Record<string, number>; // what to explain, by variant
+  corruption: Corruption | null;
+}
+
 /** What each network, by variant, said after an epoch. */
 export type AtEpoch = Record<string, Reading & { map_size: [number, number] }>;
 
