@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,14 +33,16 @@ FAULTS = {
     for doing, faults in (("load", LOADING), ("push", PUSHING))
     for name, how in faults.items()
 }
-UNTRUSTED, NO_CACHE = (
-    "load: a certificate that nobody signed",
-    "load: no folder for the cache",
-)  # no faults of the Hub's own
+UNTRUSTED, SILENT = "load: a certificate that nobody signed", "load: a TLS handshake that never ends"
+SETTINGS = {  # what is wrong on the user's side
+    "load: no folder for the cache": {"HF_HOME": "/dev/null/cache"},
+    "load: HF_ENDPOINT without https://": {"HF_ENDPOINT": "huggingface.co"},
+    "load: a token with an umlaut": {"HF_TOKEN": "hf_wörite"},
+}
 
 
 def main() -> None:
-    names = [*FAULTS, UNTRUSTED, NO_CACHE]
+    names = [*FAULTS, UNTRUSTED, SILENT, *SETTINGS]
     parser = cli.Parser(__doc__)
     parser.add_argument(
         "--only", nargs="+", choices=names, default=names, metavar="FAULT", help="some alone (default: all)"
@@ -63,17 +66,18 @@ def main() -> None:
 def try_fault(name: str, break_it: Break, whole: Hub, checkpoints: Path) -> tuple[str, str]:
     """The seconds, and the line that the user reads in the end."""
     with tempfile.TemporaryDirectory() as home:
-        hub = Hub(certificate=untrusted_certificate(Path(home)) if name == UNTRUSTED else None).start()
+        certificate = untrusted_certificate(Path(home)) if name in (UNTRUSTED, SILENT) else None
+        hub = Hub(certificate=certificate, handshake_seconds=600 if name == SILENT else 0).start()
         if name.startswith("load"):
             hub.repos = copy.deepcopy(whole.repos)
         break_it(hub)
-        cache = "/dev/null/cache" if name == NO_CACHE else home
-        seconds, line = said(LOAD if name.startswith("load") else PUSH.format(str(checkpoints)), hub, cache)
+        code = LOAD if name.startswith("load") else PUSH.format(str(checkpoints))
+        seconds, line = said(code, hub, home, SETTINGS.get(name))
         hub.stop()
     return seconds, line.replace(hub.endpoint, "ENDPOINT").replace("|", "\\|")
 
 
-def said(code: str, hub: Hub, home: str) -> tuple[str, str]:
+def said(code: str, hub: Hub, home: str, settings: Mapping[str, str] | None = None) -> tuple[str, str]:
     """The seconds that a process took for this, and the one line of its error; "" where there is none."""
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, code],
@@ -85,6 +89,7 @@ def said(code: str, hub: Hub, home: str) -> tuple[str, str]:
             "HF_XET_CACHE": f"{home}/xet",
             "HF_TOKEN": "hf_write",
             "HF_HUB_DISABLE_TELEMETRY": "1",
+            **(settings or {}),
         },
         capture_output=True,
         text=True,
