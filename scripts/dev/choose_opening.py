@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import _root  # noqa: F401, before torch
 import torch
 from torch import Tensor
 

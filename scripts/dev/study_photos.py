@@ -80,12 +80,12 @@ def runs(part: Part, methods: tuple[str, ...], seeds: range) -> list[tuple[Part,
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--records", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--output-dir", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("data", type=Path, metavar="DATA", help="the folder of the data sets")
+    parser.add_argument("--records", type=Path, required=True, metavar="FOLDER", help="for the records")
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="FOLDER", help="for weights")
     parser.add_argument("--seconds", type=float, required=True, help="after which everything ends")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at once")
+    parser.add_argument("--device", default="auto", help="as for camloss train")
     parser.add_argument("--epochs", type=int, help="fewer, to try the script")
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)  # of a worker: when to end
     flags = parser.parse_args()

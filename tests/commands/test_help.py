@@ -20,7 +20,6 @@ DEV = sorted(
     path.stem for path in (ROOT / "scripts" / "dev").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
 )
 NAMES = [*commands.COMMANDS, *DEV]
-WITH_OPERAND = ("push", "deploy-space", "join-pair", "near_duplicates")
 NAMELESS = ("(default: all)", "(default: those that start no page)")  # lists that would fill the page
 
 
@@ -28,12 +27,13 @@ class ParsedError(Exception):
     """A command has read its flags."""
 
 
-def parser_of(name: str, *flags: str) -> argparse.ArgumentParser:
-    """The parser of a command, or of a script for maintainers, when it has read these flags."""
+def parser_of(name: str, *flags: str, parsing: bool = False) -> argparse.ArgumentParser:
+    """The parser of a command, or of a script for maintainers, perhaps when it has read these flags."""
     parse, found = argparse.ArgumentParser.parse_args, []
 
     def parse_and_stop(parser: argparse.ArgumentParser, argv: Any = None) -> None:
-        parse(parser, argv)
+        if parsing:
+            parse(parser, argv)
         found.append(parser)
         raise ParsedError
 
@@ -46,24 +46,22 @@ def parser_of(name: str, *flags: str) -> argparse.ArgumentParser:
     return found[0]
 
 
-def help_of(name: str) -> argparse.ArgumentParser:
-    return parser_of(name, *(["a/b"] if name in WITH_OPERAND else []))
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_can_be_typed(name: str) -> None:
     typed = rf"camloss {name}" if name in commands.COMMANDS else rf"python\S* scripts/dev/{name}\.py"
-    text = help_of(name).format_help()
+    text = parser_of(name).format_help()
     examples = re.findall(rf"^    {typed}((?: \S+)*?)(?:  .*| > .*)?$", text, re.MULTILINE)
     assert examples
     for example in examples:
-        parser_of(name, *shlex.split(example.replace("USER", "user")))
+        parser_of(name, *shlex.split(example.replace("USER", "user")), parsing=True)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_default_is_shown(name: str) -> None:
-    parser = help_of(name)
+    parser = parser_of(name)
     for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            continue
         default, said = action.default, parser._get_formatter()._expand_help(action) if action.help else ""
         assert said, action.dest
         if default not in (None, False, [], argparse.SUPPRESS) and not said.endswith(NAMELESS):
@@ -80,7 +78,7 @@ def test_every_default_is_shown(name: str) -> None:
     ],
 )
 def test_the_defaults_of_a_training_are_those_that_it_takes(name: str, config: TrainConfig) -> None:
-    said = {action.dest: action.help or "" for action in help_of(name)._actions}
+    said = {action.dest: action.help or "" for action in parser_of(name)._actions}
     shown = {field.name for field in dataclasses.fields(config)} & set(said)
     assert len(shown) > 15
     for field in shown:
@@ -92,4 +90,4 @@ def test_the_defaults_of_a_training_are_those_that_it_takes(name: str, config: T
 def test_the_list_of_commands_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main([]) == 0
     (example,) = re.findall(r"^    camloss (.*)$", capsys.readouterr().out, re.MULTILINE)
-    parser_of(*shlex.split(example))
+    parser_of(*shlex.split(example), parsing=True)
