@@ -20,6 +20,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from camloss.metrics import evaluate
 from camloss.models import MapClassifier, on_pixels
 from camloss.pair import alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
 from camloss.training.config import DTYPES, RECIPES, TrainConfig, default_output_dir, recipe_for
+from camloss.training.distributed import ALONE, Processes, processes
 from camloss.training.hardware import pick_device, pick_precision
 from camloss.training.loop import initial_model, train
 from camloss.training.state import TrainingState, run_id
@@ -66,18 +68,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not makes_pair(config):
             raise CamlossError("a single model cannot be published; leave out --variants or --push-to-hub")
 
-    if is_finished(config):
-        print(f"{config.output_dir} is trained already: there is nothing to resume")
-    else:
-        check_trainable(config)  # now, not after a download
-        data = load_data(config.data, config.data_dir, config.size)
-        measured = train_and_save(config, data)
-        metrics = next(iter(measured.values()))
-        print(
-            cli.table(
-                [data.reported_on, *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]
-            )
-        )
+    with processes(config.device) as (together, device):
+        config = dataclasses.replace(config, device=device)
+        if not together.given(together.first(lambda: is_finished(config))):
+            check_trainable(config)  # now, not after a download
+            data = together.first_then_all(lambda: load_data(config.data, config.data_dir, config.size))
+            together.refuse_difference(data.fingerprint, "other images")
+            measured = train_and_save(config, data, together)
+            if together.is_first:
+                print_measured(measured, data.reported_on)
+        elif together.is_first:
+            print(f"{config.output_dir} is trained already: there is nothing to resume")
+    if not together.is_first:
+        return
     if push_to is not None and not config.dry_run:
         from camloss.hub.push import push_pair
 
@@ -106,30 +109,47 @@ def is_finished(config: TrainConfig) -> bool:
     return True
 
 
+def print_measured(measured: dict[str, dict[str, float]], reported_on: str) -> None:
+    metrics = next(iter(measured.values()))
+    print(cli.table([reported_on, *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
+
+
 def print_next_commands(folder: Path, data: str) -> None:
     quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
     print(f"\nSee this pair:   camloss demo --pair {quoted}")
     print(f"Publish it:      camloss push USER/camloss-{data} --checkpoints {quoted}")
 
 
-def train_and_save(config: TrainConfig, data: Dataset) -> dict[str, dict[str, float]]:
+def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> dict[str, dict[str, float]]:
     """Train the config's variants and write their checkpoints; returns what each measures on the test set.
+
+    Of several processes the first alone writes, and returns something.
 
     Raises:
         CamlossError: as `train` and `check_trainable`; also if another training is at work in the folder.
     """
     check_trainable(config)
-    check_network(config, data)
+    check_network(config, data, together)
     teacher = load_teacher(config, data)
-    if config.dry_run:
-        short = dataclasses.replace(
-            config, epochs=1, alpha_start_epoch=0
-        )  # with alpha at once, to try its gradient too
+    if config.dry_run:  # with alpha at once, to try its gradient too
+        short = dataclasses.replace(config, epochs=1, alpha_start_epoch=0)
         return {
-            name: measure(train(short, name, data, loss=loss_of(name, teacher)).model, data) for name in config.variants
+            name: measure(train(short, name, data, loss=loss_of(name, teacher), processes=together).model, data)
+            for name in config.variants
         }
-    with alone_in(config.output_dir):
-        return _train_and_save(config, data, teacher)
+    with ExitStack() as locked, own_stream(config.device):
+        together.first(lambda: locked.enter_context(alone_in(config.output_dir)))
+        if together.is_first:
+            return _train_and_save(config, data, teacher, together)
+        for variant in config.variants:
+            train(config, variant, data, loss=loss_of(variant, teacher), processes=together)
+        return {}
+
+
+def own_stream(device: str) -> AbstractContextManager[Any]:
+    """Where a GPU can record steps; see `camloss.training.replay`."""
+    on_gpu = pick_device(device).type == "cuda"
+    return torch.cuda.stream(torch.cuda.Stream()) if on_gpu else nullcontext()
 
 
 def loss_of(variant: str, teacher: nn.Module | None) -> Callable[[float], CAMLoss]:
@@ -137,7 +157,9 @@ def loss_of(variant: str, teacher: nn.Module | None) -> Callable[[float], CAMLos
     return lambda alpha: LOSSES[variant].criterion(alpha, teacher)
 
 
-def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | None) -> dict[str, dict[str, float]]:
+def _train_and_save(
+    config: TrainConfig, data: Dataset, teacher: nn.Module | None, together: Processes
+) -> dict[str, dict[str, float]]:
     states = [TrainingState(config, variant) for variant in config.variants]
     if not config.resume:
         for state in states:
@@ -153,7 +175,7 @@ def _train_and_save(config: TrainConfig, data: Dataset, teacher: nn.Module | Non
     measured: dict[str, dict[str, float]] = {}
     pictures: dict[str, dict[str, bytes]] = {}
     for variant in config.variants:
-        trained = train(config, variant, data, run, loss=loss_of(variant, teacher))
+        trained = train(config, variant, data, run, loss=loss_of(variant, teacher), replay=True, processes=together)
         network = trained.model.to(DTYPES[config.saved_as]).float()  # what is measured is what is written
         completed = data.finish(network)
         measured[variant] = measure(network, data)
@@ -225,7 +247,7 @@ def check_trainable(config: TrainConfig) -> None:
         )
 
 
-def check_network(config: TrainConfig, data: Dataset) -> None:
+def check_network(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> None:
     """Make the network once, and warn where its maps have too few positions to locate anything.
 
     Raises:
@@ -238,7 +260,7 @@ def check_network(config: TrainConfig, data: Dataset) -> None:
             features = network(torch.zeros(1, data.channels, height, width))[1]
     except RuntimeError as error:
         raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
-    if min(features.shape[-2:]) < FEWEST_POSITIONS:
+    if min(features.shape[-2:]) < FEWEST_POSITIONS and together.is_first:
         rows, columns = features.shape[-2:]
         print(
             f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "

@@ -38,6 +38,12 @@ class Dataset:
         height, width = self.train.images.shape[-2:]
         return height, width
 
+    @property
+    def fingerprint(self) -> tuple[object, ...]:
+        """What differs between data sets of other images, classes or order."""
+        splits = (self.train, self.validation, self.test)
+        return (self.class_names, *((len(s), *s.labels[:1_000].tolist(), int(s.images[-1].sum())) for s in splits))
+
     def extra_training_images(self, _count: int, _seed: int) -> Split | None:
         """Generated images that a training adds to `train`.
 

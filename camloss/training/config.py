@@ -57,7 +57,7 @@ class TrainConfig:
         "", "checkpoint that a distillation learns from: folder, file, or address on the Hub", added=True
     )
     epochs: int = option(10, "passes over the training images")
-    batch_size: int = option(128, "images a step")
+    batch_size: int = option(128, "images a step, of all processes together")
     optimizer: str = option("muon", "orthogonalised momentum, AdamW, Adam as in the article, or Nesterov's", OPTIMIZERS)
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
@@ -69,8 +69,13 @@ class TrainConfig:
     pretrained: bool = option(False, "start from ImageNet weights, where the network has some")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
-        "auto", "bfloat16 convolutions where the device has them, or not", ("auto", "float32", "bfloat16")
+        "auto", "of convolutions; auto: bfloat16 where it is faster", ("auto", "float32", "bfloat16", "float16")
     )
+    accumulate: int = option(1, "parts that a batch is computed in, to fit the memory", added=True)
+    clip: float = option(0.0, "largest norm of the gradients; 0: any", added=True)
+    average: float = option(0.0, "share that the saved average of the weights keeps a step; 0: none", added=True)
+    sync_bn: bool = option(False, "under torchrun, take the statistics of batch norm over all processes", added=True)
+    compile: bool = option(False, "compile the network first: for long runs", added=True)
     saved_as: str = option("float32", "number type of the weights that are written", tuple(DTYPES), added=True)
     device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
@@ -105,13 +110,17 @@ class TrainConfig:
     def _check_numbers(self) -> None:
         if not 0 <= self.seed < MAX_SEED:
             raise CamlossError(f"seed is {self.seed}; expected a whole number from 0 to {MAX_SEED - 1}")
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise CamlossError(f"{name} is {getattr(self, name)}; expected at least 1")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise CamlossError(f"learning_rate is {self.learning_rate}; expected a number above 0, such as 0.005")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise CamlossError(f"weight_decay is {self.weight_decay}; expected a number of at least 0")
+        if not 0 <= self.average < 1:
+            raise CamlossError(f"average is {self.average}; expected 0 (none) or a share below 1, such as 0.999")
+        if not (math.isfinite(self.clip) and self.clip >= 0):
+            raise CamlossError(f"clip is {self.clip}; expected a norm above 0, or 0 for none")
         if not 0 <= self.augment <= 1:
             raise CamlossError(f"augment is {self.augment}; expected 0 (no variation) to 1")
         for name in ("alpha_start_epoch", "synthetic", "size"):

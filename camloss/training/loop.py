@@ -22,6 +22,7 @@ from camloss.metrics import correct
 from camloss.models import MapClassifier, Pooling, build_model, map_classifier, on_pixels
 from camloss.split import Split
 from camloss.training.config import TrainConfig
+from camloss.training.distributed import ALONE, Processes, wrapped_for
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optim import make_optimizer
 from camloss.training.replay import Extra, Mix, Replayed, Step, Vary, set_rate
@@ -35,7 +36,7 @@ class DivergedError(CamlossError):
     exit_code = 1
 
 
-def train(
+def train(  # noqa: PLR0915, one loop is read from top to bottom
     config: TrainConfig,
     variant: str,
     data: Dataset,
@@ -50,6 +51,7 @@ def train(
     extra: Extra | None = None,
     average: float = 0.0,
     replay: bool = False,
+    processes: Processes = ALONE,
 ) -> "TrainedModel":
     """Train one variant of a pair, or a method of the study.
 
@@ -69,8 +71,9 @@ def train(
         mix: mixes images and labels of a batch after that.
         extra: a term of the loss from the alpha start epoch on; from the network, the images and their labels.
         average: share of the averaged weights that each step keeps; the average takes the place of the weights at the
-            end. At 0 nothing is averaged. An interrupted run with an average starts over.
+            end. At 0 it is the config's.
         replay: on a GPU, record the step of Muon once and replay it, to the same weights but for rounding.
+        processes: that train together, see `camloss.training.distributed`.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -82,17 +85,24 @@ def train(
     train_split = training_images(config, data).to(device)
     validation = data.validation.to(device)
     network = initial_model(config, pooling, data).to(device).to(memory_format=torch.channels_last)
+    if config.sync_bn:
+        network = with_shared_statistics(network, device)
     model = on_pixels(network, data.mean, data.std).to(device)
     optimizer = make_optimizer(model, config)
+    average = average or config.average
     averaged = copy.deepcopy(network) if average else None
+    scaler = torch.amp.GradScaler(device.type) if precision == "float16" else None
 
     state = TrainingState(config, variant, run)
-    history, snapshots = state.load(network, optimizer) if config.resume and averaged is None else ([], {})
+    found = processes.given(processes.first(state.read) if config.resume else None)
+    history, snapshots = state.restore(found, network, optimizer, averaged, scaler)
     if not history and not config.dry_run:
         # An output folder that cannot be written shows now, not after an epoch.
-        state.save(network, optimizer, history, snapshots)
+        processes.first(lambda: state.save(network, optimizer, history, snapshots, averaged=averaged, scaler=scaler))
+    compiled = torch.compile(model) if config.compile else model
+    forward = wrapped_for(processes, compiled, device)  # type: ignore[arg-type]
     steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
-    replay = replay and device.type == "cuda" and config.optimizer == "muon"
+    replay = replay and device.type == "cuda" and config.optimizer == "muon" and not processes.started
     if replay:
         for group in optimizer.param_groups:
             group["lr"] = torch.zeros((), device=device)
@@ -103,19 +113,20 @@ def train(
     step: Step | Replayed | None = None
     kind: tuple[float, Extra | None] | None = None
     for epoch in range(len(history), config.epochs):
-        model.train()
+        forward.train()
         alpha, extra_now = alpha_at(epoch), extra if epoch >= config.alpha_start_epoch else None
         criterion = loss(alpha)
         if step is None or kind != (alpha, extra_now):
             kind = (alpha, extra_now)
             step = Step(
-                *(model, optimizer, criterion, train_split, augmentation, draws, vary, extra_now, image_generator),
-                *(precision, averaged, average, mix),
+                *(model, forward, optimizer, criterion, train_split, augmentation, draws, vary, extra_now),
+                *(image_generator, precision, averaged, average, mix),
+                *(processes, config.accumulate, config.clip, scaler),
             )
             step = Replayed(step, config.batch_size) if replay else step
         order_generator, of_epoch = epoch_generators(config.seed, epoch, device)
         image_generator.manual_seed(of_epoch.initial_seed())
-        order = torch.randperm(len(train_split), generator=order_generator).to(device)  # (N,)
+        order = torch.randperm(len(train_split), generator=order_generator).to(device)  # (N,), in every process
         draws.copy_(torch.rand(draws.shape, generator=order_generator))
         started = time.perf_counter()
         batches = order.split(config.batch_size)[:steps_per_epoch]
@@ -123,25 +134,31 @@ def train(
             config.learning_rate_at((epoch + (at + 0.5) / steps_per_epoch) / config.epochs)
             for at in range(len(batches))
         ]
-        ce, cam = one_epoch(step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch)
+        ce, cam = one_epoch(
+            step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch, processes=processes
+        )
         seconds = time.perf_counter() - started
+        processes.average_buffers(network)
         entry = {
             "epoch": epoch + 1,
             "alpha": criterion.alpha,
             "ce": ce,
             "cam": cam,
-            "validation_accuracy": accuracy(model, validation),
+            "validation_accuracy": accuracy(model, validation, processes),
             "seconds": seconds,
         }
         history.append(entry)
         if epoch + 1 in data.snapshot_epochs(config.epochs, config.alpha_start_epoch):
             snapshots[epoch + 1] = snapshot_of(network)
         if not config.dry_run:
-            state.save(network, optimizer, history, snapshots)
-        log(
-            f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
-            f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
-        )
+            processes.first(
+                lambda: state.save(network, optimizer, history, snapshots, averaged=averaged, scaler=scaler)
+            )
+        if processes.is_first:
+            log(
+                f"{variant} epoch {epoch + 1:2d}/{config.epochs}  L_ce {ce:.4f}  L_cam {cam:.4f}  "
+                f"validation accuracy {entry['validation_accuracy']:.2%}  {seconds:.0f} s"
+            )
     network = network if averaged is None else averaged
     return TrainedModel(network.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
 
@@ -152,6 +169,8 @@ def one_epoch(
     batches: list[tuple[Tensor, float]],
     variant: str,
     epoch: int,
+    *,
+    processes: Processes = ALONE,
 ) -> tuple[float, float]:
     """Take the steps of an epoch, each with a batch and its learning rate: the means of L_ce and L_cam.
 
@@ -160,17 +179,18 @@ def one_epoch(
     """
     started = time.perf_counter()
     sums = torch.zeros(3, device=batches[0][0].device)
-    bar = tqdm(batches, f"{variant} {epoch + 1}", leave=False, dynamic_ncols=True, disable=None)
+    hidden = None if processes.is_first else True  # None: where there is no terminal
+    bar = tqdm(batches, f"{variant} {epoch + 1}", leave=False, dynamic_ncols=True, disable=hidden)
     for number, (batch, rate) in enumerate(bar):
         set_rate(optimizer, rate)
         parts = step(batch)
         sums += parts
         if number % 20 == 0:
-            total, ce, cam = parts.tolist()
+            total, ce, cam = processes.sum(parts.clone()).tolist()
             speed = (number + 1) * len(batch) / (time.perf_counter() - started)
             bar.set_postfix_str(f"L_ce {ce:.4f}, L_cam {cam:.4f}, {speed:.0f} images/s", refresh=False)
             refuse_divergence(total, variant, epoch)
-    total, ce, cam = (sums / len(batches)).tolist()
+    total, ce, cam = (processes.sum(sums) / len(batches)).tolist()
     refuse_divergence(total, variant, epoch)
     return ce, cam
 
@@ -206,6 +226,18 @@ def initial_model(
     return network
 
 
+def with_shared_statistics(network: MapClassifier | Wrapped, device: torch.device) -> MapClassifier | Wrapped:
+    """The same network, whose batch norm takes its statistics over all processes.
+
+    Raises:
+        CamlossError: torch does that on GPUs alone.
+    """
+    if device.type != "cuda":
+        raise CamlossError(f"--sync-bn needs GPUs, not {device.type}; leave it out")
+    shared: MapClassifier | Wrapped = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return shared
+
+
 def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
     """Generators for the order of the images and for their augmentation, the same for every variant."""
     order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
@@ -216,11 +248,13 @@ def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch
 
 
 @torch.no_grad()
-def accuracy(model: Network, split: Split) -> float:
-    """The share of a split that the model gets right, in eval mode."""
+def accuracy(model: Network, split: Split, processes: Processes = ALONE) -> float:
+    """The share of a split that the model gets right, in eval mode; each process answers for a part of it."""
     model.eval()
-    right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(1_000)]
-    return float(torch.stack(right).sum()) / len(split)
+    own = torch.arange(processes.rank, len(split), processes.count)
+    right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(1_000, own)]
+    total = torch.stack(right).sum() if right else torch.zeros((), dtype=torch.int64, device=split.labels.device)
+    return float(processes.sum(total)) / len(split)
 
 
 def refuse_divergence(value: float, variant: str, epoch: int) -> None:

@@ -1,15 +1,19 @@
 """The state of a training run between two epochs."""
 
 import secrets
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from camloss.checkpoint import pack, read_header, unpack, write_atomically
 from camloss.epoch_snapshots import Snapshot, by_epoch, flattened
 from camloss.models import MapClassifier
 from camloss.training.config import TrainConfig
 from camloss.wrap import Wrapped
+
+Saved = tuple[dict[str, Tensor], dict[str, Any]]
+"""The tensors by name, and the history."""
 
 
 def run_id(config: TrainConfig) -> str:
@@ -35,41 +39,65 @@ class TrainingState:
 
     def save(
         self,
-        model: MapClassifier | Wrapped,
+        network: MapClassifier | Wrapped,
         optimizer: torch.optim.Optimizer,
         history: list[dict[str, float]],
         snapshots: dict[int, Snapshot],
+        *,
+        averaged: nn.Module | None = None,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= {f"snapshot.{name}": tensor for name, tensor in flattened(snapshots).items()}
+        if averaged is not None:
+            tensors |= {f"averaged.{name}": tensor for name, tensor in averaged.state_dict().items()}
         for idx, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{idx}.{slot}": tensor for slot, tensor in slots.items()}
-        write_atomically(
-            self.path, pack(tensors, config=self.config.record(), history={"epochs": history}, run={"id": self.run})
-        )
+        header = {"epochs": history, **({} if scaler is None else {"scaler": scaler.state_dict()})}
+        write_atomically(self.path, pack(tensors, config=self.config.record(), history=header, run={"id": self.run}))
 
-    def load(
-        self, model: MapClassifier | Wrapped, optimizer: torch.optim.Optimizer
+    def read(self) -> Saved | None:
+        """What was saved; None where nothing was.
+
+        Raises:
+            CamlossError: it is damaged, or of a run with another config.
+        """
+        if not self.path.exists():
+            return None
+        tensors, header = unpack(self.path)
+        self.config.refuse_other(header["config"], f"the interrupted run in {self.path.parent}")
+        return tensors, header["history"]
+
+    def restore(
+        self,
+        saved: Saved | None,
+        network: MapClassifier | Wrapped,
+        optimizer: torch.optim.Optimizer,
+        averaged: nn.Module | None = None,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> tuple[list[dict[str, float]], dict[int, Snapshot]]:
-        """Put the saved state into model and optimizer.
+        """Put what was read into network and optimizer.
 
         Returns:
             The history and the snapshots so far; both empty where nothing was saved.
         """
-        if not self.path.exists():
+        if saved is None:
             return [], {}
-        tensors, header = unpack(self.path)
-        self.config.refuse_other(header["config"], f"the interrupted run in {self.path.parent}")
+        tensors, header = saved
         slots: dict[int, dict[str, Tensor]] = {}
-        for idx, parameter in enumerate(model.parameters()):
+        for idx, parameter in enumerate(network.parameters()):
             for name, tensor in tensors.items():
                 if name.startswith(f"optimizer.{idx}."):
                     # fused AdamW walks parameter and slots side by side in memory, so their strides must agree
                     laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor
                     slots.setdefault(idx, {})[name.rpartition(".")[2]] = laid_out
-        model.load_state_dict(below("model.", tensors))
+        network.load_state_dict(below("model.", tensors))
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
-        return list(header["history"]["epochs"]), by_epoch(below("snapshot.", tensors))
+        if averaged is not None:
+            averaged.load_state_dict(below("averaged.", tensors))
+        if scaler is not None:
+            scaler.load_state_dict(header["scaler"])
+        return list(header["epochs"]), by_epoch(below("snapshot.", tensors))
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
