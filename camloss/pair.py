@@ -69,6 +69,11 @@ class ImageFormat:
     image_size: tuple[int, int]
     """Height and width in pixels; the channels are red, green and blue."""
 
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "ImageFormat | None":
+        """What the config of a checkpoint says; None for the digits of the drawing demo."""
+        return cls(tuple(config["classes"]), tuple(config["image_size"])) if "classes" in config else None
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -86,14 +91,9 @@ class Pair:
         return self.models[variant]
 
     @property
-    def images(self) -> "ImageFormat | None":
+    def images(self) -> ImageFormat | None:
         """Which pictures the pair takes; None for the digits of the drawing demo."""
-        config = next(iter(self.models.values())).checkpoint_config
-        return (
-            ImageFormat(**{name: tuple(config[name]) for name in ("classes", "image_size")})
-            if "classes" in config
-            else None
-        )
+        return ImageFormat.of(next(iter(self.models.values())).checkpoint_config)
 
     @property
     def digit_models(self) -> dict[str, MapClassifier]:
@@ -113,7 +113,7 @@ class Pair:
 
     @property
     def num_classes(self) -> int:
-        return next(iter(self.models.values())).head.out_features
+        return len(next(iter(self.models.values())).head.weight)
 
     @classmethod
     def load(cls, source: str | Path) -> "Pair":

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fuzz_files import JSON, Draw, changed_json, pictures
 from hypothesis import strategies as st
 
-from camloss.demo.request_guard import TAKES
+from camloss.demo.request_guard import CALLED, TAKES
 
 SILENCE = 0.25  # seconds in which an answer to a request that may not be whole must begin
 SPOKEN = 60.0  # the same for one that is whole
@@ -109,9 +109,9 @@ class Caller:
                     "data": question.data,
                 },
             )
-        answer = self.post("/gradio_api/call/explain", {"data": question.data})
+        answer = self.post(f"/gradio_api/call/{question.function}", {"data": question.data})
         event = re.search(rb'"event_id":\s*"([0-9a-f]{32})"', answer.text)
-        return self.get(f"/gradio_api/call/explain/{event[1].decode()}") if event else answer
+        return self.get(f"/gradio_api/call/{question.function}/{event[1].decode()}") if event else answer
 
 
 def _is_whole(received: bytes) -> bool:
@@ -131,7 +131,7 @@ def post(path: str, body: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Question:
-    """What a server function, or the API's "explain", is asked."""
+    """What a server function, or a function of the API, is asked."""
 
     function: str
     data: Any
@@ -140,7 +140,9 @@ class Question:
 @st.composite
 def questions(draw: Draw) -> Question:
     """One of them, or what looks a little like it."""
-    function = draw(st.sampled_from(("answer", "answer", "build_up", "sketch", "explain")))
+    function = draw(
+        st.sampled_from(("answer", "answer", "build_up", "sketch", "explain", "answer_image", "explain_image"))
+    )
     drawing = draw(st.one_of(strokes, st.just(STROKES)))
     picture = None if draw(st.booleans()) else draw(st.one_of(pictures().map(lambda made: made.text()), JSON))
     digit = st.one_of(st.none(), st.integers(-1, 10), JSON)
@@ -150,9 +152,10 @@ def questions(draw: Draw) -> Question:
         "other_idx": draw(digit),
         "networks": draw(st.one_of(st.none(), st.none(), st.just("checkpoints"), JSON)),
         "strokes": drawing if picture is None else draw(st.one_of(st.none(), strokes)),
+        "erase": draw(st.one_of(st.none(), st.floats(), st.just(0.1), JSON)),
     }
-    if function == "explain":
-        return Question(function, draw(st.one_of(st.just(list(data.values())), JSON)))
+    if function in CALLED:
+        return Question(function, draw(st.one_of(st.just([data[name] for name in TAKES[function]]), JSON)))
     known = {**data, "variant": draw(st.one_of(st.sampled_from(("ce", "cam")), JSON))}
     named = {name: known[name] for name in TAKES[function]}
     return Question(function, draw(st.one_of(st.just(named), changed_json({**named, "picture": None}), JSON)))
@@ -177,6 +180,7 @@ PATHS = (
     "/gradio_api/component_server/",
     "/gradio_api/queue/join",
     "/gradio_api/call/explain",
+    "/gradio_api/call/explain_image",
     "/gradio_api/upload",
     "/gradio_api/file=/etc/hostname",
 )

@@ -100,8 +100,8 @@ def queue(**sessions: set[str]) -> Any:
 def blocks(waiting: Any = None) -> Any:
     return SimpleNamespace(
         _queue=waiting or queue(),
-        fns={0: None},
-        blocks={1: SimpleNamespace(answer=server_function, sketch=server_function)},
+        fns={0: SimpleNamespace(api_name="explain"), 1: SimpleNamespace(api_name="explain_image")},
+        blocks={1: SimpleNamespace(answer=server_function, sketch=server_function, answer_image=server_function)},
         state_holder=SimpleNamespace(session_data={}),
     )
 

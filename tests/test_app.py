@@ -76,7 +76,7 @@ def test_strokes_are_read_as_well_as_pictures(page_server: PageServer) -> None:
 def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     with urllib.request.urlopen(f"{page_server.url}gradio_api/info", timeout=30) as answer:
         info = json.load(answer)["named_endpoints"]
-    assert list(info) == ["/explain"]
+    assert list(info) == ["/explain", "/explain_image"]
     assert "where in the picture each of them finds its evidence" in info["/explain"]["description"]
     parameters = {p["parameter_name"]: p["parameter_has_default"] for p in info["/explain"]["parameters"]}
     assert parameters == dict.fromkeys(("picture", "class_idx", "other_idx", "networks", "strokes"), True)
@@ -247,7 +247,7 @@ def test_first_drawing_needs_no_heavy_package() -> None:
     ours = loaded(
         "import app, asyncio\n"
         "from camloss.demo import CHECKPOINTS, endpoints, pairs\n"
-        "answer = endpoints.endpoints_of(lambda _: pairs.load_for_page(CHECKPOINTS)).answer\n"
+        "answer = endpoints.endpoints_of(*[lambda _: pairs.load_for_page(CHECKPOINTS)] * 2).answer\n"
         f"assert asyncio.run(answer({{'picture': {SEVEN!r}}}))['blank'] is False"
     )
     assert "camloss.demo.inference" in ours

@@ -16,6 +16,7 @@ from command_line import Done
 from gradio_client import Client
 from hub_server import TOKENS, Hub
 from huggingface_hub import SpaceHardware
+from made_up_images import write_image_pair
 from packaging.requirements import Requirement
 from page_server import PageServer
 from untrained import write_pair, write_snapshots
@@ -167,6 +168,16 @@ def test_every_whole_pair_is_uploaded(hub: Hub, checkout: Path, deploy: Deploy) 
     sent = {name for name in hub.space(SPACE).files if name.startswith("checkpoints/another/")}
     of_variants = {f"{variant}/{name}" for variant in ("ce", "cam") for name in ("model.safetensors", "config.json")}
     assert sent == {f"checkpoints/another/{name}" for name in ("config.json", *of_variants)}
+
+
+def test_a_pair_of_pictures_is_uploaded_with_its_examples(hub: Hub, checkout: Path, deploy: Deploy) -> None:
+    folder = write_image_pair(checkout / "checkpoints" / "images")
+    (folder / "examples" / "notes.txt").write_text("nobody's business", encoding="utf-8")
+    assert deploy().code == 0
+    sent = {name for name in hub.space(SPACE).files if name.startswith("checkpoints/images/")}
+    of_variants = {f"{variant}/{name}" for variant in ("ce", "cam") for name in ("model.safetensors", "config.json")}
+    examples = {f"examples/{name}" for name in ("disc-0.jpg", "square-1.jpg", "long-stripe-2.jpg")}
+    assert sent == {f"checkpoints/images/{name}" for name in ("config.json", *of_variants, *examples)}
 
 
 def test_the_card_and_the_variables_name_the_weights(

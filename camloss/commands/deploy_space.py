@@ -18,7 +18,7 @@ from typing import Any
 
 from camloss import cli
 from camloss.checkpoint import CONFIG, WEIGHTS
-from camloss.demo.pairs import find_pairs
+from camloss.demo.pairs import example_paths, find_pairs
 from camloss.epoch_snapshots import EPOCHS
 from camloss.errors import CamlossError
 from camloss.hub.messages import check_repo_id
@@ -116,7 +116,11 @@ def space_files(root: Path, space: str, weights: str | None) -> dict[str, bytes]
     of_pairs = [
         file
         for place in find_pairs(root / "checkpoints").values()
-        for file in (place / CONFIG, *(place / v / name for v in pair_files(place) for name in OF_VARIANT))
+        for file in (
+            place / CONFIG,
+            *(place / v / name for v in pair_files(place) for name in OF_VARIANT),
+            *example_paths(place),
+        )
     ]
     allowed = (path for pattern in ALLOWED for path in root.glob(pattern))
     paths = {path.relative_to(root) for path in (*allowed, *of_pairs) if path.is_file()}

@@ -8,12 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-from camloss.demo import inference, request_guard
-from camloss.demo.worker_pools import Busy, pool_for
+from camloss.demo import images, inference, request_guard
+from camloss.demo.worker_pools import IMAGES, Busy, WorkerPool, pool_for
 from camloss.errors import CamlossError
 from camloss.pair import Pair
 
 Answer = dict[str, Any]
+Question = dict[str, Any]
+PairNamed = Callable[[object], Pair]
 FAILED = "The server failed on this drawing, and its log says why; try another one."
 
 
@@ -23,10 +25,12 @@ class Endpoints:
     answer: Callable[[Any], Awaitable[Answer]]
     build_up: Callable[[Any], Awaitable[Answer]]
     sketch: Callable[[Any], Awaitable[Answer]]
+    explain_image: Callable[..., Awaitable[Answer]]
+    answer_image: Callable[[Any], Awaitable[Answer]]
 
 
-def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
-    """The endpoints for the pairs that `pair_named` gives by name; None stands for the page's first."""
+def endpoints_of(pair_named: PairNamed, image_pair_named: PairNamed) -> Endpoints:
+    """The endpoints for pairs of digits and pairs of pictures, which these give by name; None stands for the first."""
 
     async def explain_digit(
         picture: str | None = None,
@@ -52,28 +56,46 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
             the maps cam and caam in [0, 1], contrast in [-1, 1] or null, similarity of CAM and CAAM, and of the CAM, or
             of the evidence for class_idx in the contrast, stroke_energy, its share on the strokes, and area_above_half.
         """
-        question = request_guard.question_for(
-            {
-                "picture": picture,
-                "class_idx": class_idx,
-                "other_idx": other_idx,
-                "networks": networks,
-                "strokes": strokes,
-            }
+        values = {"picture": picture, "class_idx": class_idx, "other_idx": other_idx, "networks": networks}
+        return await _called(
+            {**values, "strokes": strokes},
+            lambda question: inference.answer(pair_named(question.pop("networks")), **question),
+            _by_cost,
         )
-        try:
-            pool = pool_for(question["picture"], question["strokes"])
-            return await pool.run(
-                lambda: inference.answer(pair_named(question.pop("networks")), **question), request_guard.caller()
-            )
-        except CamlossError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            logging.exception("the server failed on a call")
-            raise gr.Error(FAILED, print_exception=False) from error
+
+    async def explain_image(
+        picture: str | None = None,
+        class_idx: int | None = None,
+        other_idx: int | None = None,
+        networks: str | None = None,
+        erase: float | None = None,
+    ) -> Answer:
+        """Classify a picture with two models, and say where in it each of them finds its evidence.
+
+        One was trained with cross-entropy ("ce"), the other with CAM-loss ("cam").
+
+        Args:
+            picture: a PNG, JPEG or WebP image as base64 text, at most 4 megapixels.
+            class_idx: the number of the class whose evidence to show; by default the one that each model predicts.
+            other_idx: show the evidence for class_idx over this class, too.
+            networks: which pair; by default the page's first that is of pictures.
+            erase: a share of the positions, 0 to 0.5, to erase: those where each model's evidence is highest.
+
+        Returns:
+            classes, their names; frame [left, top, width, height], the part of the picture that the models are given;
+            ce and cam, each with predicted, probs, class_idx, other_idx, the maps cam and caam in [0, 1], contrast in
+            [-1, 1] or null, similarity of CAM and CAAM, area_above_half, and loss: what erasing changes, beside
+            a hole of the same shape elsewhere and one in the middle.
+        """
+        values = {"picture": picture, "class_idx": class_idx, "other_idx": other_idx, "networks": networks}
+        return await _called(
+            {**values, "erase": erase},
+            lambda question: images.answer(image_pair_named(question.pop("networks")), **question),
+            _for_images,
+        )
 
     @_for_page
-    def answer(question: dict[str, Any]) -> Answer:
+    def answer(question: Question) -> Answer:
         return inference.answer(
             pair_named(question.get("networks")),
             encode=inference.as_bytes,
@@ -81,7 +103,7 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
         )
 
     @_for_page
-    def build_up(question: dict[str, Any]) -> Answer:
+    def build_up(question: Question) -> Answer:
         return inference.build_up(
             pair_named(question.get("networks")),
             encode=inference.as_bytes,
@@ -89,17 +111,49 @@ def endpoints_of(pair_named: Callable[[object], Pair]) -> Endpoints:
         )
 
     @_for_page
-    def sketch(question: dict[str, Any]) -> Answer:
+    def sketch(question: Question) -> Answer:
         return inference.sketch(question.get("picture"))
 
-    return Endpoints(explain_digit, answer, build_up, sketch)
+    @functools.partial(_for_page, pool=_for_images)
+    def answer_image(question: Question) -> Answer:
+        return images.answer(
+            image_pair_named(question.get("networks")),
+            encode=inference.as_bytes,
+            **_named(question, "picture", "class_idx", "other_idx", "erase"),
+        )
+
+    return Endpoints(explain_digit, answer, build_up, sketch, explain_image, answer_image)
 
 
-def _named(question: dict[str, Any], *names: str) -> dict[str, Any]:
+def _named(question: Question, *names: str) -> dict[str, Any]:
     return {name: question.get(name) for name in names}
 
 
-def _for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Awaitable[Answer]]:
+def _by_cost(question: Question) -> WorkerPool:
+    return pool_for(question.get("picture"), question.get("strokes"))
+
+
+def _for_images(_question: Question) -> WorkerPool:
+    return IMAGES
+
+
+async def _called(
+    given: Question, answer: Callable[[Question], Answer], pool: Callable[[Question], WorkerPool]
+) -> Answer:
+    """What a function of the API answers; `given` is what gradio called it with."""
+    question = request_guard.question_for(given)
+    try:
+        return await pool(question).run(lambda: answer(question), request_guard.caller())
+    except CamlossError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except Exception as error:
+        logging.exception("the server failed on a call")
+        raise gr.Error(FAILED, print_exception=False) from error
+
+
+def _for_page(
+    function: Callable[[Question], Answer], pool: Callable[[Question], WorkerPool] = _by_cost
+) -> Callable[[Any], Awaitable[Answer]]:
     """A server function of the page: takes what anyone may send, and says what is wrong with it in one line.
 
     The answer to what it cannot answer is {"error": one line}, and {"busy": true, "error": one line} where nothing is
@@ -112,8 +166,7 @@ def _for_page(function: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], A
             question = request_guard.question_for(question)
             if not isinstance(question, dict):
                 raise CamlossError(f"expected an object with named values, not {type(question).__name__}")
-            pool = pool_for(question.get("picture"), question.get("strokes"))
-            return await pool.run(functools.partial(function, question), request_guard.caller())
+            return await pool(question).run(functools.partial(function, question), request_guard.caller())
         except Busy as error:
             return {"busy": True, "error": str(error)}
         except CamlossError as error:

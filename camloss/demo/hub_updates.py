@@ -23,12 +23,16 @@ def pair_on_hub(bundled: Pair, repo: str, from_cache: bool = False) -> Pair:
         from_cache: ask nobody, take what the cache of the Hub's client holds.
 
     Raises:
-        CamlossError: as `Pair.load`; also where its variants are others.
+        CamlossError: as `Pair.load`; also where its variants, or the pictures that it takes, are others.
     """
     pair = Pair.published(Published(repo, from_cache=from_cache))
     if pair.variants != bundled.variants:
         expected = ", ".join(bundled.variants)
         raise CamlossError(f"{repo} has variants {', '.join(pair.variants)}; expected {expected}, as the page shows")
+    if pair.images != bundled.images:
+        raise CamlossError(
+            f"{repo} is of other pictures or classes than the pair that the page shows; take one like it"
+        )
     return ready(pair)
 
 

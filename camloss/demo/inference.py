@@ -5,7 +5,7 @@ anything is made of them. `web/map_statistics.js` computes the same in the brows
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -81,9 +81,7 @@ def answer(
         CamlossError: the picture is none, or too large, or a class is not a digit or is held
             against itself.
     """
-    wanted, other = _check_class(pair, class_idx), _check_class(pair, other_idx)
-    if wanted is not None and wanted == other:
-        raise CamlossError(f"{wanted} cannot be held against itself; name another digit as other_idx, or none")
+    wanted, other = asked_classes(pair, class_idx, other_idx)
     sketch = _sketch_of(picture, strokes)
     if sketch is None:
         return {"blank": True}
@@ -241,6 +239,18 @@ def _is_coordinate(value: Any) -> bool:
     return type(value) in (int, float) and -MAX_UNITS <= value <= MAX_UNITS
 
 
+def asked_classes(pair: Pair, class_idx: object, other_idx: object) -> tuple[int | None, int | None]:
+    """The class to explain and the one that it is held against, checked.
+
+    Raises:
+        CamlossError: one of them is not among the models', or they are the same.
+    """
+    wanted, other = _check_class(pair, class_idx), _check_class(pair, other_idx)
+    if wanted is not None and wanted == other:
+        raise CamlossError(f"{wanted} cannot be held against itself; name another class as other_idx, or none")
+    return wanted, other
+
+
 def _check_class(pair: Pair, class_idx: object) -> int | None:
     last = pair.num_classes - 1
     if class_idx is None or (isinstance(class_idx, int) and not isinstance(class_idx, bool) and 0 <= class_idx <= last):
@@ -252,15 +262,23 @@ def _frame(sketch: Sketch) -> list[float]:
     return [round(number, 3) for number in (sketch.left, sketch.top, sketch.scale)]
 
 
-def _evidence(seen: Explanation) -> Tensor:
-    """(1, H, W): the evidence for the class in the map that is shown."""
+def evidence_in(seen: Explanation) -> Tensor:
+    """(1, H, W), at least 0: the evidence for the class in the map that is shown."""
     return seen.cam if seen.contrast is None else seen.contrast.clamp_min(0)
 
 
 def _describe(seen: Explanation, pixels: Tensor, encode: Callable[..., Any]) -> dict[str, Any]:
-    evidence = _evidence(seen)
     return {
         "digit": int(seen.probs.argmax()),
+        **told_of(seen, pixels.shape[-2:], encode),
+        "stroke_energy": round(float(stroke_energy(evidence_in(seen), pixels)), 4),
+        **({} if seen.ood_score is None else {"ood_score": round(float(seen.ood_score), 4)}),
+    }
+
+
+def told_of(seen: Explanation, size: Sequence[int], encode: Callable[..., Any]) -> dict[str, Any]:
+    """What is said of one model's answer for an image of that height and width, be it a digit or not; see `answer`."""
+    return {
         "probs": [round(p, 6) for p in seen.probs[0].tolist()],
         "class_idx": int(seen.class_idx),
         "other_idx": None if seen.other_idx is None else int(seen.other_idx),
@@ -268,14 +286,12 @@ def _describe(seen: Explanation, pixels: Tensor, encode: Callable[..., Any]) -> 
         "caam": encode(seen.caam[0]),
         "contrast": None if seen.contrast is None else encode(seen.contrast[0], low=-1.0),
         "similarity": round(1 - float(seen.distance), 4),
-        "stroke_energy": round(float(stroke_energy(evidence, pixels)), 4),
-        "area_above_half": round(_area_above_half(evidence, pixels), 4),
-        **({} if seen.ood_score is None else {"ood_score": round(float(seen.ood_score), 4)}),
+        "area_above_half": round(_area_above_half(evidence_in(seen), size), 4),
     }
 
 
-def _area_above_half(evidence: Tensor, pixels: Tensor) -> float:
-    """Of a map (1, H, W), at least 0, upsampled to the pixels: the share on which it reaches half of its maximum."""
-    upsampled = F.interpolate(evidence[None].double(), pixels.shape[-2:], mode="bilinear")
+def _area_above_half(evidence: Tensor, size: Sequence[int]) -> float:
+    """The share on which a map (1, H, W), at least 0, upsampled to height and width, reaches half of its maximum."""
+    upsampled = F.interpolate(evidence[None].double(), tuple(size), mode="bilinear")
     above = (upsampled > 0) & (upsampled >= 0.5 * evidence.max().double())
     return float(above.double().mean())

@@ -9,23 +9,35 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
 from camloss.errors import CamlossError
-from camloss.pair import Pair, Snapshot, is_pair, pair_above, pair_files
+from camloss.pair import ImageFormat, Pair, Snapshot, is_pair, pair_above, pair_files
 
 log = logging.getLogger(__name__)
+
+
+EXAMPLES = "examples"  # the folder of a pair with pictures to try
+MOST_EXAMPLES = 14
+EXAMPLE_TYPES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def example_paths(folder: Path) -> list[Path]:
+    """The pictures that a pair carries, in the order of their names."""
+    paths = (path for path in (folder / EXAMPLES).glob("[!.]*") if path.suffix.lower() in EXAMPLE_TYPES)
+    return sorted(paths)[:MOST_EXAMPLES]
 
 
 def find_pairs(folder: Path) -> dict[str, Path]:
     """The pairs in a folder of checkpoints, by name: its own variants first, then the pairs in its subfolders.
 
     Each is loaded once, so that a choice that is offered can be taken. A broken pair is left out, with a warning, and
-    so is one of other variants than the first: the page has columns for those. A subfolder that is no pair is ignored;
+    so is one of other variants than the first of its tab, which has columns for those: digits have one tab, pictures
+    another. A subfolder that is no pair is ignored;
     a folder whose name begins with a dot holds what is not ready.
 
     Raises:
         CamlossError: there is none.
     """
     pairs: dict[str, Path] = {}
-    variants: tuple[str, ...] = ()
+    variants: dict[bool, tuple[str, ...]] = {}
     reasons: list[str] = []
     subfolders = (path for path in folder.glob("*") if not path.name.startswith("."))
     for place in [folder, *sorted(subfolders)]:
@@ -36,11 +48,11 @@ def find_pairs(folder: Path) -> dict[str, Path]:
         except CamlossError as error:
             reasons.append(str(error))
             continue
-        variants = variants or pair.variants
-        if pair.variants == variants:
+        shown = variants.setdefault(pair.images is None, pair.variants)
+        if pair.variants == shown:
             pairs.setdefault(place.resolve().name, place)
         else:
-            found, expected = (", ".join(names) for names in (pair.variants, variants))
+            found, expected = (", ".join(names) for names in (pair.variants, shown))
             reasons.append(f"{place} has variants {found}; expected {expected}, as the first pair")
     if not pairs:
         if not reasons and (whole := pair_above(folder)):
@@ -51,6 +63,11 @@ def find_pairs(folder: Path) -> dict[str, Path]:
     for reason in reasons:
         log.warning("left out: %s", reason)
     return pairs
+
+
+def format_of(place: Path) -> ImageFormat | None:
+    """Which pictures the pair in a folder takes, from the header of a weight file; None for digits."""
+    return ImageFormat.of(read_header(next(iter(pair_files(place).values())))["config"])
 
 
 def load_for_page(place: str | Path) -> Pair:

@@ -50,6 +50,8 @@ class AllowedRoute:
     """Whether the page's script waits for the answer, which has to be an object that it can show."""
     fields: frozenset[str] = frozenset()
     """What a body may hold."""
+    calls: str = ""
+    """Which function of the API it calls."""
 
 
 TAKES = {  # the values of each function that can be called, in the order of its parameters
@@ -57,11 +59,17 @@ TAKES = {  # the values of each function that can be called, in the order of its
     "answer": ("picture", "class_idx", "other_idx", "networks", "strokes"),
     "build_up": ("picture", "variant", "class_idx", "networks", "strokes"),
     "sketch": ("picture",),
+    "explain_image": ("picture", "class_idx", "other_idx", "networks", "erase"),
+    "answer_image": ("picture", "class_idx", "other_idx", "networks", "erase"),
 }
-CALLED = "explain"  # the one that the API has
-CALL = AllowedRoute(("POST",), "/gradio_api/call/explain", fields=frozenset({"data", "session_hash"}))
-# As gradio's own documentation shows it: the values by name.
-CALL_BY_NAME = AllowedRoute(("POST",), "/gradio_api/call/v2/explain", fields=frozenset(TAKES[CALLED]))
+CALLED = ("explain", "explain_image")  # those that the API has
+CALLS = tuple(
+    AllowedRoute(("POST",), f"/gradio_api/call/{name}", fields=frozenset({"data", "session_hash"}), calls=name)
+    for name in CALLED
+)
+CALLS_BY_NAME = tuple(  # as gradio's own documentation shows it: the values by name
+    AllowedRoute(("POST",), f"/gradio_api/call/v2/{name}", fields=frozenset(TAKES[name]), calls=name) for name in CALLED
+)
 JOIN = AllowedRoute(
     ("POST",),
     "/gradio_api/queue/join",
@@ -90,9 +98,9 @@ ALLOWED_ROUTES = (
     AllowedRoute(("GET",), "/gradio_api/info", query="serialize=False"),
     JOIN,
     LISTEN,
-    CALL,
-    CALL_BY_NAME,
-    AllowedRoute(("GET",), "/gradio_api/call/explain/[0-9a-f]{32}"),
+    *CALLS,
+    *CALLS_BY_NAME,
+    *(AllowedRoute(("GET",), f"{call.path}/[0-9a-f]{{32}}") for call in CALLS),
 )
 
 MAX_BODY = MAX_TEXT + 10_000  # bytes
@@ -233,8 +241,9 @@ class Guard:
                 headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
                 scope[QUESTION], scope[CALLER] = question, caller_of(scope, told["session_hash"])
                 receive = replay(content, receive)
-                if route is CALL_BY_NAME:
-                    scope |= {"path": CALL.path, "raw_path": CALL.path.encode()}
+                if route in CALLS_BY_NAME:
+                    path = f"/gradio_api/call/{route.calls}"
+                    scope |= {"path": path, "raw_path": path.encode()}
             await self.app({**scope, "headers": headers}, receive, worded)
         except Refusal as refusal:
             await refuse(dressed, refusal, as_answer=route is not None and route.page_asks and refusal.busy)
@@ -330,9 +339,7 @@ class Guard:
         """
         fields = parse(body, route.fields)
         session = fields.get("session_hash")
-        if not (session is None and route in (CALL, CALL_BY_NAME)) and not (
-            isinstance(session, str) and re.fullmatch(SESSION, session)
-        ):
+        if not (session is None and route.calls) and not (isinstance(session, str) and re.fullmatch(SESSION, session)):
             raise Refusal(400, "session_hash must be 1 to 40 letters and digits")
         if route is ASK:
             component, function = fields.get("component_id"), fields.get("fn_name")
@@ -343,11 +350,14 @@ class Guard:
             question = Question(named_values(function, fields.get("data")), len(body))
             return question, {"data": None, "component_id": component, "fn_name": function, "session_hash": session}
         index = self._index_of(fields) if route is JOIN else None
-        values = named_values(CALLED, fields) if route is CALL_BY_NAME else listed_values(CALLED, fields.get("data"))
-        told = {"data": [None] * len(TAKES[CALLED]), "session_hash": session}
+        called = route.calls if index is None else self.blocks.fns[index].api_name
+        by_name = route in CALLS_BY_NAME
+        values = named_values(called, fields) if by_name else listed_values(called, fields.get("data"))
+        told = {"data": [None] * len(TAKES[called]), "session_hash": session}
         return Question(values, len(body)), told if index is None else {**told, "fn_index": index}
 
     def _index_of(self, fields: Mapping[str, Any]) -> int:
+        """Which function of the API a question in gradio's queue is for."""
         index, trigger = fields.get("fn_index"), fields.get("trigger_id")
         if not _is_whole(index) or index not in self.blocks.fns:
             raise Refusal(400, "there is no such fn_index")
@@ -568,6 +578,10 @@ def _is_whole(value: object) -> TypeGuard[int]:
     return type(value) is int and abs(value) <= MAX_CLASS
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_CLASS
+
+
 def _are_strokes(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(stroke, dict)
@@ -590,6 +604,7 @@ TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "variant": TEXT,
     "class_idx": CLASS,
     "other_idx": CLASS,
+    "erase": (_is_number, "a number"),
     "strokes": (_are_strokes, 'a list of {"width": w, "points": [x, y, x, y, ...]}, all finite numbers,'),
 }
 

@@ -1,6 +1,6 @@
 """Who waits for whom: what the page sends while somebody draws never waits for what takes several times as long.
 
-Three worker pools, each with threads and a bounded queue of its own. What a question costs decides which of them takes
+Four worker pools, each with threads and a bounded queue of its own. What a question costs decides which of them takes
 it, and callers take turns. Who finds a queue full is told so at once, and nobody who waits keeps one of the threads
 that the rest of the server answers with.
 """
@@ -153,7 +153,8 @@ def _start_thread(niceness: int) -> None:
 DRAWINGS = WorkerPool(WORKERS, room=128)  # 5 to 10 ms each
 PHOTOS = WorkerPool(1, room=16, niceness=5)  # up to 60 ms each
 REST = WorkerPool(1, room=4, niceness=10)  # up to 300 ms each
-WORKER_POOLS = (DRAWINGS, PHOTOS, REST)
+IMAGES = WorkerPool(1, room=16, niceness=10)  # for the Images tab, whose networks may be of any size
+WORKER_POOLS = (DRAWINGS, PHOTOS, REST, IMAGES)
 
 
 def pool_for(picture: object, strokes: object = None) -> WorkerPool:

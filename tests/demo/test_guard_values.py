@@ -16,9 +16,11 @@ import own_loop
 import pytest
 from drawn import SEVEN
 from guarded import JSON, TIDY, TidyServer, answer_of, blocks, post, running, send
+from made_up_images import write_image_pair
 from page_server import PageServer
+from untrained import write_pair
 
-from camloss.demo import request_guard
+from camloss.demo import build, request_guard
 from camloss.demo.request_guard import Guard
 
 ASK, JOIN, CALL, BY_NAME = (
@@ -86,6 +88,36 @@ def test_values_reach_our_functions_and_gradio_sees_none(path: str, question: An
     assert dict(gradio.scope["headers"])[b"content-length"] == str(len(gradio.body)).encode()
 
 
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        (ASK, named({"picture": "secret", "erase": 0.25}, function="answer_image")),
+        *[
+            (path, question)
+            for path, question in (
+                (JOIN, joined(["secret", None, None, None, 0.25], fn_index=1)),
+                ("/gradio_api/call/explain_image", {"data": ["secret", None, None, None, 0.25]}),
+                ("/gradio_api/call/v2/explain_image", {"erase": 0.25, "picture": "secret"}),
+            )
+        ],
+    ],
+)
+def test_a_picture_reaches_our_function_and_gradio_sees_none(path: str, question: Any) -> None:
+    gradio = Gradio()
+    assert gradio.asked(path, question) == (200, "answered")
+    values = gradio.scope[request_guard.QUESTION].values
+    assert values == {"picture": "secret", "class_idx": None, "other_idx": None, "networks": None, "erase": 0.25}
+    assert b"secret" not in gradio.body
+    assert gradio.scope["path"] == path.replace("v2/", "")
+
+
+@pytest.mark.parametrize("function", ["explain", "explain_image"])
+def test_a_function_takes_its_own_values_alone(function: str) -> None:
+    other = "erase" if function == "explain" else "strokes"
+    assert Gradio().asked(f"/gradio_api/call/v2/{function}", {other: None})[0] == 400
+    assert Gradio().asked(f"/gradio_api/call/{function}", {"data": [None] * 6})[0] == 400
+
+
 FETCH = {"path": "http://127.0.0.1/", "meta": {"_type": "gradio.FileData"}}
 WRONG_STROKES: list[Any] = [
     FETCH,
@@ -119,17 +151,33 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "words"), WRONG)
-def test_values_of_other_types_are_refused_on_every_route(name: str, value: Any, words: str) -> None:
-    names = request_guard.TAKES[request_guard.CALLED]
-    values = [value if name == each else None for each in names]
+WRONG_SHARES: list[tuple[str, Any, str]] = [
+    ("erase", value, "erase must be a number or null") for value in ("0.1", True, [0.1], 1e999, 10**9, *FILES)
+]
+
+
+def routes_to(function: str, index: int, values: list[Any], body: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Every route to a function of the API, and a question for it."""
+    return [
+        (JOIN, joined(values, fn_index=index)),
+        (f"/gradio_api/call/{function}", {"data": values}),
+        (f"/gradio_api/call/v2/{function}", body),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words", "function", "index", "asked"),
+    [
+        *[(*wrong, "explain", 0, "answer") for wrong in WRONG],
+        *[(*wrong, "explain_image", 1, "answer_image") for wrong in (*WRONG, *WRONG_SHARES) if wrong[0] != "strokes"],
+    ],
+)
+def test_values_of_other_types_are_refused_on_every_route(  # noqa: PLR0917, one value each
+    name: str, value: Any, words: str, function: str, index: int, asked: str
+) -> None:
+    values = [value if name == each else None for each in request_guard.TAKES[function]]
     body = {name: value}
-    for path, question in (
-        (ASK, named(body)),
-        (JOIN, joined(values)),
-        (CALL, {"data": values}),
-        (BY_NAME, body),
-    ):
+    for path, question in [(ASK, named(body, function=asked)), *routes_to(function, index, values, body)]:
         text = json.dumps(question).replace("Infinity", "1e999").encode()
         gradio = Gradio()
         status, answer = gradio.asked(path, text)
@@ -184,15 +232,17 @@ def test_other_fields_and_shapes_are_refused_in_one_line(path: str, question: An
     assert gradio.scope == {}
 
 
-def test_the_guard_knows_the_parameters_of_each_function() -> None:
-    from camloss.demo import demo
-
-    (explain,) = demo.fns.values()
-    assert explain.fn is not None
-    assert tuple(signature(explain.fn).parameters) == request_guard.TAKES["explain"] == request_guard.TAKES["answer"]
+def test_the_guard_knows_the_parameters_of_each_function(tmp_path: Path) -> None:
+    demo, _ = build(write_image_pair(write_pair(tmp_path) / "images").parent)
+    called = list(demo.fns.values())
+    for function in called:
+        assert function.fn is not None
+        assert tuple(signature(function.fn).parameters) == request_guard.TAKES[str(function.api_name)]
+    assert request_guard.TAKES["explain"] == request_guard.TAKES["answer"]
+    assert request_guard.TAKES["explain_image"] == request_guard.TAKES["answer_image"]
     own = Guard(None, demo)
-    assert {name for _, name in own.functions} == set(request_guard.TAKES) - {request_guard.CALLED}
-    assert explain.api_name == request_guard.CALLED
+    assert {name for _, name in own.functions} == set(request_guard.TAKES) - set(request_guard.CALLED)
+    assert tuple(function.api_name for function in called) == request_guard.CALLED
 
 
 # ---- functions

@@ -8,6 +8,7 @@ import pytest
 from gradio_client import Client
 from hub_pair import REPO, push, same_weights
 from hub_server import Hub
+from made_up_images import write_image_pair
 from page_server import PageServer
 from untrained import write_pair
 
@@ -40,6 +41,15 @@ def test_a_pair_of_other_variants_has_no_columns_on_the_page(published: Path) ->
     with pytest.raises(CamlossError, match=f"{REPO} has variants ce, another; expected ce, cam, as the page shows"):
         pair_on_hub(bundled, REPO)
     assert ask_once(bundled, REPO)[0].models is bundled.models
+
+
+def test_a_pair_of_pictures_takes_no_place_of_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled, images = Pair.load(write_pair(tmp_path / "digits")), Pair.load(write_image_pair(tmp_path / "images"))
+    monkeypatch.setattr(Pair, "published", lambda _: images)
+    with pytest.raises(CamlossError, match=f"{REPO} is of other pictures or classes than the pair that the page shows"):
+        pair_on_hub(bundled, REPO)
+    assert ask_once(bundled, REPO)[0].models is bundled.models
+    assert pair_on_hub(images, REPO).models is images.models
 
 
 @pytest.mark.usefixtures("impatient")

@@ -52,7 +52,7 @@ def test_look_says_what_explain_says(pair: Pair) -> None:
 
 
 def test_a_map_of_zeros_has_no_area() -> None:
-    assert inference._area_above_half(torch.zeros(1, 14, 14), torch.zeros(1, 1, 28, 28)) == 0.0
+    assert inference._area_above_half(torch.zeros(1, 14, 14), (28, 28)) == 0.0
 
 
 @pytest.mark.parametrize("other", [None, 5])

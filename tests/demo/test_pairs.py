@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 
 import pytest
+from made_up_images import CLASSES, SIZE, write_image_pair
 from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, pack, unpack
-from camloss.demo.pairs import find_pairs, load_for_page
+from camloss.demo.pairs import find_pairs, format_of, load_for_page
 from camloss.epoch_snapshots import EPOCHS, read_snapshots
-from camloss.pair import pair_config
+from camloss.pair import ImageFormat, pair_config
 
 OF_PAIR = pair_config(("ce", "cam"), RECORD["run"])
 
@@ -53,6 +54,19 @@ def test_a_pair_of_other_variants_than_the_first_is_left_out(tmp_path: Path, cap
     assert list(find_pairs(folder)) == ["checkpoints"]
     assert "another has variants ce, cam; expected ce, new, as the first pair" in caplog.text
     assert list(find_pairs(folder / "another")) == ["another"]
+
+
+def test_digits_and_pictures_are_told_apart_and_each_may_have_its_own_variants(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_pair(tmp_path / "checkpoints", variants=("ce", "new"))
+    write_image_pair(folder / "images")
+    write_image_pair(folder / "others")
+    assert list(find_pairs(folder)) == ["checkpoints", "images", "others"]
+    assert caplog.records == []
+    assert format_of(folder) is None
+    assert format_of(folder / "images") == ImageFormat(tuple(CLASSES), (SIZE, SIZE))
+    assert load_for_page(folder / "images").images == format_of(folder / "images")
 
 
 def test_what_is_not_ready_is_not_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -96,13 +96,14 @@ def test_every_allowed_route_is_needed_and_every_other_one_is_closed(
         tab.locator("[name=photo]").set_input_files({"name": "seven.png", "mimeType": "image/png", "buffer": photo})
     tab.evaluate("fetch('web/server.js', {method: 'HEAD'})")  # where an answer fails
     tab.close()
-    Client(url, verbose=False).predict(SEVEN, api_name="/explain")
-    for call, values in (("explain", CALL), ("v2/explain", {"picture": SEVEN})):
-        request = urllib.request.Request(f"{url}gradio_api/call/{call}", json.dumps(values).encode(), JSON)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            event = json.load(answer)["event_id"]
-        with urllib.request.urlopen(f"{url}gradio_api/call/explain/{event}", timeout=60) as answer:
-            assert answer.read().startswith(b"event: complete")
+    for function in request_guard.CALLED:
+        Client(url, verbose=False).predict(SEVEN, api_name=f"/{function}")
+        for call, values in ((function, CALL), (f"v2/{function}", {"picture": SEVEN})):
+            request = urllib.request.Request(f"{url}gradio_api/call/{call}", json.dumps(values).encode(), JSON)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                event = json.load(answer)["event_id"]
+            with urllib.request.urlopen(f"{url}gradio_api/call/{function}/{event}", timeout=60) as answer:
+                assert answer.read().startswith(b"event: complete")
 
     recorded.stdin.write("\n")
     recorded.stdin.flush()

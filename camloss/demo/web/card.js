@@ -81,7 +81,8 @@ export function cardOf(shown, models, style, palettes, palette, font) {
   const scale = document.createElement("canvas");
   colourScale(scale, palettes[low < 0 ? "diverging" : style.colours]);
   context.drawImage(scale, MARGIN, FLOOR + 14, TILE.side, 12);
-  const [least, , most] = legendWords(answer, models, low < 0);
+  const readings = models.map(({ variant }) => answer[variant]);
+  const [least, , most] = legendWords(readings, low < 0);
   write(least, MARGIN, FLOOR + 46, 16, { ink: palette.soft });
   write(most, MARGIN + TILE.side, FLOOR + 46, 16, { ink: palette.soft, align: "right" });
   write(answer.source, MARGIN, CARD.height - 16, 14, { ink: palette.soft, width: right - MARGIN });

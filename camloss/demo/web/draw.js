@@ -13,12 +13,13 @@ import { followPointer } from "./marks.js";
 import { drawThemselves, pausedFor } from "./opening.js";
 import { Pad } from "./pad.js";
 import { takePhotos } from "./photos.js";
-import { QuestionForm } from "./question.js";
+import { photoFrom } from "./picture.js";
+import { DIGITS, QuestionForm } from "./question.js";
 import { reader } from "./reader.js";
 import { canShare, copyLink, jsonOf, pngOf, save, share } from "./save.js";
 import { drawsLike, Scoreboard } from "./scoreboard.js";
 import { announce, state } from "./state.js";
-import { drawOn, EMPTY, isBlank } from "./strokes.js";
+import { drawOn, EMPTY, isBlank, PAD } from "./strokes.js";
 import { codeOf, corruptionIn, Trials } from "./trials.js";
 
 /** @import { Corruption, DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown, Stroke } from "./types.d.ts" */
@@ -36,7 +37,10 @@ export function start(root, props, server) {
   const columns = models.map((model) => new Column(root, model));
   const tiles = columns.flatMap((column) => column.tiles);
   const maps = new Maps(root, tiles, models, palettes);
-  const unmark = followPointer(root, tiles);
+  const unmark = followPointer(root, tiles, () => {
+    const { shown } = state;
+    return shown && { answer: shown.answer, square: shown.answer.is_corrupted ? PAD : shown.square }; // as the pad shows it
+  });
 
   // ---- show
 
@@ -146,7 +150,7 @@ export function start(root, props, server) {
   }
 
   let restoring = false; // what a link or a reload brings back is no edit
-  const question = new QuestionForm(root, models, props.networks, () => {
+  const question = new QuestionForm(root, models, props.networks, DIGITS, () => {
     clearAddress();
     refresh();
   });
@@ -298,7 +302,7 @@ export function start(root, props, server) {
     pad.brush = Number(brush.value);
   });
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
-  takePhotos(root, (photo) => showAnother({ strokes: [], photo }), sayNow);
+  takePhotos(root, find(root, ".paper"), photoFrom, (photo) => showAnother({ strokes: [], photo }), sayNow);
   const drawExamples = offerExamples(find(root, ".examples"), props.examples, (strokes) =>
     showAnother({ strokes, photo: null }),
   );

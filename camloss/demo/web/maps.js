@@ -4,40 +4,56 @@ import { contextOf, control, find, write } from "./dom.js";
 import { colour, colourScale, TOP, unpack } from "./heat.js";
 import { drawOn, drawOutlineOn } from "./strokes.js";
 
-/** @import { Answer, Palette, Reading, Shown, Style, Model } from "./types.d.ts" */
+/** @import { MapsOf, Palette, Shown, Style, Model } from "./types.d.ts" */
 
 /** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is erased */
 
 const WORDS = { caam: "Everything it reacts to", cam: "Evidence" };
 const KINDS = { caam: "CAAM, class-agnostic activation map", cam: "CAM, class activation map" };
-const CONTRAST = "contrastive CAM: one digit's CAM less the other's";
+const CONTRAST = "contrastive CAM: one class's CAM less the other's";
 
 /**
  * Which map stands in a place, in words and in bytes: in that of the CAM the contrast, where one was asked for.
  *
- * @param {Reading} reading @param {"cam" | "caam"} kind
+ * @param {MapsOf} reading @param {"cam" | "caam"} kind @param {(class_idx: number) => string} named
  */
-export function mapOf(reading, kind) {
+export function mapOf(reading, kind, named = String) {
   const mask = reading.loss?.mask;
   if (kind === "caam") return { words: WORDS.caam, bytes: unpack(reading.caam), low: 0, mask };
   if (reading.contrast === null) {
-    return { words: `Evidence for ${reading.class_idx}`, bytes: unpack(reading.cam), low: 0, mask };
+    return { words: `Evidence for ${named(reading.class_idx)}`, bytes: unpack(reading.cam), low: 0, mask };
   }
-  const words = `Evidence for ${reading.class_idx} rather than ${reading.other_idx}`;
+  const words = `Evidence for ${named(reading.class_idx)} rather than ${named(Number(reading.other_idx))}`;
   return { words, bytes: unpack(reading.contrast), low: -1, mask };
 }
 
 /**
  * What the ends and the middle of the scale mean.
  *
- * @param {Answer | null} answer @param {Model[]} models @param {boolean} contrast
+ * @param {MapsOf[]} readings of all networks; none while there is no answer @param {boolean} contrast
+ * @param {(class_idx: number) => string} named
  */
-export function legendWords(answer, models, contrast) {
-  if (!answer || !contrast) return ["0 least", "evidence", "most 1"];
-  const readings = models.map(({ variant }) => answer[variant]);
+export function legendWords(readings, contrast, named = String) {
+  if (readings.length === 0 || !contrast) return ["0 least", "evidence", "most 1"];
   const { class_idx, other_idx } = readings[0];
   const sameClass = readings.every((reading) => reading.class_idx === class_idx);
-  return [`−1 for ${other_idx}`, "0", sameClass ? `for ${class_idx} +1` : "for its own +1"];
+  return [`−1 for ${named(Number(other_idx))}`, "0", sameClass ? `for ${named(class_idx)} +1` : "for its own +1"];
+}
+
+/**
+ * The colour scale and its words.
+ *
+ * @param {HTMLElement} legend @param {string[]} words of its ends and its middle
+ * @param {Record<string, Palette>} palettes @param {string} name of one of them
+ */
+export function paintLegend(legend, words, palettes, name) {
+  if (legend.dataset.colours !== name) {
+    legend.dataset.colours = name;
+    colourScale(find(legend, "canvas"), palettes[name]);
+  }
+  ["low", "middle", "high"].forEach((end, i) => {
+    write(find(legend, `[data-end=${end}]`), words[i]);
+  });
 }
 
 /**
@@ -178,8 +194,9 @@ export class Tile {
   low = 0;
   /** @type {string | undefined} */ mask;
 
-  /** @param {HTMLElement} figure @param {string} title of its network */
-  constructor(figure, title) {
+  /** @param {HTMLElement} figure @param {string} title of its network @param {(class_idx: number) => string} named */
+  constructor(figure, title, named = String) {
+    this.named = named;
     this.kind = /** @type {"cam" | "caam"} */ (figure.dataset.map);
     this.title = title;
     this.canvas = /** @type {HTMLCanvasElement} */ (find(figure, "canvas"));
@@ -189,7 +206,7 @@ export class Tile {
     this.show(null);
   }
 
-  /** @param {Reading | null} reading */
+  /** @param {MapsOf | null} reading */
   show(reading) {
     const map = this.showMap(reading);
     const what = map.low < 0 ? CONTRAST : KINDS[this.kind];
@@ -198,9 +215,11 @@ export class Tile {
     this.canvas.setAttribute("aria-label", `${this.title}, ${what.split(/[,:]/)[0]}: ${map.words}`);
   }
 
-  /** Without its words. @param {Reading | null} reading */
+  /** Without its words. @param {MapsOf | null} reading */
   showMap(reading) {
-    const map = reading ? mapOf(reading, this.kind) : { words: WORDS[this.kind], bytes: new Uint8Array(), low: 0 };
+    const map = reading
+      ? mapOf(reading, this.kind, this.named)
+      : { words: WORDS[this.kind], bytes: new Uint8Array(), low: 0 };
     this.bytes = map.bytes;
     this.low = map.low;
     this.mask = reading?.loss?.mask;
@@ -248,15 +267,8 @@ export class Maps {
   /** @param {Shown | null} shown */
   #paintLegend(shown) {
     const contrast = this.tiles[0].low < 0;
+    const readings = shown ? this.models.map(({ variant }) => shown.answer[variant]) : [];
     const name = contrast ? "diverging" : this.style.colours;
-    const legend = find(this.root, ".legend");
-    if (legend.dataset.colours !== name) {
-      legend.dataset.colours = name;
-      colourScale(find(legend, "canvas"), this.palettes[name]);
-    }
-    const words = legendWords(shown?.answer ?? null, this.models, contrast);
-    ["low", "middle", "high"].forEach((end, i) => {
-      write(find(legend, `[data-end=${end}]`), words[i]);
-    });
+    paintLegend(find(this.root, ".legend"), legendWords(readings, contrast), this.palettes, name);
   }
 }

@@ -1,42 +1,50 @@
-// A photo of a digit: chosen, dropped or pasted.
+// A photo or another picture: chosen, dropped, pasted or taken.
 
-import { control, find } from "./dom.js";
-import { photoFrom } from "./picture.js";
-
-/** @import { Photo } from "./types.d.ts" */
+import { TooLarge } from "./picture.js";
 
 /**
- * @param {HTMLElement} root of the tab @param {(photo: Photo) => void} give
+ * @template T
+ * @param {HTMLElement} root of the tab @param {HTMLElement} place of it where pictures may be dropped
+ * @param {(file: File) => Promise<T>} open @param {(photo: T) => void} give
  * @param {(problem: string) => void} say
  */
-export function takePhotos(root, give, say) {
+export function takePhotos(root, place, open, give, say) {
   /** @param {File | undefined} file */
   async function take(file) {
     if (!file) return;
     try {
-      give(await photoFrom(file));
-    } catch {
-      say(`${file.name || "This"} is not a picture that the browser can read.`);
+      give(await open(file));
+    } catch (problem) {
+      say(problem instanceof TooLarge ? problem.message : unreadable(file));
     }
   }
 
-  const chooser = control(root, "photo");
-  chooser.addEventListener("change", () => {
-    take(chooser.files?.[0]);
-    chooser.value = ""; // so that the same file can be chosen again
-  });
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const choosers = root.querySelectorAll("input[type=file]");
+  for (const chooser of choosers) {
+    chooser.addEventListener("change", () => {
+      take(chooser.files?.[0]);
+      chooser.value = ""; // so that the same file can be chosen again
+    });
+  }
   // Beside the pad nothing is taken, but the browser must not leave the page for the file either.
   for (const name of /** @type {const} */ (["dragover", "drop"])) {
     document.addEventListener(name, (event) => {
       if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
     });
   }
-  find(root, ".paper").addEventListener("drop", (event) => {
+  place.addEventListener("drop", (event) => {
     take(event.dataTransfer?.files[0]);
   });
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
     const typing = event.target instanceof Element && event.target.matches("input, textarea");
-    if (file && root.isConnected && !typing) take(file);
+    if (file && root.offsetParent && !typing) take(file);
   });
+}
+
+/** @param {File} file */
+function unreadable({ name, type }) {
+  const instead = /\.hei[cf]$/i.test(name) || type.includes("hei") ? " Save it as a JPEG." : "";
+  return `${name || "This"} is not a picture that the browser can read.${instead}`;
 }

@@ -1,23 +1,23 @@
-// What is asked about the drawing: which digit to explain, against which other, and by which networks.
+// What is asked about a drawing or a picture: which class to explain, against which other, and by which networks.
 
 import { control, find } from "./dom.js";
 
-/** @import { Answer, Question, Model } from "./types.d.ts" */
+/** @import { MapsOf, Question, Model } from "./types.d.ts" */
+
+export const DIGITS = Array.from({ length: 10 }, (_, digit) => String(digit));
 
 export class QuestionForm {
   /**
    * @param {HTMLElement} root of the tab @param {Model[]} models @param {string[]} networks
-   * @param {() => void} changed
+   * @param {string[]} classes their names @param {() => void} changed
    */
-  constructor(root, models, networks, changed) {
+  constructor(root, models, networks, classes, changed) {
     this.models = models;
     this.changed = changed;
     /** @type {HTMLSelectElement} */ this.class = find(root, "[name=class]");
     /** @type {HTMLSelectElement} */ this.other = find(root, "[name=other]");
     this.networks = control(root, "networks");
-    for (let digit = 0; digit < 10; digit++) {
-      for (const select of [this.class, this.other]) select.add(new Option(String(digit), String(digit)));
-    }
+    this.offer(classes);
     for (const name of networks) find(root, "[name=networks]").append(new Option(name, name));
     find(root, ".networks").hidden = networks.length < 2;
     for (const select of [this.class, this.other]) select.addEventListener("change", () => this.ask({}));
@@ -30,7 +30,17 @@ export class QuestionForm {
     return { class_idx: number(this.class), other_idx: number(this.other), networks: this.networks.value };
   }
 
-  /** Choose digits, as text, "" for none. @param {{class?: string, other?: string}} choice */
+  /** @param {string[]} classes the names of those that can be asked about */
+  offer(classes) {
+    for (const select of [this.class, this.other]) {
+      select.options.length = 1;
+      classes.forEach((name, class_idx) => {
+        select.add(new Option(name, String(class_idx)));
+      });
+    }
+  }
+
+  /** Choose classes by number, as text, "" for none. @param {{class?: string, other?: string}} choice */
   set(choice) {
     if (choice.class !== undefined) this.class.value = choice.class;
     if (choice.other !== undefined) this.other.value = choice.other;
@@ -44,7 +54,7 @@ export class QuestionForm {
     this.changed();
   }
 
-  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {Answer | null} answer */
+  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {Record<string, MapsOf> | null} answer */
   show(answer) {
     this.#offer(answer ? this.models.map(({ variant }) => answer[variant].class_idx) : []);
   }

@@ -14,18 +14,18 @@ export class ServerBusy extends ConnectionLost {}
  * the same, the call is made once more; asking for ever would not make a server answer that fails on this question.
  *
  * @template T
- * @param {() => Promise<T | undefined>} call
+ * @param {() => Promise<T | undefined>} call @param {string} subject of the question
  * @returns {Promise<T | {error: string}>}
  * @throws {ConnectionLost} the server cannot be reached, or is busy
  */
-export async function reply(call) {
+export async function reply(call, subject = "drawing") {
   for (let attempt = 0; attempt < 2; attempt++) {
     const answer = await Promise.race([call(), pause(STALL_TIMEOUT)]);
     if (isBusy(answer)) throw new ServerBusy("the server has too much to do");
     if (answer !== undefined) return answer;
     if (!(await serverIsThere())) throw new ConnectionLost("the server cannot be reached");
   }
-  return { error: "The server failed on this drawing. Your drawing is safe: change it, or try again later." };
+  return { error: `The server failed on this ${subject}. Your ${subject} is safe: change it, or try again later.` };
 }
 
 /** @param {unknown} answer */

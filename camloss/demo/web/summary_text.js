@@ -114,7 +114,7 @@ function why(reads, overlap) {
 }
 
 /** @param {number} share @param {boolean} isFirst */
-function areaOf(share, isFirst) {
+export function areaOf(share, isFirst) {
   if (share >= EVERYWHERE) return isFirst ? "most of the image" : "most of it";
   return isFirst ? `${percent(share)} of the image` : percent(share);
 }
@@ -130,11 +130,11 @@ function remarkOn(reads) {
   return unsure.length > 0 ? `${unsure[0].title} is not sure: ${below(unsure[0])}` : "";
 }
 
-/** @param {Read[]} reads */
-const everyone = (reads) => (reads.length === 2 ? "both" : "all");
+/** @param {unknown[]} reads */
+export const everyone = (reads) => (reads.length === 2 ? "both" : "all");
 
 /** A title as it stands within the summary. @param {string} title */
-const inner = (title) =>
+export const inner = (title) =>
   title[1] === title[1].toUpperCase() && title[1] !== title[1].toLowerCase()
     ? title
     : title[0].toLowerCase() + title.slice(1);

@@ -96,11 +96,17 @@ export interface Summary {
   detail: string;
 }
 
-/** The square that the maps cover, in the pad's units. */
+/** The part of a reading that its maps are painted from. */
+export type MapsOf = Pick<Reading, "class_idx" | "other_idx" | "cam" | "caam" | "contrast"> & {
+  loss?: { mask: string };
+};
+
+/** The square that the maps cover, in the pad's units; `height` where it is none. */
 export interface Square {
   left: number;
   top: number;
   side: number;
+  height?: number;
 }
 
 /** What the networks are given, row by row, and where it lies: left, top and scale, as an answer's frame. */
@@ -257,15 +263,98 @@ export interface EpochQuestion {
 /** What each network, by variant, said after an epoch. */
 export type AtEpoch = Record<string, Reading & { map_size: [number, number] }>;
 
+/** A tab's element, with the cell of the maps that is pointed at. */
+export interface Marked extends HTMLElement {
+  marked: [number, number] | null;
+}
+
 /** The Draw tab's element, with what the console and the tests read from it. */
-export interface DrawElement extends HTMLElement {
+export interface DrawElement extends Marked {
   answer: Answer | null;
   square: Square | null;
-  marked: [number, number] | null;
 }
 
 /** What the networks, in their order, read in the drawing as it is, and in each draw of a corruption. */
 export interface Draws {
   before: number[];
   draws: { seen: string; digits: number[] }[]; // seen: base64 of one byte a pixel
+}
+
+/** A picture for the Images tab. */
+export interface Photograph {
+  canvas: HTMLCanvasElement; // as it is shown
+  title: string; // what it is called
+  texts: Map<number, string>; // as it was sent, by the pixels of its shorter side: base64 of a PNG
+}
+
+/** A part of a picture, in shares of its width and height. */
+export interface Part {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** What became of the class that a network had predicted, once the top positions of its map were erased. */
+export interface ImageLoss {
+  before: number;
+  mask: string; // base64 of one byte a cell: 254 where it was erased
+  top: { now: number; prob: number }; // what is predicted now, and the probability of the class before
+  middle: { now: number; prob: number };
+  elsewhere: { kept: number; draws: number; prob: number }; // a hole of the same shape elsewhere
+}
+
+/** What one network says of a picture; maps as in `Reading`. */
+export type ImageReading = Omit<MapsOf, "loss"> & {
+  predicted: number;
+  probs: number[];
+  similarity: number;
+  area_above_half: number;
+  loss?: ImageLoss;
+};
+
+/** What `camloss.demo.images.answer` returns, with one reading a variant. */
+export type ImageAnswer = {
+  source: string;
+  classes: string[];
+  frame: [number, number, number, number]; // left, top, width and height of the part that the networks see, in pixels
+  map_size: [number, number];
+} & { [variant: string]: ImageReading };
+
+export interface ImageQuestion {
+  class_idx: number | null;
+  other_idx: number | null;
+  networks: string;
+  erase: number; // share of the positions
+}
+
+/** Everything that the Images tab shows at a moment. */
+export interface ImageShown {
+  picture: Photograph;
+  answer: ImageAnswer;
+  part: Part; // of the picture, that the networks see
+  square: Square; // the same on the paper
+}
+
+export interface ImagesServer {
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of the server
+  answer_image(question: object): Promise<any>;
+}
+
+export interface ImagePair {
+  name: string;
+  classes: string[];
+  size: [number, number]; // height and width of what the networks see, in pixels
+  examples: { file: string; title: string }[];
+}
+
+/** What camloss/demo/page.py gives to the Images tab. */
+export interface ImagesProps {
+  models: Model[];
+  pairs: ImagePair[];
+}
+
+/** The Images tab's element, with what the console and the tests read from it. */
+export interface ImagesElement extends Marked {
+  answer: ImageAnswer | null;
 }

@@ -95,7 +95,7 @@ def test_a_contrast_is_measured_and_captioned_as_what_it_is(page: Page) -> None:
         assert reading["stroke_energy"] == pytest.approx(float(stroke_energy(shown, given[None, None])), abs=0.02)
         assert reading["stroke_energy"] != plain[variant]["stroke_energy"]
         caption = column.locator("[data-map=cam] figcaption")
-        expect(caption).to_have_text("Evidence for 4 rather than 9 contrastive CAM: one digit's CAM less the other's")
+        expect(caption).to_have_text("Evidence for 4 rather than 9 contrastive CAM: one class's CAM less the other's")
         expect(column.locator(".match")).to_have_text(" ")  # it is the CAM that CAM-loss makes like the CAAM
         name = column.locator("[data-map=cam] canvas").get_attribute("aria-label")
         assert name is not None
