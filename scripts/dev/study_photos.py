@@ -1,11 +1,11 @@
 """Make the runs of docs/protocol-photos.md on one machine within a time limit, the most valuable first.
 
-    python scripts/dev/study_photos.py DATA --records FOLDER --output-dir FOLDER --seconds 250 --workers 16
+    python scripts/dev/study_photos.py --seconds 250 --workers 16
 
-DATA holds tin10/ and, for the second data set, clothing/. Records are written as they come, so that the study can be
-stopped at any time and goes on when it is started again. On a GPU the workers share it under NVIDIA's Multi-Process
-Service, where that is installed. `camloss study --data FOLDER` makes the same runs from a list that several machines
-can share; this script needs neither Optuna nor a database.
+The data folder holds tin10/ and, for the second data set, clothing/. Records are written as they come, so that the
+study can be stopped at any time and goes on when it is started again. On a GPU the workers share it under NVIDIA's
+Multi-Process Service, where that is installed. `camloss study --data FOLDER` makes the same runs from a list that
+several machines can share; this script needs neither Optuna nor a database.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import _root  # noqa: F401, finds the package of the checkout
 import torch
 
 from camloss import cli
+from camloss.data.mnist import default_data_dir
 from camloss.losses import BASELINE
 from camloss.study.photo_study import (
     ABLATIONS,
@@ -41,6 +42,7 @@ ALPHAS = tuple(alpha_method(alpha) for alpha in (1.0, 10.0, 0.3, 30.0))
 PRIMARY = (BASELINE, "alpha-3", "max-pooling")
 MATCHED = ("small-cam", "small-caam")
 RECIPE_METHODS = tuple(name for name, method in PHOTO_METHODS.items() if method.vary or method.mix)
+RECORDS, OUTPUT_DIR = Path("docs", "records", "photos"), Path("runs", "photos")
 TAKEN = "taken"  # folder with one file for each run that a worker has begun
 Part = tuple[str, str, int]
 """What is trained on, which network, and the side of its pictures."""
@@ -80,13 +82,13 @@ def runs(part: Part, methods: tuple[str, ...], seeds: range) -> list[tuple[Part,
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("data", type=Path, metavar="DATA", help="the folder of the data sets")
-    parser.add_argument("--records", type=Path, required=True, metavar="FOLDER", help="for the records")
-    parser.add_argument("--output-dir", type=Path, required=True, metavar="FOLDER", help="for weights")
-    parser.add_argument("--seconds", type=float, required=True, help="after which everything ends")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at once")
-    parser.add_argument("--device", default="auto", help="as for camloss train")
-    parser.add_argument("--epochs", type=int, help="fewer, to try the script")
+    parser.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="FOLDER", help="of both data sets")
+    parser.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help="for JSON Lines")
+    parser.add_argument("--output-dir", type=Path, default=OUTPUT_DIR, metavar="FOLDER", help="for weights")
+    parser.add_argument("--seconds", type=float, default=18_000.0, help="after which everything ends")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="processes")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; auto takes a GPU where there is one")
+    parser.add_argument("--epochs", type=int, help="fewer than the recipe's, to try the script")
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)  # of a worker: when to end
     flags = parser.parse_args()
     torch.set_num_threads(1)
@@ -156,7 +158,7 @@ def study_of(flags: argparse.Namespace, part: Part) -> PhotoStudy:
     photos = pictures(flags, name, side)
     config = replace(
         RECIPES["pictures"],
-        data=str(flags.data / name),
+        data=str(flags.data_dir / name),
         arch=arch,
         arch_arg=ARCH_ARGS.get(arch, ()),
         size=side if side != 64 else 0,
@@ -177,7 +179,7 @@ def pictures(flags: argparse.Namespace, name: str, side: int) -> Photos:
     file = flags.output_dir / f"{name}-{side}.pt"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(load_photos(flags.data / name, side, TEST_NAMES.get(name)), file)
+        torch.save(load_photos(flags.data_dir / name, side, TEST_NAMES.get(name)), file)
     photos: Photos = torch.load(file, weights_only=False)
     return photos
 

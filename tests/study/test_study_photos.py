@@ -31,7 +31,8 @@ def test_it_stops_in_time_and_goes_on_where_it_was(tmp_path: Path) -> None:
         for path in (tmp_path / "data" / name / "val").glob("*/[01].png"):
             path.rename(path.with_name(f"val_{path.name}"))
     flags = ("--records", str(tmp_path / "records"), "--output-dir", str(tmp_path / "runs"), "--device", "cpu")
-    command = [sys.executable, str(SCRIPT), str(tmp_path / "data"), *flags, "--workers", "1", "--epochs", "1"]
+    short = ("--data-dir", str(tmp_path / "data"), "--workers", "1", "--epochs", "1")
+    command = [sys.executable, str(SCRIPT), *short, *flags]
     records = Records(tmp_path / "records" / "tin10.jsonl")
     counts = []
     for seconds in ("60", "45"):
