@@ -10,7 +10,7 @@ from typing import Any, Literal
 from camloss.losses import BASELINE
 from camloss.study.price_methods import PRICE_METHODS
 from camloss.study.runs import Records
-from camloss.study.statistics import paired, t_interval
+from camloss.study.statistics import Difference, paired, t_interval
 
 Verdict = Literal["kept", "kept by the mean", "missed"]
 MARGINS = {"accuracy": 0.001, "strokes": 0.002, "apart_own": 0.01, "calibration": 0.003}
@@ -75,16 +75,21 @@ class PriceResults:
 
     def loss(self, method: str, measure: str) -> Loss:
         """Against cross-entropy, over the seeds that both have; "strokes" over the writers."""
-        sign = -1 if measure == "calibration" else 1
         if measure == "strokes":
-            shared = self.runs[method].keys() & self.runs[BASELINE].keys()
-            ours, theirs = (self._by_writer(name, shared) for name in (method, BASELINE))
-            found = paired(theirs, ours)
+            found = self.gain_by_writer(method, measure)
         else:
-            found = paired(self.values(BASELINE, measure), self.values(method, measure))
+            found = paired(self.values(method, measure), self.values(BASELINE, measure))
         assert found is not None, f"{method} and {BASELINE} share no seed"
-        high = found.high if sign > 0 else -found.low
-        return Loss(sign * found.mean, high, MARGINS[measure])
+        if measure == "calibration":
+            return Loss(found.mean, found.high, MARGINS[measure])
+        return Loss(-found.mean, -found.low, MARGINS[measure])
+
+    def gain_by_writer(self, method: str, way: str) -> Difference | None:
+        """Against cross-entropy, over the writers, from "strokes" or "raster" images; None without a common seed."""
+        shared = self.runs[method].keys() & self.runs[BASELINE].keys()
+        if not shared:
+            return None
+        return paired(self._by_writer(method, shared, way), self._by_writer(BASELINE, shared, way))
 
     def losses(self, method: str) -> dict[str, Loss]:
         return {measure: self.loss(method, measure) for measure in MARGINS}
@@ -101,8 +106,8 @@ class PriceResults:
         """The fewest missed margins first, of equals the more robust."""
         return sorted(methods, key=lambda method: (self.missed(method), -self.mean(method, "robustness")))
 
-    def _by_writer(self, method: str, seeds: Iterable[int]) -> dict[str, float]:
-        runs = [self.runs[method][seed]["strokes"] for seed in seeds]
+    def _by_writer(self, method: str, seeds: Iterable[int], way: str = "strokes") -> dict[str, float]:
+        runs = [self.runs[method][seed][way] for seed in seeds]
         return {writer: mean(run[writer] for run in runs) for writer in runs[0]}
 
 

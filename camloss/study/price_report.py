@@ -98,8 +98,8 @@ def margins(results: PriceResults, methods: Sequence[str]) -> str:
         cells = [PRICE_METHODS[method].title]
         for loss in results.losses(method).values() if method != BASELINE else ():
             low = 2 * loss.mean - loss.high
-            spread = "" if math.isnan(loss.high) else f" [{low * 100:+.2f}, {loss.high * 100:+.2f}]"
-            cells.append(f"{loss.mean * 100:+.2f}{spread} {loss.verdict}")
+            spread = "" if math.isnan(loss.high) else f" [{_pp(low)}, {_pp(loss.high)}]"
+            cells.append(f"{_pp(loss.mean)}{spread} {loss.verdict}")
         cells += len(MARGINS) * [""] if method == BASELINE else []
         cells += [f"{results.mean(method, 'strokes_worst_digit'):.1%}", str(len(results.runs[method]))]
         rows.append(cells)
@@ -153,6 +153,10 @@ def _with_interval(results: PriceResults, method: str, measure: str) -> str:
     values = list(results.values(method, measure).values())
     middle, low, high = interval(values)
     return f"{middle:.2%}" if len(values) == 1 else f"{middle:.2%} [{low * 100:.2f}, {high * 100:.2f}]"
+
+
+def _pp(value: float) -> str:
+    return f"{round(value * 100, 2) + 0.0:+.2f}"  # no minus before a zero
 
 
 def _goal(measure: str) -> str:

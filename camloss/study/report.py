@@ -25,6 +25,7 @@ from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
 from camloss.study.photo_report import photo_summary, photo_tables
+from camloss.study.price import SEEDS as SEEDS_OF_PRICE
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
 from camloss.study.statistics import (
@@ -45,6 +46,7 @@ from camloss.study.statistics import (
 
 FIRST = "clutter_8"  # the claim that the answer is about
 REFERENCE = "ce-among-clutter"
+WAYS = {"raster": "raster images", "strokes": "strokes"}  # in which writers' digits are given
 MEASURES = {  # of the table of all methods
     "accuracy": "clean accuracy",
     "clutter_8": "accuracy among clutter",
@@ -359,17 +361,22 @@ def blocks(records: Path) -> dict[str, str]:
     """Every table that may stand between markers, by name."""
     measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
+    price, tested = (PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
+    price_seeds = {"30 development writers": price.only(SEEDS_OF_PRICE), "7 report writers": tested}
     return {
-        "study": render("readme.md.j2", study=Study.read(records / "study"), costs=costs_for_writers(measured)).strip(),
+        "study": render(
+            "readme.md.j2",
+            study=Study.read(records / "study"),
+            costs=costs_for_writers(measured),
+            over_seeds={who: found for who, results in price_seeds.items() if (found := costs_over_seeds(results))},
+        ).strip(),
         "diagnosis": diagnosis_table(Results(records / "study" / "full.jsonl")),
         "evaluate": evaluation_table(measured),
         "writers": writers_table(measured),
         "ood": ood_table(measured),
-        "price": price_tables(
-            *(PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
-        ),
         "photos": photo_tables(records / "photos"),
         "photos-summary": photo_summary(records / "photos"),
+        "price": price_tables(price, tested),
         **printed,
     }
 
@@ -553,11 +560,20 @@ def writers_table(record: Mapping[str, Any]) -> str:
 def costs_for_writers(record: Mapping[str, Any]) -> list[str]:
     """What CAM-loss changes in accuracy on the report writers, of the pair whose baseline comes first."""
     found = []
-    for kind, words in (("raster", "raster images"), ("strokes", "strokes")):
+    for kind, words in WAYS.items():
         values = [*record["writers"].get(f"report, {kind}", {}).get("by_writer", {}).values()]
         if len(values) == 2 and (difference := paired(values[1], values[0])):
             found.append(f"{compared(difference)} from {words} ({pp(difference, 2)} pp, {difference.seeds} writers)")
     return found
+
+
+def costs_over_seeds(results: PriceResults) -> list[str]:
+    """What CAM-loss at alpha 10 changes in accuracy on writers, each writer's being a mean over the seeds."""
+    found = ((words, results.gain_by_writer("alpha-10", way)) for way, words in WAYS.items())
+    seeds = len(results.runs["alpha-10"])
+    return [
+        f"{compared(gain)} from {words} ({pp(gain, 2)} pp, {seeds} seeds)" for words, gain in found if gain is not None
+    ]
 
 
 def compared(difference: Difference) -> str:
