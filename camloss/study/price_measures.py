@@ -48,7 +48,7 @@ def make_material(clean: Split, some: int, writers: Mapping[str, WrittenDigits])
     first = head_of(clean, some)
     numbers = torch.arange(len(first))
     corrupted = {name: CORRUPTIONS[name](first.images, numbers, clean.images) for name in ROBUSTNESS}
-    few = head_of(clean, PAIRS)
+    few = head_of(clean, min(PAIRS, some))
     both = two_digits(few, torch.arange(len(few)), clean)
     return Material(
         clean,

@@ -22,9 +22,10 @@ from torch import Tensor
 from camloss.data.dataset import Dataset
 from camloss.data.mnist import load_mnist
 from camloss.data.synthetic_digits import draw_synthetic_digits
+from camloss.errors import CamlossError
+from camloss.losses import BASELINE
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, map_classifier
 from camloss.split import Split
-from camloss.study.measures import CLAIMED
 from camloss.study.price import BASELINES, SEEDS, PriceResults, plan, winner
 from camloss.study.price_measures import Material, make_material, measure
 from camloss.study.price_methods import PRICE_METHODS
@@ -33,6 +34,7 @@ from camloss.study.writers import DEV_WRITERS, REPORT_WRITERS, WrittenDigits, fr
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, initial_model, train
 
+TESTED = 500  # of the test images, with corruptions
 MOST_TRYING = 45.0  # seconds, after which steps are not recorded
 
 Job = tuple[str, int]
@@ -307,17 +309,26 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
         weights: folder of the runs' weights.
         device: where the networks compute.
         workers: how many processes measure.
+
+    Raises:
+        CamlossError: the weights of a run are not there.
     """
     results = PriceResults(records.read().values())
-    material = make_material(images.splits["test"], CLAIMED, images.writers)
+    material = make_material(images.splits["test"], TESTED, images.writers)
     saved, done = load_weights_of(weights), test.read()
-    methods = dict.fromkeys((*BASELINES, winner(results)))
+    methods = list(dict.fromkeys((BASELINE, winner(results), *BASELINES)))
+    asked = [f"{method}-seed-{seed}" for method in methods for seed in results.only(SEEDS).runs[method]]
+    if lacking := [name for name in asked if name not in saved and name not in done]:
+        raise CamlossError(
+            f"{weights} lacks the weights of {len(lacking)} runs, {lacking[0]} first; name the folder that "
+            "camloss price --train wrote, or remove their records and train them again"
+        )
     runs = [
         _Tested(
             method, seed, saved[f"{method}-seed-{seed}"], results.runs[method][seed]["temperature"], material, device
         )
-        for method in methods
         for seed in SEEDS
+        for method in methods
         if seed in results.runs[method] and f"{method}-seed-{seed}" not in done
     ]
     with ProcessPoolExecutor(workers, mp.get_context("fork")) as pool:
