@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
 
+from camloss import CamlossError
 from camloss.commands import price as command
 from camloss.data.dataset import Dataset
 from camloss.models import build_model
@@ -189,6 +190,8 @@ def test_runs_are_made_printed_and_measured_once_on_test_data(
     write_tiny_mnist(tmp_path)
     write_report_writers(tmp_path)
     flags = ["--records", str(records.path), "--output-dir", str(weights), "--data-dir", str(tmp_path)]
+    with pytest.raises(CamlossError, match="empty lacks the weights of 10 runs, ce-seed-0 first"):
+        command.main(["--test", *flags, "--output-dir", str(tmp_path / "empty")])
     command.main(["--test", *flags])
     assert "## Margins and goals on the test data" in capsys.readouterr().out
     tested = Records(tmp_path / "price-test.jsonl")
