@@ -45,7 +45,7 @@ GOALS = {  # at least, of calibration at most
     "strokes": 0.985,
     "worst_writer": 0.95,
 }
-AT_MOST = ("clutter_calibration", "calibration")
+AT_MOST = ("clutter_calibration",)
 
 
 def price_tables(results: PriceResults, test: PriceResults) -> str:
@@ -77,9 +77,21 @@ def verdict(results: PriceResults) -> str:
     best = winner(results)
     missed = results.only(SEEDS).missed(best)
     title = PRICE_METHODS[best].title
+    unreached = goals_missed(results.only(SEEDS), best)
+    reached = f"It reaches {len(GOALS) - len(unreached)} of {len(GOALS)} goals"
+    reached += f"; not: {', '.join(TITLES[measure] for measure in unreached)}." if unreached else "."
     if missed == 0:
-        return f"**{title}** keeps every margin and is the most robust of the methods that do."
-    return f"No method with five seeds keeps every margin. Of the alphas, **{title}** misses the fewest: {missed}."
+        return f"**{title}** keeps every margin and is the most robust of the methods that do. {reached}"
+    fewest = f"Of the alphas, **{title}** misses the fewest: {missed}."
+    return f"No method with five seeds keeps every margin. {fewest} {reached}"
+
+
+def goals_missed(results: PriceResults, method: str) -> list[str]:
+    """The measures whose goal is not reached; clutter has to be ahead of max pooling and of the reference too."""
+    missed = [measure for measure in GOALS if not _reached(measure, _mean(results, method, measure))]
+    others = [other for other in ("max-pooling", "ce-among-clutter") if results.runs[other]]
+    behind = any(results.mean(other, "clutter_8") >= results.mean(method, "clutter_8") for other in others)
+    return ["clutter_8", *missed] if behind and "clutter_8" not in missed else missed
 
 
 def shown_methods(results: PriceResults) -> list[str]:
@@ -112,11 +124,9 @@ def goals(results: PriceResults, methods: Sequence[str]) -> str:
     rows = []
     for method in methods:
         cells = [PRICE_METHODS[method].title]
-        for measure, goal in GOALS.items():
-            value = _mean(results, method, measure)
-            reached = value <= goal if measure in AT_MOST else value >= goal
+        for measure in GOALS:
             cell = _with_interval(results, method, measure)
-            cells.append(f"**{cell}**" if reached else cell)
+            cells.append(f"**{cell}**" if _reached(measure, _mean(results, method, measure)) else cell)
         cells += [_with_interval(results, method, measure) for measure in ("robustness", "accuracy")]
         rows.append(cells)
     return cli.table(header, rows)
@@ -145,6 +155,10 @@ def tried(results: PriceResults, methods: Sequence[str] | None = None) -> str:
 
 def _mean(results: PriceResults, method: str, measure: str) -> float:
     return results.worst_writer(method) if measure == "worst_writer" else results.mean(method, measure)
+
+
+def _reached(measure: str, value: float) -> bool:
+    return value <= GOALS[measure] if measure in AT_MOST else value >= GOALS[measure]
 
 
 def _with_interval(results: PriceResults, method: str, measure: str) -> str:
