@@ -97,10 +97,13 @@ class PriceResults:
     def has_no_bad_digit(self, method: str) -> bool:
         return self.mean(method, "strokes_worst_digit") >= WORST_DIGIT
 
+    def missed_margins(self, method: str) -> list[str]:
+        """The measures whose margin is missed, "strokes_worst_digit" among them."""
+        missed = [measure for measure, loss in self.losses(method).items() if loss.verdict == "missed"]
+        return missed if self.has_no_bad_digit(method) else [*missed, "strokes_worst_digit"]
+
     def missed(self, method: str) -> int:
-        """How many margins are missed, that of the worst digit among them."""
-        verdicts = [loss.verdict for loss in self.losses(method).values()]
-        return verdicts.count("missed") + (not self.has_no_bad_digit(method))
+        return len(self.missed_margins(method))
 
     def ranked(self, methods: Iterable[str]) -> list[str]:
         """The fewest missed margins first, of equals the more robust."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from camloss import cli
 from camloss.losses import BASELINE
 from camloss.study.price import (
+    ALPHAS,
     BASELINES,
     CANDIDATES,
     MARGINS,
@@ -34,6 +35,7 @@ TITLES = {
     "salt_noise": "salt noise",
     "clutter_calibration": "calibration error among clutter",
     "worst_writer": "worst writer",
+    "strokes_worst_digit": "worst digit",
 }
 GOALS = {  # at least, of calibration at most
     "clutter_8": 0.98,
@@ -56,7 +58,10 @@ def price_tables(results: PriceResults, test: PriceResults) -> str:
     shown = shown_methods(results)
     parts += [margins(results.only(SEEDS), shown), goals(results.only(SEEDS), shown)]
     if test.runs[BASELINE]:
-        parts.append("## Margins and goals on the test data\n\nMeasured once; nothing is chosen by it.")
+        parts.append(
+            "## Margins and goals on the test data\n\nMeasured once; nothing is chosen by it."
+            + test_verdict(results, test)
+        )
         of_test = [method for method in shown if test.runs[method]]
         parts += [margins(test, of_test), goals(test, of_test)]
     parts.append(f"## What was tried\n\nSeed 0 of every method on the validation data.\n\n{tried(results.only([0]))}")
@@ -72,7 +77,7 @@ def price_tables(results: PriceResults, test: PriceResults) -> str:
 
 def verdict(results: PriceResults) -> str:
     """Who wins, in a sentence."""
-    if not any(len(results.only(SEEDS).runs[m]) == len(SEEDS) for m in ("alpha-1", "alpha-3", "alpha-10")):
+    if not has_winner(results):
         return "There is no winner yet: no alpha has five seeds."
     best = winner(results)
     missed = results.only(SEEDS).missed(best)
@@ -84,6 +89,20 @@ def verdict(results: PriceResults) -> str:
         return f"**{title}** keeps every margin and is the most robust of the methods that do. {reached}"
     fewest = f"Of the alphas, **{title}** misses the fewest: {missed}."
     return f"No method with five seeds keeps every margin. {fewest} {reached}"
+
+
+def test_verdict(results: PriceResults, test: PriceResults) -> str:
+    """What the winner misses on the test data, in a sentence; nothing before it is known."""
+    if not has_winner(results) or not test.runs[winner(results)]:
+        return ""
+    missed = [TITLES[measure] for measure in test.missed_margins(winner(results))]
+    found = f"{len(missed)} missed: {', '.join(missed)}" if missed else "none missed"
+    return f" Of the winner's margins, {found}."
+
+
+def has_winner(results: PriceResults) -> bool:
+    five = results.only(SEEDS)
+    return any(len(five.runs[method]) == len(SEEDS) for method in ALPHAS)
 
 
 def goals_missed(results: PriceResults, method: str) -> list[str]:

@@ -26,6 +26,7 @@ from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, map_classifier
 from camloss.split import Split
+from camloss.study.measures import CLAIMED
 from camloss.study.price import ALPHAS, BASELINES, SEEDS, PriceResults, plan, winner
 from camloss.study.price_measures import Material, make_material, measure
 from camloss.study.price_methods import PRICE_METHODS
@@ -34,7 +35,6 @@ from camloss.study.writers import DEV_WRITERS, REPORT_WRITERS, WrittenDigits, fr
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, initial_model, train
 
-TESTED = 500  # of the test images, with corruptions
 MOST_TRYING = 45.0  # seconds, after which steps are not recorded
 
 Job = tuple[str, int]
@@ -314,7 +314,7 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
         CamlossError: the weights of a run are not there.
     """
     results = PriceResults(records.read().values())
-    material = make_material(images.splits["test"], TESTED, images.writers)
+    material = make_material(images.splits["test"], CLAIMED, images.writers)
     saved, done = load_weights_of(weights), test.read()
     first = list(dict.fromkeys((BASELINE, winner(results), ALPHAS[-1])))  # what README speaks of
     methods = list(dict.fromkeys((*first, *BASELINES)))

@@ -206,7 +206,8 @@ def test_runs_are_made_printed_and_measured_once_on_test_data(
 
 
 def test_the_tables_need_no_test_records() -> None:
-    text = price_tables(results(alpha_1=[{}] * 5), PriceResults([]))
+    kept = results(alpha_1=[{}] * 5)
+    text = price_tables(kept, PriceResults([]))
     assert "**CAM-loss at alpha 1** keeps every margin" in text
     assert "It reaches 1 of 8 goals; not: clutter, canvas of 56x56" in text
     good = dict.fromkeys(ROBUSTNESS, 0.985) | {"clutter_calibration": 0.01, "writers": (0.99, 0.99)}
@@ -214,4 +215,7 @@ def test_the_tables_need_no_test_records() -> None:
     assert "reaches 8 of 8 goals." in price_tables(results(alpha_1=[good] * 5), PriceResults([]))
     assert "7 of 8 goals; not: clutter." in price_tables(results(alpha_1=[good] * 5, **rivals), PriceResults([]))
     assert "test data" not in text
+    bad = results(alpha_1=[{"apart_own": 0.9, "strokes_worst_digit": 0.9}] * 5)
+    assert "Of the winner's margins, 2 missed: two digits apart, worst digit." in price_tables(kept, bad)
+    assert "Of the winner's margins, none missed." in price_tables(kept, kept)
     assert "no records yet" in price_tables(PriceResults([]), PriceResults([]))

@@ -12,10 +12,15 @@ import pytest
 from camloss.commands import report
 from camloss.errors import CamlossError
 from camloss.study.methods import METHODS
+from camloss.study.price import PriceResults
+from camloss.study.price_methods import PRICE_METHODS
 from camloss.study.report import (
+    DECIDING,
+    ELSEWHERE,
     Study,
     aligned,
     costs_for_writers,
+    costs_over_seeds,
     evaluation_table,
     ood_table,
     pages,
@@ -176,7 +181,7 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
     made_up(tmp_path, ALL, clutter_8=0.3)
     made_up(tmp_path, ALL, "gpu", clutter_8=0.3)
     made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", clutter_8=0.3)  # without a control
-    block = render("readme.md.j2", study=Study.read(tmp_path), costs=["lower accuracy"])
+    block = render("readme.md.j2", study=Study.read(tmp_path), costs=["lower accuracy"], over_seeds={})
     assert block.startswith(headline(pages(tmp_path)[ANSWER]))
     assert block.endswith(
         "Accuracy among clutter in other runs. Higher than with cross-entropy and the control: full runs on a GPU "
@@ -320,10 +325,31 @@ def test_without_records_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_every_committed_record_is_of_the_study() -> None:
-    for path in STUDY.glob("*.jsonl"):
-        for record in Records(path).read().values():
+    for name in (*DECIDING, *ELSEWHERE):
+        for record in Records(STUDY / f"{name}.jsonl").read().values():
             assert record["method"] in METHODS
             assert record["config"].get("seed") == record.get("seed")
+
+
+def test_every_committed_record_is_of_the_second_study() -> None:
+    validation, test = (Records(STUDY / f"{name}.jsonl").read() for name in ("price", "price-test"))
+    assert {record["method"] for record in validation.values()} <= PRICE_METHODS.keys()
+    assert test.keys() <= validation.keys()
+    for name, record in test.items():
+        assert record["measured"]["temperature"] == validation[name]["measured"]["temperature"]
+
+
+def test_the_costs_over_seeds_say_what_the_intervals_of_writers_say() -> None:
+    def run(method: str, seed: int, strokes: dict[str, float]) -> dict[str, object]:
+        return {"method": method, "seed": seed, "measured": {"strokes": strokes, "raster": {"a": 0.5, "b": 0.5}}}
+
+    lower = [run("alpha-10", seed, {"a": 0.90 + seed / 50, "b": 0.79}) for seed in (0, 1)]  # as 0.91 and 0.79
+    results = PriceResults([*(run("ce", seed, {"a": 0.92, "b": 0.80}) for seed in (0, 1)), *lower])
+    assert costs_over_seeds(results) == [
+        "no conclusive difference from raster images (+0.00 [+0.00, +0.00] pp, 2 seeds)",
+        "lower accuracy from strokes (-1.00 [-1.00, -1.00] pp, 2 seeds)",
+    ]
+    assert costs_over_seeds(PriceResults([])) == []
 
 
 def test_the_costs_say_what_the_intervals_of_the_report_writers_say() -> None:
