@@ -34,6 +34,7 @@ def without_passwords(text: str) -> str:
 
 
 EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra that brings them
+    "datasets": "data",
     "filelock": "train",
     "gradio": "demo",
     "httpx2": "hub",

@@ -117,7 +117,7 @@ def print_measured(measured: dict[str, dict[str, float]], reported_on: str) -> N
 def print_next_commands(folder: Path, data: str) -> None:
     quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
     print(f"\nSee this pair:   camloss demo --pair {quoted}")
-    print(f"Publish it:      camloss push USER/camloss-{data} --checkpoints {quoted}")
+    print(f"Publish it:      camloss push USER/camloss-{data.rpartition('/')[2]} --checkpoints {quoted}")
 
 
 def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 """The data sets that a training can be asked for.
 
-A data set is asked for by a name of `DATASETS`, or by a folder of pictures.
+A data set is asked for by a name of `DATASETS`, as hf:USER/DATASET, or by a folder of pictures.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from camloss.data.dataset import Dataset
 from camloss.data.folder import load_folder
+from camloss.data.hub import PREFIX, load_cifar10, load_from_hub
 from camloss.data.mnist import load_mnist
 from camloss.errors import CamlossError
 
@@ -20,6 +21,8 @@ def _mnist(_name: str, data_dir: Path, size: int) -> Dataset:
 
 DATASETS: dict[str, Callable[[str, Path, int], Dataset]] = {
     "mnist": _mnist,
+    "cifar10": lambda _, data_dir, size: load_cifar10(data_dir, size),
+    "hf": lambda name, _, size: load_from_hub(name, size),
     "folder": lambda name, _, size: load_folder(name, size),
 }
 """By kind: from what was asked for, the data folder and the size to the data set; raises CamlossError where files are
@@ -27,15 +30,17 @@ missing or damaged."""
 
 
 def kind_of(name: str) -> str:
-    """Which entry of `DATASETS` a name is for: that of this name, or "folder"."""
-    return name if name in DATASETS and name != "folder" else "folder"
+    """Which entry of `DATASETS` a name is for: "hf" for "hf:USER/DATASET", that of this name, or "folder"."""
+    if name.startswith(PREFIX):
+        return "hf"
+    return name if name in DATASETS and name not in ("folder", "hf") else "folder"
 
 
 def load_data(name: str, data_dir: Path, size: int = 0) -> Dataset:
     """The data set that `--data` names.
 
     Args:
-        name: of an entry, or a folder.
+        name: of an entry, "hf:USER/DATASET", or a folder.
         data_dir: where downloads are kept.
         size: height and width of the images in pixels; 0 for the data set's own.
 

@@ -103,18 +103,29 @@ def samples_in(folder: Path, names: Sequence[str]) -> Samples:
 
 def split_off(samples: Samples) -> tuple[Samples, Samples]:
     """A tenth of each class, at least one picture, as a second list; always the same ones."""
-    kept: Samples = []
-    held_out: Samples = []
+    kept, held_out = split_off_idx(torch.tensor([class_idx for _, class_idx in samples]))
+    return [samples[idx] for idx in kept], [samples[idx] for idx in held_out]
+
+
+def split_off_idx(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The indices of what is kept, and those of a tenth of each class, at least one; always the same ones.
+
+    Raises:
+        CamlossError: a class has one picture.
+    """
+    held_out = []
     generator = torch.Generator().manual_seed(0)
-    for class_idx in sorted({class_idx for _, class_idx in samples}):
-        of_class = [sample for sample in samples if sample[1] == class_idx]
+    for class_idx in labels.unique():
+        of_class = (labels == class_idx).nonzero().squeeze(1)
         if len(of_class) < 2:
-            raise CamlossError(f"{of_class[0][0].parent} has one picture, and val takes it; add more, or a val folder")
-        order = torch.randperm(len(of_class), generator=generator).tolist()
-        count = max(1, len(of_class) // 10)
-        held_out += [of_class[idx] for idx in sorted(order[:count])]
-        kept += [of_class[idx] for idx in sorted(order[count:])]
-    return kept, held_out
+            raise CamlossError(
+                f"class {int(class_idx)} has one picture, which val would take; add more or a val folder"
+            )
+        order = torch.randperm(len(of_class), generator=generator)
+        held_out.append(of_class[order[: max(1, len(of_class) // 10)]])
+    is_out = torch.zeros(len(labels), dtype=torch.bool)
+    is_out[torch.cat(held_out)] = True
+    return (~is_out).nonzero().squeeze(1), is_out.nonzero().squeeze(1)
 
 
 def read_split(samples: Samples, size: tuple[int, int]) -> Split:
@@ -126,12 +137,22 @@ def read_split(samples: Samples, size: tuple[int, int]) -> Split:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         read = list(threads.map(lambda sample: read_or_none(sample[0], size), samples))
     whole = [(image, class_idx) for image, (_, class_idx) in zip(read, samples, strict=True) if image is not None]
-    broken = len(samples) - len(whole)
-    if broken > MOST_BROKEN * len(samples):
-        raise CamlossError(f"{broken} of {len(samples)} pictures are broken, the last named above; mend or remove them")
+    images, labels = [image for image, _ in whole], [class_idx for _, class_idx in whole]
+    return whole_split(images, labels, len(samples), str(samples[0][0].parent.parent))
+
+
+def whole_split(images: Sequence[Tensor], labels: Sequence[int], count: int, what: str) -> Split:
+    """The pictures that could be read, of `count`.
+
+    Raises:
+        CamlossError: more than `MOST_BROKEN` of them could not.
+    """
+    broken = count - len(images)
+    if broken > MOST_BROKEN * count:
+        raise CamlossError(f"{broken} of {count} pictures are broken in {what}, named above; mend or remove them")
     if broken:
-        say(f"{broken} of {len(samples)} pictures are broken and left out")
-    return Split(torch.stack([image for image, _ in whole]), torch.tensor([class_idx for _, class_idx in whole]))
+        say(f"{broken} of {count} pictures are broken and left out")
+    return Split(torch.stack(list(images)), torch.tensor(labels))
 
 
 def read_or_none(path: Path, size: tuple[int, int]) -> Tensor | None:

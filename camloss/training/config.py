@@ -49,7 +49,7 @@ class TrainConfig:
 
     arch: str = option("light_cnn", f"network to train: {', '.join(ARCHS)}, timm/NAME or torchvision/NAME")
     arch_arg: tuple[str, ...] = option((), "options of the network, such as output_stride=16", added=True)
-    data: str = option("mnist", "mnist, or a folder with train/CLASS/*.jpg, val/CLASS/*.jpg")
+    data: str = option("mnist", "mnist, cifar10, hf:USER/DATASET, or a folder with train/CLASS/*.jpg, val/CLASS/*.jpg")
     size: int = option(0, "height and width in pixels that pictures are brought to; 0: the data set's own", added=True)
     data_source: str = option("", "for the model card: where the pictures are from, and their licence", added=True)
     variants: tuple[str, ...] = option(PAIR, "losses to train with, one model each", tuple(LOSSES))
@@ -181,7 +181,8 @@ class TrainConfig:
     @property
     def data_name(self) -> str:
         """What to call the data set."""
-        return Path(self.data).resolve().name if kind_of(self.data) == "folder" else self.data
+        name = Path(self.data).resolve().name if kind_of(self.data) == "folder" else self.data
+        return name.removeprefix("hf:")
 
 
 RECIPES: dict[str, TrainConfig] = {
