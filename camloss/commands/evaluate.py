@@ -3,6 +3,7 @@
     camloss evaluate                                  the pair in checkpoints/
     camloss evaluate runs/a user/camloss-mnist        a pair in a folder, a pair on the Hub
     camloss evaluate runs/a/cam --json                one checkpoint, everything that was measured
+    camloss evaluate runs/b --boxes photos/boxes.csv  a pair on pictures: accuracy, calibration, localisation
     camloss evaluate --ood                            also the OOD score of a pair: digits against other drawings
 
 The measures are those of the study. Beside the numbers of the networks' maps stand those of two maps that no network
@@ -17,11 +18,13 @@ per reported result. What the data folder lacks is left out.
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from camloss import cli
 from camloss.checkpoint import is_folder, load_weights
@@ -30,11 +33,16 @@ from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, prepr
 from camloss.data.peaks import locate_peaks, pixels, true_cams
 from camloss.errors import CamlossError
 from camloss.hub.network import weight_file
+from camloss.metrics import evaluate as evaluate_network
 from camloss.metrics import stroke_energy
-from camloss.models import MapClassifier
+from camloss.models import Classifier, MapClassifier
 from camloss.pair import Pair, is_pair
 from camloss.split import Split
 from camloss.study.measures import CLAIMED, CONTROLS, head_of, locate, survey
+from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK as WITHOUT
+from camloss.study.photo_measures import locate as locate_on_boxes
+from camloss.study.photo_measures import true_cams as true_cams_of
+from camloss.study.photos import Photos, Scenes, load_photos
 from camloss.study.report import evaluation_table, ood_table, writers_table
 from camloss.study.writers import WRITERS, WrittenDigits, from_raster, from_strokes, read_digits
 from camloss.training.hardware import environment
@@ -44,6 +52,11 @@ DRAWINGS = 30  # of each letter and shape
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_flags(argv)
+    if args.data or args.boxes:
+        folder = Path(args.data or args.boxes.parent)
+        pictures = measure_pictures(args.sources, folder, args.boxes)
+        print(json.dumps(pictures, indent=1) if args.json else pictures_table(pictures))
+        return
     models = {name: model for source in args.sources for name, model in models_of(source).items()}
     if args.ood:
         require_ood_scores(models)  # now, not after a download and minutes of measuring
@@ -65,6 +78,69 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.ood:
         record["ood"] = of_ood_score(models, test, written)
     print(json.dumps(record, indent=1) if args.json else as_text(record))
+
+
+def measure_pictures(sources: Sequence[str], folder: Path, boxes: Path | None) -> dict[str, Any]:
+    """Accuracy, calibration and localisation of pairs trained on pictures, on the test split of a folder, else on val.
+
+    The threshold at which a map becomes a box is chosen on val; where val is reported, it is the best one there.
+
+    Raises:
+        CamlossError: a pair is for digits, or for other classes than the folder has; or as `load_photos`.
+    """
+    pairs = {source: Pair.load(source) for source in sources}
+    for source, pair in pairs.items():
+        if pair.images is None:
+            raise CamlossError(f"{source} is a pair for drawn digits; leave out --data and --boxes")
+    sizes = {pair.images.image_size for pair in pairs.values() if pair.images}
+    if len(sizes) != 1 or len(set(next(iter(sizes)))) != 1:
+        raise CamlossError("the pairs take pictures of different or oblong sizes; measure one at a time")
+    photos = load_photos(folder, next(iter(sizes))[0], boxes_file=boxes)
+    for source, pair in pairs.items():
+        if pair.images and pair.images.classes != photos.data.class_names:
+            raise CamlossError(f"{source} knows other classes than {folder} has; name the folder that it learned from")
+    measured = {}
+    for source, pair in pairs.items():
+        for variant, model in pair.models.items():
+            say(f"measuring {source}/{variant} ...")
+            numbers = evaluate_network(model, photos.test.split.batches(250))
+            measured[f"{source}/{variant}"] = numbers | localised(photos, partial(cams_of, model))
+    maps = {name: localised(photos, partial(map_without, make)) for name, make in WITHOUT.items()}
+    return {
+        "environment": environment(torch.device("cpu")),
+        "reported_on": photos.data.reported_on,
+        "pictures": len(photos.test.split),
+        "with_boxes": len(photos.test.counted),
+        "checkpoints": measured,
+        "controls": {name: numbers for name, numbers in maps.items() if numbers},
+    }
+
+
+def cams_of(model: Classifier, scenes: Scenes) -> Tensor:
+    return true_cams_of(model, scenes.split.images[scenes.counted], scenes.split.labels[scenes.counted])
+
+
+def map_without(make: Callable[[Tensor], Tensor], scenes: Scenes) -> Tensor:
+    return make(scenes.split.images[scenes.counted])
+
+
+def localised(photos: Photos, maps_of: Callable[[Scenes], Tensor]) -> dict[str, float]:
+    """How well maps lie on the boxes; nothing where there are none."""
+    if not len(photos.test.counted):
+        return {}
+    threshold = None
+    if photos.data.reported_on == "test set" and len(photos.validation.counted):
+        threshold = locate_on_boxes(maps_of(photos.validation), photos.validation, None)["box_threshold"]
+    return locate_on_boxes(maps_of(photos.test), photos.test, threshold)
+
+
+def pictures_table(record: Mapping[str, Any]) -> str:
+    columns = {**record["checkpoints"], **record["controls"]}
+    names = list(dict.fromkeys(name for numbers in columns.values() for name in numbers))
+    rows = [[name, *(f"{n[name]:.4f}" if name in n else "" for n in columns.values())] for name in names]
+    boxes = f", {record['with_boxes']} of them with a box that counts" if record["with_boxes"] else ""
+    title = f"{record['pictures']} pictures of the {record['reported_on']}{boxes}"
+    return f"{title}\n\n{cli.table(['measure', *columns], rows)}"
 
 
 def as_text(record: Mapping[str, Any]) -> str:
@@ -145,6 +221,10 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         "sources", nargs="*", default=["checkpoints"], help="folders or Hub repositories of pairs or checkpoints"
     )
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
+    parser.add_argument("--data", metavar="FOLDER", help="of pictures: measure pairs trained on pictures, on its test/")
+    parser.add_argument(
+        "--boxes", type=Path, metavar="FILE", help="true boxes of the pictures in its folder: measure localisation too"
+    )
     parser.add_argument("--ood", action="store_true", help="measure the OOD score too")
     parser.add_argument("--json", action="store_true", help="print everything that was measured as JSON")
     return parser.parse_args(argv)

@@ -63,7 +63,7 @@ class Photos:
     test: Scenes
 
 
-def load_photos(folder: str | Path, size: int, test_names: str | None = None) -> Photos:
+def load_photos(folder: str | Path, size: int, test_names: str | None = None, boxes_file: Path | None = None) -> Photos:
     """Read a folder of pictures, its `boxes.csv` and its `backgrounds/`, where it has them.
 
     Args:
@@ -71,6 +71,7 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None) ->
         size: height and width of the pictures.
         test_names: pictures of val/ whose names match this pattern, such as "val_*", are the test set; the others are
             for validation.
+        boxes_file: in place of `boxes.csv` in the folder.
 
     Raises:
         CamlossError: the folder is not laid out so, or no name matches.
@@ -86,8 +87,8 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None) ->
         if not (test and validation):
             raise CamlossError(f"of the pictures in {root / 'val'} all or none are named {test_names}; expected some")
     side = data.size
-    file = root / "boxes.csv"
-    boxes = read_boxes(file) if file.is_file() else None
+    file = boxes_file or root / "boxes.csv"
+    boxes = read_boxes(file) if boxes_file or file.is_file() else None
     backgrounds = _read_backgrounds(root / "backgrounds", side)
 
     def scenes(samples: Samples, known: Split, first: int) -> Scenes:
