@@ -89,10 +89,11 @@ def min_max_normalize(maps: Tensor) -> Tensor:
             f"a {height}x{width} map has no positions to compare: the network shrinks its input too far; "
             "give it a larger image or a stem with less stride"
         )
-    low = maps.amin(dim=(-2, -1), keepdim=True)
-    span = maps.amax(dim=(-2, -1), keepdim=True) - low
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    span = high - low
     number = torch.finfo(maps.dtype)
-    resolution = (maps.detach().abs().amax(dim=(-2, -1), keepdim=True) * number.eps).clamp_min(number.tiny)
+    largest = torch.maximum(high.detach(), -low.detach())  # of the absolute values
+    resolution = (largest * number.eps).clamp_min(number.tiny)
     return (maps - low) / span.masked_fill(~(span > resolution), 1)
 
 

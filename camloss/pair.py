@@ -22,9 +22,9 @@ from typing import Any
 
 import torch
 
-from camloss.checkpoint import CONFIG, WEIGHTS, is_folder, load_network, read_header, to_json, write_atomically
+from camloss.checkpoint import CONFIG, WEIGHTS, load_network, read_header, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
-from camloss.hub.pull import Published
+from camloss.hub.pull import Published, on_the_hub
 from camloss.losses import LOSSES, CAMLoss, Loss
 from camloss.models import Classifier, MapClassifier, on_pixels
 from camloss.wrap import Wrapped
@@ -121,15 +121,21 @@ class Pair:
 
         Args:
             source: a folder, or a repository on the Hub: "USER/NAME", or "USER/NAME@REVISION" for a branch, tag or
-                commit. A commit that is in the Hub client's cache costs no request.
+                commit, or its address "https://huggingface.co/USER/NAME". A commit that is in the Hub client's cache
+                costs no request.
 
         Raises:
             CamlossError: a file is missing or damaged, or it is no pair; see `check_pair`. Or the Hub cannot be reached
                 or refuses.
         """
-        if not is_folder(source):
-            return cls.published(Published(str(source)))
-        folder = Path(source)
+        published, inside = on_the_hub(source)
+        if inside is not None:
+            raise CamlossError(f"{one_line(source)} is one model's; take load_checkpoint, or name the repository alone")
+        if published is not None:
+            return cls.published(published)
+        folder = Path(source).expanduser()
+        if folder.is_file():
+            raise CamlossError(f"{folder} is a file; name the folder of a pair, or take load_checkpoint")
         before = _arrived(folder)
         try:
             return cls.read(lambda name: file_in(folder, name), str(folder))

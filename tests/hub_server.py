@@ -185,7 +185,7 @@ ROUTES: list[tuple[str, str, Handle]] = []
 
 def route(method: str, pattern: str) -> Callable[[Handle], Handle]:
     """Register a handler; {kind}, {repo} and {rev} stand for the parts of the Hub's addresses."""
-    pattern = pattern.replace("{kind}", "(?P<kind>model|space|dataset)").replace("{rev}", "(?P<rev>[^/]+)")
+    pattern = pattern.replace("{kind}", "(?P<kind>model|space|dataset)").replace("{rev}", r"(?P<rev>refs/pr/\d+|[^/]+)")
     pattern = pattern.replace("{repo}", "(?P<repo>[^/]+/[^/]+?)")
 
     def register(handle: Handle) -> Handle:

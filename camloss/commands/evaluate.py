@@ -27,12 +27,13 @@ import torch
 from torch import Tensor
 
 from camloss import cli
-from camloss.checkpoint import is_folder, load_weights
+from camloss.checkpoint import load_weights
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, preprocess_split
 from camloss.data.peaks import locate_peaks, pixels, true_cams
 from camloss.errors import CamlossError
 from camloss.hub.network import weight_file
+from camloss.hub.pull import on_the_hub
 from camloss.metrics import evaluate as evaluate_network
 from camloss.metrics import stroke_energy
 from camloss.models import Classifier, MapClassifier
@@ -206,7 +207,7 @@ def of_ood_score(
 
 def models_of(source: str) -> dict[str, MapClassifier]:
     """The models of a pair, or one model, by what to call them in the table."""
-    if is_folder(source) and not is_pair(Path(source)):
+    if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
         return {source: load_weights(*weight_file(source))}
     return {f"{source}/{variant}": model for variant, model in Pair.load(source).digit_models.items()}
 

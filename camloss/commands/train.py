@@ -275,8 +275,9 @@ def teacher_file(source: str) -> Path:
     Raises:
         CamlossError: it is missing or damaged, or a pair of which no model is named.
     """
-    if is_folder(source) and is_pair(Path(source).expanduser()):
-        models = " or ".join(f"--teacher {source.rstrip('/')}/{variant}" for variant in pair_files(source))
+    folder = Path(source).expanduser()
+    if is_folder(source) and is_pair(folder):
+        models = " or ".join(f"--teacher {folder / variant}" for variant in pair_files(folder))
         raise CamlossError(f"{source} holds a pair; name one of its models: {models}")
     from camloss.hub.network import weight_file
 

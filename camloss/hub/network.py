@@ -6,28 +6,24 @@ README.md            the model card
 """
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
-from urllib.parse import unquote
 
 from torch import nn
 
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, Given, is_folder, load_network, read_header, save_checkpoint
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, Given, load_network, read_header, save_checkpoint
 from camloss.errors import CamlossError, one_line
 from camloss.hub.messages import check_repo_id
 from camloss.hub.model_card import CARD, network_card
-from camloss.hub.pull import Published
+from camloss.hub.pull import on_the_hub
 from camloss.hub.push import commit_files
 from camloss.hub.timeouts import with_stall_timeout
 from camloss.models import MapClassifier
 from camloss.pair import file_in, is_pair, pair_files
 from camloss.wrap import Wrapped
 
-NAME = r"[\w.-]+/[\w.-]+"
-ADDRESS = rf"https?://[^/]+/({NAME})(?:/(?:tree|blob|resolve)/([^/?#]+)(?:/([^?#]*))?)?/?(?:[?#].*)?"
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
@@ -65,11 +61,10 @@ def load_checkpoint(
 
 def weight_file(source: str | Path, variant: str | None = None, revision: str | None = None) -> tuple[Path, str]:
     """Where the weight file of a source lies, fetched if need be, and what errors call it; as `load_checkpoint`."""
-    source = Path(source).expanduser() if str(source).startswith("~") else source
-    published, found = _on_the_hub(source, revision)
+    published, found = on_the_hub(source, revision)
     variant = variant or found
     if published is None:
-        path = _local_file(Path(source), variant)
+        path = _local_file(Path(source).expanduser(), variant)
         return path, str(path)
     name = WEIGHTS if variant is None else f"{variant}/{WEIGHTS}"
     config = published.file(CONFIG)
@@ -87,34 +82,6 @@ def from_pretrained(source: str | Path, revision: str | None = None, model: nn.M
     if model is None:
         return load_checkpoint(source, None, revision)
     return load_checkpoint(source, None, revision, model=model)
-
-
-def _on_the_hub(source: str | Path, revision: str | None) -> tuple[Published | None, str | None]:
-    """The repository that a source names, or None for a folder or file, and the variant that its address names.
-
-    Raises:
-        CamlossError: it is an address, but of no repository.
-    """
-    text = str(source)
-    if re.match("https?:", text):
-        match = re.fullmatch(ADDRESS, text)
-        if not match:
-            raise CamlossError(
-                f"{one_line(text)} is no address of a repository; expected https://huggingface.co/USER/NAME"
-            )
-        repo_id, named, inside = match.groups()
-        folder = (inside or "").removesuffix("/").removesuffix(WEIGHTS).removesuffix("/")
-        return Published(repo_id, revision or (unquote(named) if named else None)), folder or None
-    if revision is not None and is_folder(source) and Path(source).exists() and not re.fullmatch(NAME, text):
-        raise CamlossError(f"{text} is on this machine, where there are no revisions; leave out {one_line(revision)!r}")
-    if revision is None and is_folder(source) and not _names_a_revision(text):
-        return None, None
-    return Published(text, revision), None
-
-
-def _names_a_revision(text: str) -> bool:
-    """Whether it is USER/NAME@REVISION with a revision such as "refs/pr/1", and no path."""
-    return re.fullmatch(rf"{NAME}@.+", text) is not None and not is_folder(text.partition("@")[0])
 
 
 def _local_file(path: Path, variant: str | None) -> Path:

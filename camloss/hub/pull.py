@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from camloss.errors import CamlossError
+from camloss.checkpoint import CONFIG, WEIGHTS, is_folder
+from camloss.errors import CamlossError, one_line
 from camloss.hub.client import LARGEST_ANSWER, limited_answers
 from camloss.hub.timeouts import with_stall_timeout
 
 LARGEST = {".safetensors": 500_000_000, ".json": 1_000_000}  # bytes of a file, by the end of its name
 METADATA_SECONDS = 10.0
+NAME = r"[\w.-]+/[\w.-]+"
+ADDRESS = rf"https?://[^/]+/({NAME})(?:/(?:tree|blob|resolve)/([^/?#]+)(?:/([^?#]*))?)?/?(?:[?#].*)?"
 COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
 
 
@@ -160,3 +164,37 @@ def _hash_in_cache(path: Path) -> str | None:
 
 def _note_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.hash")
+
+
+def on_the_hub(source: str | Path, revision: str | None = None) -> tuple[Published | None, str | None]:
+    """The repository that a source names, or None for a folder or file, and the folder that its address names in it.
+
+    Args:
+        source: "USER/NAME", "USER/NAME@REVISION", or an address such as
+            "https://huggingface.co/USER/NAME/tree/main/cam".
+        revision: in place of that in the source.
+
+    Raises:
+        CamlossError: it is an address, but of no repository.
+    """
+    text = str(source)
+    if re.match("https?:", text):
+        match = re.fullmatch(ADDRESS, text)
+        if not match:
+            raise CamlossError(
+                f"{one_line(text)} is no address of a repository; expected https://huggingface.co/USER/NAME"
+            )
+        repo_id, named, inside = match.groups()
+        folder = re.sub(rf"(^|/)({WEIGHTS}|{CONFIG})?/?$", "", inside or "")
+        return Published(repo_id, revision or (unquote(named) if named else None)), folder or None
+    here = text.startswith("~") or is_folder(source)
+    if here and revision is not None and Path(source).expanduser().exists() and not re.fullmatch(NAME, text):
+        raise CamlossError(f"{text} is on this machine, where there are no revisions; leave out {one_line(revision)!r}")
+    if text.startswith("~") or (here and revision is None and not _names_a_revision(text)):
+        return None, None
+    return Published(text, revision), None
+
+
+def _names_a_revision(text: str) -> bool:
+    """Whether it is USER/NAME@REVISION with a revision such as "refs/pr/1", and no path."""
+    return re.fullmatch(rf"{NAME}@.+", text) is not None and not is_folder(text.partition("@")[0])

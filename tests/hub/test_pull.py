@@ -70,6 +70,20 @@ def test_a_revision_is_a_branch_a_tag_or_a_commit(hub: Hub, checkpoints: Path) -
     assert hub.requests == []
 
 
+def test_a_pair_by_the_address_that_a_browser_shows(published: Path, hub: Hub) -> None:
+    commit = push(published)
+    for source in (
+        f"https://huggingface.co/{REPO}",
+        f"https://huggingface.co/{REPO}/tree/{commit}",
+        f"https://huggingface.co/{REPO}/blob/main/{CONFIG}",
+    ):
+        assert Pair.load(source).source == f"weights from the Hub, {REPO} {commit[:7]}"
+    hub.model(REPO).refs["refs/pr/1"] = commit
+    assert Pair.load(f"{REPO}@refs/pr/1").source.endswith(commit[:7])
+    with pytest.raises(CamlossError, match=r"/tree/main/cam is one model's; take load_checkpoint, or name the repos"):
+        Pair.load(f"https://huggingface.co/{REPO}/tree/main/cam")
+
+
 def pushes_once(folder: Path) -> Callable[[], None]:
     """Somebody else pushes, the first time that this is called."""
     left = [folder]
