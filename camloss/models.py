@@ -263,8 +263,7 @@ def build_model(
         arch: one of `ARCHS`, or "timm/NAME" or "torchvision/NAME" for a network of that library, which is wrapped.
         num_classes: K.
         pooling: "avg" or "max", in place of the network's own; those of the libraries are taken with "avg" alone.
-        in_chans: channels of an image, by default 3 for "small_resnet" and the libraries, 1 for the others of `ARCHS`;
-            torchvision's networks take no other number.
+        in_chans: channels of an image, by default 3 for "small_resnet" and the libraries, 1 for the others of `ARCHS`.
         arch_args: options of that network, such as `pretrained=True` for "resnet18" and for those of timm.
 
     Raises:
@@ -390,12 +389,13 @@ def build_library_network(
 
             if name not in models.list_models(module=models):
                 raise CamlossError(f"unknown arch {quoted(arch)}; torchvision.models.list_models() names the others")
-            if in_chans not in (None, 3) or pretrained:
+            if pretrained:
                 raise CamlossError(
-                    f"{arch} takes images of 3 channels and no pretrained; wrap the network that torchvision makes, or "
-                    "take one of timm's"
+                    f"{arch} takes no pretrained; wrap the network that torchvision makes, or take one of timm's"
                 )
             network = models.get_model(name, weights=None, num_classes=num_classes, **arch_args)
+            if in_chans not in (None, 3):
+                _replace_stem(network, in_chans)
     except CamlossError:
         raise
     except ImportError as error:
@@ -404,6 +404,21 @@ def build_library_network(
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise CamlossError(f"{one_line(arch)} cannot be made ({reason}); correct its options") from error
     return network
+
+
+def _replace_stem(network: nn.Module, in_chans: int) -> None:
+    """Let the first convolution of a network take other images than those of 3 channels."""
+    name, old = next((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    new = nn.Conv2d(
+        in_chans,
+        old.out_channels,
+        old.kernel_size,  # type: ignore[arg-type]
+        old.stride,  # type: ignore[arg-type]
+        old.padding,  # type: ignore[arg-type]
+        bias=old.bias is not None,
+    )
+    nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    network.set_submodule(name, new)
 
 
 def check_arch_args(arch_args: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from data_parallel import data_parallel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from camloss import CAMLoss, CamlossError, Objective
+from camloss import CAMLoss, CamlossError, Objective, load_checkpoint, save_checkpoint
 from camloss.losses import CAAMDistillation, LossTerms
 
 
@@ -94,13 +94,15 @@ def half_a_batch(rank: int, folder: str, alpha: float, queue: Any) -> None:
     Objective(network, CAMLoss(alpha))(IMAGES[rank::2], TARGETS[rank::2]).total.backward()
     if rank == 0:
         queue.put([gradient.numpy() for gradient in gradients(network)])
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    save_checkpoint(network, f"{folder}/{rank}")
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
-def test_two_processes_have_the_gradient_of_one(tmp_path: Path, alpha: float) -> None:
+def test_two_processes_have_the_gradient_of_one_and_save_one_network(tmp_path: Path, alpha: float) -> None:
     alone = tiny()
     Objective(alone, CAMLoss(alpha))(IMAGES, TARGETS).total.backward()
     context = torch.multiprocessing.get_context("spawn")
@@ -113,6 +115,11 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path, alpha: float) ->
     for process in processes:
         process.join()
         assert process.exitcode == 0
+    torch.optim.SGD(alone.parameters(), lr=0.1).step()
+    first, second = (load_checkpoint(tmp_path / str(rank), model=tiny()).state_dict() for rank in (0, 1))
+    for name, tensor in alone.state_dict().items():
+        torch.testing.assert_close(first[name], tensor, rtol=1e-5, atol=1e-6)
+        assert torch.equal(first[name], second[name])
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
@@ -122,4 +129,15 @@ def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
     for part in (slice(0, 2), slice(2, 4)):
         (objective(IMAGES[part], TARGETS[part]).total / 2).backward()
     for one, two in zip(gradients(whole), gradients(parts), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_network_and_loss_are_one_graph_for_compile() -> None:
+    network = tiny()
+    compiled = torch.compile(Objective(network, CAMLoss(2.0)), backend="aot_eager", fullgraph=True)
+    compiled(IMAGES, TARGETS).total.backward()
+    found = gradients(network)
+    network.zero_grad()
+    Objective(network, CAMLoss(2.0))(IMAGES, TARGETS).total.backward()
+    for one, two in zip(found, gradients(network), strict=True):
         torch.testing.assert_close(one, two)

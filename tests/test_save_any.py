@@ -121,6 +121,21 @@ def test_a_network_of_torchvision(tmp_path: Path) -> None:
     assert unpack(tmp_path / WEIGHTS)[0].keys() == models.resnet18().state_dict().keys()
 
 
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_other_channels_of_torchvision(tmp_path: Path, name: str) -> None:
+    network = build_model(f"torchvision/{name}", 3, in_chans=1).eval()
+    loaded = load_checkpoint(save_checkpoint(network, tmp_path / "built", image_size=64))
+    x = torch.rand(1, 1, 64, 64)
+    torch.testing.assert_close(loaded(x), network(x))
+    own = models.get_model(name, num_classes=3)
+    stem = own.conv1 if name == "resnet18" else own.features[0][0]
+    grey = nn.Conv2d(1, stem.out_channels, stem.kernel_size, stem.stride, stem.padding, bias=False)
+    own.set_submodule("conv1" if name == "resnet18" else "features.0.0", grey)
+    wrapped = wrap(own, x).eval()
+    loaded = load_checkpoint(save_checkpoint(wrapped, tmp_path / "own", arch=f"torchvision/{name}", image_size=64))
+    torch.testing.assert_close(loaded(x), wrapped(x))
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_network_without_a_name_is_loaded_into_one_that_is_given(tmp_path: Path, wrapped: bool) -> None:
     def make() -> nn.Module:
@@ -354,7 +369,7 @@ def test_build_model_makes_networks_of_the_libraries() -> None:
     assert (network.arch, network.pooling, network.head.out_features) == ("timm/resnet10t", "avg", 5)
     assert isinstance(build_model("light_cnn", in_chans=1), MapClassifier)
     for wrong, reason in (
-        ({"arch": "torchvision/resnet18", "in_chans": 1}, "takes images of 3 channels"),
+        ({"arch": "torchvision/resnet18", "pretrained": True}, "takes no pretrained; wrap the network that torchvis"),
         ({"arch": "timm/resnet10t", "pooling": "max"}, "unknown pooling 'max' for timm/resnet10t; expected avg"),
         ({"arch": "timm/vit_tiny_patch16_224"}, "has no exact CAM"),
     ):
