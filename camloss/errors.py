@@ -46,6 +46,7 @@ EXTRAS = {  # packages that `pip install camloss` does not bring, and the extra 
     "scipy": "study",
     "sqlalchemy": "study",
     "starlette": "demo",
+    "timm": "timm",
     "torchvision": "train",
     "tqdm": "train",
 }

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, overload
 import torch
 from torch import Tensor, nn
 
-from camloss.errors import CamlossError, one_line, quoted
+from camloss.errors import CamlossError, not_installed, one_line, quoted
 from camloss.ood import OODScore
 from camloss.wrap import Wrapped, wrap
 
@@ -399,7 +399,7 @@ def build_library_network(
     except CamlossError:
         raise
     except ImportError as error:
-        raise CamlossError(f"arch {one_line(arch)} needs {library}, which is not installed; pip install it") from error
+        raise not_installed(library) from error
     except Exception as error:  # foreign code
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise CamlossError(f"{one_line(arch)} cannot be made ({reason}); correct its options") from error

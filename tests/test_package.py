@@ -69,7 +69,7 @@ def test_a_bare_install_brings_four_packages_and_all_extras_what_the_page_needs(
         "torch",
     }
     listed = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
-    of_the_study = {"camloss", "datasets", "jinja2", "optuna", "psycopg", "scipy"}  # that page and pair do without
+    of_the_study = {"camloss", "datasets", "jinja2", "optuna", "psycopg", "scipy", "timm"}  # that page and pair do without
     assert {(package.name, package.specifier) for package in declared if package.name not in of_the_study} == {
         (package.name, package.specifier) for package in listed
     }
@@ -114,7 +114,7 @@ def test_an_error_about_a_missing_package_names_the_extra_that_brings_it(wheel: 
     for package, extra in EXTRAS.items():
         brought = {one.name for one in declared if one.marker and one.marker.evaluate({"extra": extra})}
         assert package in brought | {"starlette", "sqlalchemy"}, package  # which come with gradio and with optuna
-    extras = {"demo", "hub", "train", "study", "data", "postgresql", "all"}
+    extras = {"demo", "hub", "train", "study", "data", "postgresql", "timm", "all"}
     assert set(EXTRAS.values()) <= extras <= set(message.get_all("Provides-Extra", []))
 
 
