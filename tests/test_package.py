@@ -69,7 +69,15 @@ def test_a_bare_install_brings_four_packages_and_all_extras_what_the_page_needs(
         "torch",
     }
     listed = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
-    of_the_study = {"camloss", "datasets", "jinja2", "optuna", "psycopg", "scipy", "timm"}  # that page and pair do without
+    of_the_study = {
+        "camloss",
+        "datasets",
+        "jinja2",
+        "optuna",
+        "psycopg",
+        "scipy",
+        "timm",
+    }  # that page and pair do without
     assert {(package.name, package.specifier) for package in declared if package.name not in of_the_study} == {
         (package.name, package.specifier) for package in listed
     }
