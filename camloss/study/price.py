@@ -13,7 +13,7 @@ from camloss.study.runs import Records
 from camloss.study.statistics import Difference, paired, t_interval
 
 Verdict = Literal["kept", "kept by the mean", "missed"]
-MARGINS = {"accuracy": 0.001, "strokes": 0.002, "apart_own": 0.01, "calibration": 0.003}
+MARGINS = {"accuracy": 0.001, "strokes": 0.002, "two_digits_separation": 0.01, "calibration": 0.003}
 """What a method may lose against cross-entropy, by measure; of calibration, gain."""
 WORST_DIGIT = 0.94
 COST = 0.003  # of clean accuracy with one seed, that a finalist may lose

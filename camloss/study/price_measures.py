@@ -73,7 +73,7 @@ def measure(
 
     Returns:
         accuracy, calibration, calibration_raw (at temperature 1) and temperature, of clean images; the accuracy by
-        corruption, and their mean as robustness; clutter_calibration; apart_own, see
+        corruption, and their mean as robustness; clutter_calibration; two_digits_separation, see
         `camloss.study.measures.of_two_digits`; strokes and raster: the accuracy by writer, and strokes_worst_digit and
         raster_worst_digit.
     """
@@ -92,7 +92,7 @@ def measure(
         if name == "clutter_8":
             numbers["clutter_calibration"] = calibration_error((logits / temperature).softmax(1), split.labels)
     numbers["robustness"] = sum(numbers[name] for name in ROBUSTNESS) / len(ROBUSTNESS)
-    numbers["apart_own"] = apart(model, material, device)
+    numbers["two_digits_separation"] = apart(model, material, device)
     for name, written in material.writers.items():
         right = correct(answers(model, written.split, device), written.split.labels)
         numbers[name] = {str(w): share(right[written.writers == w]) for w in written.writers.unique().tolist()}

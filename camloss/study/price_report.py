@@ -25,7 +25,7 @@ TITLES = {
     "accuracy": "clean accuracy",
     "strokes": "writers, from strokes",
     "raster": "writers, from raster images",
-    "apart_own": "two digits apart",
+    "two_digits_separation": "two digits apart",
     "calibration": "calibration error, clean",
     "robustness": "robustness",
     "clutter_8": "clutter",
@@ -160,7 +160,16 @@ def tried(results: PriceResults, methods: Sequence[str] | None = None) -> str:
         "margins missed": lambda m: str(results.missed(m)),
         "finalist": lambda m: "yes" if m in final else "",
     }
-    measures = ("accuracy", "robustness", *ROBUSTNESS, "apart_own", "strokes", "raster", "worst_writer", "calibration")
+    measures = (
+        "accuracy",
+        "robustness",
+        *ROBUSTNESS,
+        "two_digits_separation",
+        "strokes",
+        "raster",
+        "worst_writer",
+        "calibration",
+    )
     rows = [
         [
             PRICE_METHODS[method].title,

@@ -281,7 +281,7 @@ def run_study(
         numbers = record["measured"]
         print(
             f"{name}: {record['seconds']:.0f} s, clean {numbers['accuracy']:.2%}, robust {numbers['robustness']:.1%}, "
-            f"apart {numbers['apart_own']:.1%}",
+            f"apart {numbers['two_digits_separation']:.1%}",
             flush=True,
         )
     save_weights(weights, kept)
