@@ -70,14 +70,28 @@ def photo_summary(folder: Path) -> str:
     found = judged(results, alpha)
     words = []
     for verdict in ("supported", "not supported", "inconclusive"):
-        those = [f"{c.words}{of_baseline(c)}" for c in found if c.verdict == verdict]
-        if those:
+        if those := [in_words(claim, results) for claim in found if claim.verdict == verdict]:
             words.append(f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(those)}.")
     title = results.protocol.methods[alpha].title
     return (
-        f"**Photographs** (ten classes of Tiny ImageNet, 0.46 million parameters, {title}, differences from "
-        f"cross-entropy in percentage points). {' '.join(words)} {cost(results, alpha)}"
+        f"**On photographs** (ten classes of Tiny ImageNet, a network with 0.46 million parameters, {title}; "
+        f"differences in pp from cross-entropy, then from the strongest control). {' '.join(words)} "
+        f"{cost(results, alpha)}"
     )
+
+
+def photo_alpha(folder: Path) -> str:
+    """How the alpha was chosen on photographs."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    return sweep_table(results) if results.runs[BASELINE] else NO_RECORDS
+
+
+def in_words(claim: Claim, results: Results) -> str:
+    """A claim with both of its differences."""
+    control = (
+        f", {pp(claim.from_control)} from *{results.protocol.methods[claim.control].title}*" if claim.control else ""
+    )
+    return f"{claim.words} ({pp(claim.from_baseline)}{control})"
 
 
 def alpha_to_judge(results: Results) -> str | None:
@@ -217,10 +231,6 @@ def made_by(folder: Path) -> str:
 
 def is_recipe(method: str) -> bool:
     return any(method.startswith(recipe) for recipe in RECIPES)
-
-
-def of_baseline(claim: Claim) -> str:
-    return f" ({pp(claim.from_baseline)})" if claim.from_baseline else ""
 
 
 def mean(values: Iterable[float] | dict[int, float]) -> float:

@@ -24,7 +24,7 @@ from camloss.pair import described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
-from camloss.study.photo_report import photo_summary, photo_tables
+from camloss.study.photo_report import photo_alpha, photo_summary, photo_tables
 from camloss.study.price import SEEDS as SEEDS_OF_PRICE
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
@@ -376,6 +376,7 @@ def blocks(records: Path) -> dict[str, str]:
         "ood": ood_table(measured),
         "photos": photo_tables(records / "photos"),
         "photos-summary": photo_summary(records / "photos"),
+        "photos-alpha": photo_alpha(records / "photos"),
         "price": price_tables(price, tested),
         **printed,
     }

@@ -45,7 +45,7 @@ def test_verdicts_by_the_rules(tmp_path: Path) -> None:
     assert "accuracy among fragments" in supported
     assert "precision of the top 10 %" in supported
     assert "box accuracy" in rest
-    assert "background replaced" in rest  # max pooling is better
+    assert "from *cross-entropy, max pooling*" in rest  # which is better with the background replaced
     assert "Clean accuracy is not inferior" in rest
 
 
