@@ -264,7 +264,7 @@ def build_model(
         num_classes: K.
         pooling: "avg" or "max", in place of the network's own; those of the libraries are taken with "avg" alone.
         in_chans: channels of an image, by default 3 for "small_resnet" and the libraries, 1 for the others of `ARCHS`.
-        arch_args: options of that network, such as `pretrained=True` for "resnet18" and for those of timm.
+        arch_args: options of that network, such as `pretrained=True` for "resnet18" and for those of the libraries.
 
     Raises:
         CamlossError: the arch or the pooling is unknown, the arch does not take an option, or it has no exact CAM.
@@ -274,8 +274,32 @@ def build_model(
     if pooling not in (None, "avg"):
         raise CamlossError(f"unknown pooling {quoted(pooling)} for {one_line(arch)}; expected avg")
     kept = {name: value for name, value in arch_args.items() if name != "pretrained"}
-    network = build_library_network(arch, num_classes, in_chans, **arch_args)
-    return named(wrap(network), arch, kept)
+    if arch.startswith("torchvision/") and arch_args.get("pretrained"):
+        wrapped = wrap(pretrained_of_torchvision(arch, in_chans, kept))
+        wrapped.head = nn.Linear(wrapped.head.in_features, num_classes)  # type: ignore[misc]
+        return named(wrapped, arch, kept)
+    return named(wrap(build_library_network(arch, num_classes, in_chans, **arch_args)), arch, kept)
+
+
+def pretrained_of_torchvision(arch: str, in_chans: int | None, arch_args: Mapping[str, Any]) -> nn.Module:
+    """A network with its ImageNet weights and the head of ImageNet's classes.
+
+    Raises:
+        CamlossError: as `build_library_network`; or the weights are neither cached nor can be downloaded.
+    """
+    from torchvision import models
+
+    build_library_network(arch, 1000, in_chans, **arch_args)  # refuses what cannot be made
+    try:
+        network: nn.Module = models.get_model(arch.partition("/")[2], weights="DEFAULT", **arch_args)
+    except (OSError, RuntimeError) as error:
+        raise CamlossError(
+            f"cannot get the ImageNet weights of {one_line(arch)} ({one_line(error)}); connect to a network or go on "
+            "without --pretrained"
+        ) from error
+    if in_chans not in (None, 3):
+        _replace_stem(network, in_chans)
+    return network
 
 
 def build_classifier(

@@ -171,7 +171,7 @@ def test_another_pooling() -> None:
 
 def test_small_resnet_is_small_and_standardises_nothing() -> None:
     model = build_classifier("small_resnet")
-    assert sum(parameter.numel() for parameter in model.parameters()) == 464_202
+    assert sum(parameter.numel() for parameter in model.parameters()) == 464_170
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         assert model.eval()(images)[1].shape == (2, 128, 8, 8)
@@ -188,3 +188,28 @@ def test_networks_that_take_pixels_are_given_them_as_they_are() -> None:
     model = build_classifier("light_cnn", in_chans=3)
     assert on_pixels(model, (0.5,) * 3, (0.5,) * 3) is model
     assert on_pixels(build_classifier("small_resnet"), None, None).head.in_features == 128
+
+
+def test_pretrained_networks_of_torchvision_keep_their_features_and_get_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import models
+
+    made = models.get_model("resnet18", weights=None)
+    ours = models.get_model
+
+    def with_weights(name: str, weights: str | None = None, **options: int) -> Any:
+        return made if weights == "DEFAULT" else ours(name, weights=weights, **options)
+
+    monkeypatch.setattr(models, "get_model", with_weights)
+    network = build_model("torchvision/resnet18", 5, pretrained=True)
+    assert network.head.out_features == 5
+    assert torch.equal(network.state_dict()["model.layer4.1.conv2.weight"], made.layer4[1].conv2.weight)
+    assert network(torch.rand(1, 3, 64, 64))[0].shape == (1, 5)
+
+    def offline(*_: object, weights: str | None = None, **__: object) -> Any:
+        if weights == "DEFAULT":
+            raise OSError("no route")
+        return made
+
+    monkeypatch.setattr(models, "get_model", offline)
+    with pytest.raises(CamlossError, match=r"cannot get the ImageNet weights of torchvision/resnet18 \(no route\)"):
+        build_model("torchvision/resnet18", 5, pretrained=True)

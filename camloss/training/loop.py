@@ -164,7 +164,7 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
 
 
 def one_epoch(
-    step: Step | Replayed,
+    step: Callable[[Tensor], Tensor],
     optimizer: torch.optim.Optimizer,
     batches: list[tuple[Tensor, float]],
     variant: str,
@@ -183,7 +183,11 @@ def one_epoch(
     bar = tqdm(batches, f"{variant} {epoch + 1}", leave=False, dynamic_ncols=True, disable=hidden)
     for number, (batch, rate) in enumerate(bar):
         set_rate(optimizer, rate)
-        parts = step(batch)
+        try:
+            parts = step(batch)
+        except torch.OutOfMemoryError:
+            fits = 0 if processes.started else largest_that_fits(step, batch)  # the others would wait for this one
+            raise CamlossError(out_of_memory(len(batch), fits)) from None
         sums += parts
         if number % 20 == 0:
             total, ce, cam = processes.sum(parts.clone()).tolist()
@@ -193,6 +197,31 @@ def one_epoch(
     total, ce, cam = (processes.sum(sums) / len(batches)).tolist()
     refuse_divergence(total, variant, epoch)
     return ce, cam
+
+
+def largest_that_fits(step: Callable[[Tensor], Tensor], batch: Tensor) -> int:
+    """How many images of a batch the device has memory for, halving them until it does; 0 for none."""
+    count = len(batch) // 2
+    while count:
+        torch.cuda.empty_cache()
+        try:
+            step(batch[:count])
+        except torch.OutOfMemoryError:
+            count //= 2
+        else:
+            return count
+    return 0
+
+
+def out_of_memory(batch_size: int, fits: int) -> str:
+    """What to do where a batch does not fit."""
+    if not fits:
+        return f"the device has too little memory for {batch_size} images a step; take a lower --batch-size or --size"
+    parts = math.ceil(batch_size / fits)
+    return (
+        f"the device has too little memory for {batch_size} images a step; {fits} fit: take --batch-size {fits}, or "
+        f"--accumulate {parts} for the same weights"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,18 @@ import torch
 from trained import same, training, weights
 
 from camloss.data.dataset import Dataset
+from camloss.errors import CamlossError
 from camloss.training.config import RECIPES, TrainConfig
-from camloss.training.loop import DivergedError, accuracy, epoch_generators, initial_model, train
+from camloss.training.loop import (
+    DivergedError,
+    accuracy,
+    epoch_generators,
+    initial_model,
+    largest_that_fits,
+    one_epoch,
+    out_of_memory,
+    train,
+)
 
 
 def test_both_variants_learn(config: TrainConfig, data: Dataset) -> None:
@@ -132,3 +142,16 @@ def test_no_progress_bar_without_a_terminal(
     shown = capsys.readouterr()
     assert shown.err == ""
     assert shown.out.startswith("ce epoch  1/2  L_ce ")
+
+
+def test_too_little_memory_says_what_fits() -> None:
+    def step(batch: torch.Tensor) -> torch.Tensor:
+        if len(batch) > 20:
+            raise torch.OutOfMemoryError
+        return torch.zeros(3)
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    with pytest.raises(CamlossError, match="64 images a step; 16 fit: take --batch-size 16, or --accumulate 4"):
+        one_epoch(step, optimizer, [(torch.arange(64), 0.1)], "ce", 0)
+    assert largest_that_fits(step, torch.arange(1)) == 0
+    assert "take a lower --batch-size" in out_of_memory(1, 0)
