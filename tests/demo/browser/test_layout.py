@@ -109,7 +109,8 @@ def test_every_summary_has_room(server_page: Page, size: tuple[int, int]) -> Non
         assert summary.evaluate("(place) => place.scrollHeight <= place.clientHeight"), said
 
 
-def test_no_width_scrolls_sideways(page: Page) -> None:
+def test_no_width_scrolls_sideways(open_page: Open) -> None:
+    page = open_page()
     show_example(page, 3)
     for tab in page.get_by_role("tab").all():
         tab.click()
