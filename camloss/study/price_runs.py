@@ -313,7 +313,8 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
     Raises:
         CamlossError: the weights of a run are not there.
     """
-    results = PriceResults(records.read().values())
+    known = records.read()
+    results = PriceResults(known.values())
     material = make_material(images.splits["test"], CLAIMED, images.writers)
     saved, done = load_weights_of(weights), test.read()
     first = list(dict.fromkeys((BASELINE, winner(results), ALPHAS[-1])))  # what README speaks of
@@ -325,13 +326,11 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
             "camloss price --train wrote, or remove their records and train them again"
         )
     runs = [
-        _Tested(
-            method, seed, saved[f"{method}-seed-{seed}"], results.runs[method][seed]["temperature"], material, device
-        )
+        _Tested(known[name], saved[name], material, device)
         for some in (first, methods[len(first) :])
         for seed in SEEDS
         for method in some
-        if seed in results.runs[method] and f"{method}-seed-{seed}" not in done
+        if (name := f"{method}-seed-{seed}") in known and name not in done
     ]
     with ProcessPoolExecutor(workers, mp.get_context("fork")) as pool:
         for record in pool.map(_Tested.record, runs):
@@ -342,20 +341,22 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
 class _Tested:
     """A run that is measured on the test data."""
 
-    method: str
-    seed: int
+    validated: Mapping[str, Any]
+    """Its record of the validation data."""
     weights: Mapping[str, Tensor]
-    temperature: float
     material: Material
     device: str
 
     def record(self) -> dict[str, Any]:
         torch.set_num_threads(1)
         torch.backends.cudnn.allow_tf32 = False
-        model = map_classifier(initial_model(RECIPES["default"], PRICE_METHODS[self.method].pooling))
+        method, seed, arch = self.validated["method"], self.validated["seed"], self.validated["config"]["arch"]
+        config = replace(RECIPES["default"], arch=arch)
+        model = map_classifier(initial_model(config, PRICE_METHODS[method].pooling))
         model.load_state_dict(self.weights)
-        numbers = measure(model, self.material, torch.device(self.device), self.temperature)
-        return {"method": self.method, "seed": self.seed, "measured": numbers}
+        temperature = self.validated["measured"]["temperature"]
+        numbers = measure(model, self.material, torch.device(self.device), temperature)
+        return {"method": method, "seed": seed, "measured": numbers}
 
 
 def load_saved(folder: Path) -> dict[str, Tensor]:
