@@ -47,6 +47,7 @@ def load_folder(folder: str | Path, size: int = 0) -> Dataset:
     else:
         train, validation = split_off(train)
         say(f"{root} has no val: {len(validation)} of its training pictures, always the same, are set aside for it")
+    refuse_more_than_memory(sum(map(len, (train, validation, test or ()))), side)
     splits = [read_split(samples, (side, side)) for samples in (train, validation, *([test] if test else []))]
     return Dataset(
         train=splits[0],
@@ -58,6 +59,26 @@ def load_folder(folder: str | Path, size: int = 0) -> Dataset:
         std=STD,
         augmentation=CropAndFlip(),
     )
+
+
+def refuse_more_than_memory(count: int, side: int) -> None:
+    """
+    Raises:
+        CamlossError: so many pictures of this size fill more than half of the machine's memory.
+    """
+    needed = count * 3 * side * side
+    if needed > memory() / 2:
+        raise CamlossError(
+            f"{count:,} pictures of {side}x{side} take {needed / 1e9:.1f} GB of {memory() / 1e9:.1f} GB of memory; "
+            "take a lower --size, or fewer pictures"
+        )
+
+
+def memory() -> float:
+    """Of the machine, in bytes; infinite where the system does not say."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return float("inf")
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def class_names(folder: Path) -> tuple[str, ...]:

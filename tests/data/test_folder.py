@@ -112,3 +112,10 @@ def test_a_broken_picture_in_a_hundred_is_named_and_left_out(
     said = capsys.readouterr().err
     assert f"{broken} cannot be read" in said
     assert "1 of 120 pictures are broken and left out" in said
+
+
+def test_more_pictures_than_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camloss.data.folder.memory", lambda: 2 * 48 * 3 * 32 * 32 - 1)
+    with pytest.raises(CamlossError, match=r"48 pictures of 32x32 take 0\.0 GB .*; take a lower --size"):
+        load_folder(folder, 32)
+    assert len(load_folder(folder, 31).train) == 30
