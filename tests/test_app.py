@@ -224,7 +224,7 @@ def test_no_checkpoints_is_one_line(tmp_path: Path) -> None:
         timeout=100,
         check=False,
     )
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert run.stderr == f"error: no pair of checkpoints in {tmp_path}; train one with `camloss train`\n"
 
 
