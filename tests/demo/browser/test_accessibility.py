@@ -96,7 +96,9 @@ def test_screen_readers_are_told_once_and_by_name(page: Page) -> None:
     expect(page.get_by_role("article", name="CAM-loss", exact=True)).to_have_count(1)
     heic: FilePayload = {"name": "a.heic", "mimeType": "image/heic", "buffer": b"no picture"}
     page.locator("[name=photo]").set_input_files(heic)
-    expect(page.locator(".spoken")).to_have_text("a.heic is not a picture that the browser can read. Save it as a JPEG.")
+    expect(page.locator(".spoken")).to_have_text(
+        "a.heic is not a picture that the browser can read. Save it as a JPEG."
+    )
 
 
 def test_a_page_from_right_to_left_leaves_the_tabs_beside_the_title(page: Page) -> None:
