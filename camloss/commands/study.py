@@ -150,10 +150,11 @@ def which_alpha(results: Results) -> str:
     cost = f"{100 * PICTURES.cost:g} percentage point of accuracy"
     if (chosen := pick_alpha(sweep)) is None:
         return f"{table}\n\nevery alpha costs more than {cost}: stay with cross-entropy, or try smaller ones\n"
-    return (
-        f"{table}\n\nchosen: {results.protocol.methods[chosen].title}, the best among fragments of those that cost at "
-        f"most {cost}; of two within one standard error, the smaller\n"
-    )
+    rule = f"of those that cost at most {cost} the best among fragments; of two within one standard error, the smaller"
+    among_clutter = statistics.mean(results.values(BASELINE, PICTURES.clutter, "validation").values())
+    helps = sweep[chosen].among_clutter > among_clutter
+    warning = "" if helps else "\nit is no better among fragments than cross-entropy: CAM-loss does not help there"
+    return f"{table}\n\nchosen: {results.protocol.methods[chosen].title}, {rule}{warning}\n"
 
 
 def config_of(flags: Mapping[str, Any], length: str) -> TrainConfig:

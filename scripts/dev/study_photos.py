@@ -103,14 +103,16 @@ def main() -> None:
     print(f"{time.time() - started:.0f} s for the pictures", flush=True)
     until = started + flags.seconds
     words = [sys.executable, *sys.argv, "--until", str(until)]
-    with sharing_the_gpu() as environment, suppress(KeyboardInterrupt):
+    with sharing_the_gpu() as environment:
         workers = [subprocess.Popen(words, env=environment) for _ in range(flags.workers)]
-        for worker in workers:
-            with suppress(subprocess.TimeoutExpired):
-                worker.wait(max(0.0, until - time.time()))
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+        try:
+            for worker in workers:
+                with suppress(subprocess.TimeoutExpired):
+                    worker.wait(max(0.0, until - time.time()))
+        finally:  # when the time is over, or somebody stops us
+            for worker in workers:
+                worker.kill()
+                worker.wait()
     for part in dict.fromkeys(part for part, _ in plan()):
         print(f"{records_of(flags, part).path.name}: {len(records_of(flags, part).read())} records")
 
