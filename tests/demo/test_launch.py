@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import own_loop
 import pytest
 from _meter import Meter
 from drawn import SEVEN
@@ -143,7 +144,7 @@ def test_what_is_cancelled_at_the_end_is_answered_without_an_error(begun: bool) 
         task.cancel()
         await task
 
-    asyncio.run(cancelled())
+    own_loop.run(cancelled())
     assert sent[0]["status"] == (200 if begun else 503)
     assert sent[1]["body"] == (
         b"" if begun else b'{"error": "the page is ending; try again in a moment", "busy": true}'
