@@ -15,6 +15,8 @@ picture what tensors do in ten.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 import torch
 from torch import Tensor
@@ -59,21 +61,62 @@ class Bitmap:
         return replace(self, bits=self.bits & ~_grown(empty, self.stride))
 
     @property
-    def holes(self) -> "Bitmap":
-        """The empty pixels from which no path of straight steps leads out of the picture.
+    def box(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1) around the pixels that are set, half open; one at least is."""
+        rows = self._rows()
+        inked = [y for y, row in enumerate(rows) if row]
+        columns = reduce(or_, rows)
+        return (columns & -columns).bit_length() - 1, inked[0], columns.bit_length(), inked[-1] + 1
 
-        What is outside is left run by run: each unbroken run of empty pixels of a row is looked at once.
-        """
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of that box."""
+        x0, y0, x1, y1 = self.box
+        return x1 - x0, y1 - y0
+
+    def inset(self, depth: int) -> int:
+        """The bits of all pixels that are further than that from the border."""
+        row = (1 << self.width - depth) - (1 << depth) if self.width > 2 * depth else 0
+        return self._of_rows([row if depth <= y < self.height - depth else 0 for y in range(self.height)]).bits
+
+    def holds_square(self, side: int) -> bool:
+        """Whether all pixels of some square are set."""
+        bits = self.bits
+        for step in (1, self.stride):
+            covered = 1
+            while covered < side:
+                more = min(covered, side - covered)
+                bits &= bits >> more * step
+                covered += more
+        return bits != 0
+
+    @property
+    def holes(self) -> "Bitmap":
+        """The empty pixels from which no path of straight steps leads out of the picture."""
         row, border = (1 << self.width) - 1, 1 << self.width + 2
-        inside = ((row & ~(self.bits >> y * self.stride)) << 1 | 1 | 1 << self.width + 1 for y in range(self.height))
+        inside = ((row & ~line) << 1 | 1 | 1 << self.width + 1 for line in self._rows())
         rows = [border - 1, *inside, border - 1]  # what is empty, in a frame that is empty, too
-        outside = [(0, _take_run(rows, 0, 1))]
-        while outside:
-            y, run = outside.pop()
-            for beside in (y - 1, y + 1):
-                while 0 <= beside < len(rows) and (met := rows[beside] & run):
-                    outside.append((beside, _take_run(rows, beside, met & -met)))
-        return replace(self, bits=sum(row >> 1 << y * self.stride for y, row in enumerate(rows[1:-1])))
+        _take_part(rows, 0, 1, reach=0)
+        return self._of_rows([line >> 1 & row for line in rows[1:-1]])
+
+    @property
+    def filled(self) -> "Bitmap":
+        """With its holes."""
+        return replace(self, bits=self.bits | self.holes.bits)
+
+    def part_at(self, pixel: int) -> "Bitmap":
+        """The 8-connected part of the picture that has a pixel, which is one of its set bits."""
+        rows = self._rows()
+        y, x = divmod(pixel.bit_length() - 1, self.stride)
+        return self._of_rows(_take_part(rows, y, 1 << x, reach=1))
+
+    def _rows(self) -> list[int]:
+        octets, size = self.bits.to_bytes(self.height * self.stride // 8, "little"), self.stride // 8
+        return [int.from_bytes(octets[at : at + size], "little") for at in range(0, len(octets), size)]
+
+    def _of_rows(self, rows: list[int]) -> "Bitmap":
+        octets = b"".join(row.to_bytes(self.stride // 8, "little") for row in rows)
+        return replace(self, bits=int.from_bytes(octets, "little"))
 
     def parts(self) -> list["Bitmap"]:
         """The 8-connected parts of the picture."""
@@ -125,6 +168,24 @@ def pack(mask: Tensor) -> Bitmap:
     empty = Bitmap(0, *mask.shape)
     octets = F.pad(mask, (0, empty.stride - empty.width)).view(-1, 8) * _BITS
     return replace(empty, bits=int.from_bytes(bytes(octets.sum(1).tolist()), "little"))
+
+
+def _take_part(rows: list[int], y: int, pixel: int, reach: int) -> list[int]:
+    """Empty the rows of the part around a set pixel; the rows of that part.
+
+    It is taken run by run: each unbroken run of set pixels of a row is looked at once. Runs meet where they share a
+    column, or with a reach of 1 at corners, too.
+    """
+    part = [0] * len(rows)
+    taken = [(y, _take_run(rows, y, pixel))]
+    while taken:
+        y, run = taken.pop()
+        part[y] |= run
+        near = run | run << reach | run >> reach
+        for beside in (y - 1, y + 1):
+            while 0 <= beside < len(rows) and (met := rows[beside] & near):
+                taken.append((beside, _take_run(rows, beside, met & -met)))
+    return part
 
 
 def _take_run(rows: list[int], y: int, pixel: int) -> int:

@@ -16,6 +16,7 @@ the path is drawn again at MNIST's size and position, with one pen for all.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camloss.digits.bitmap import Bitmap, pack, unpack
+from camloss.digits.frames import frame_of
 from camloss.digits.rasterize import MIN_SHARE, PEN, Sketch, draw_points, write
 from camloss.errors import CamlossError
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+LIMITS = (1, 255, 1023, 4095, 65535)  # what white may be in an array, beside 1: data of 8, 10, 12 or 16 bits
 LOOK = 320  # longest side of the picture in which ink is looked for
 WORK = 80  # longest side of the digit while it is thinned
 MIN_CONTRAST = 0.06  # of the range from black to white; fainter marks are taken for paper
@@ -39,18 +42,27 @@ MIN_SIGNAL_TO_NOISE = 6.0
 BROAD = (0.05, 0.12, 0.4)  # of the picture's longer side: what is broader is paper or a shadow, for pens of any width
 BROAD_LINE = 0.7  # of the broadest line that can be found, which is a pixel narrower than what is looked for
 FEW_MISSED = 0.02  # of what lies beside the lines
+MOST_MISSED = 0.5  # of it: where more is missed there is no digit
+MANY_MISSED, MAIN_SHARE = 0.3, 0.75  # of it, where less than that share of the ink hangs together
+TANGLED = 6.5  # times the longer side of all ink; the lines of an 8 in outline are 6 times as long
+PAPER = 0.25  # of the longer side of a shape: a square that wide fits into no stroke
+MOST_FRAMES = 3  # around one another
+NEARBY = 8  # of the digit's size: what was seen is looked at again with so much around it
+FAINT = 0.25  # of ink: where 0.5 is a stroke
+FRAME_EDGE = 3  # pixels, of a frame's blurred edge
 INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and photos have weak parts
 
 
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
-    """A drawing or photo of a digit -> (1, 1, 28, 28) float32 in [0, 1], white ink on black; None when it is blank.
+    """A drawing or photo of a digit -> (1, 1, 28, 28) float32 in [0, 1], white ink on black; None when it shows none.
 
     The digit is as large as MNIST's, its centre of mass lies in the middle, its strokes are `pen.PEN` wide.
 
     Args:
-        image: a PIL image of any mode, or an array (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA, of uint8,
-            uint16, bool, or float in [0, 1] or [0, 255]. Dark ink on light paper or light on dark, in any colours, on
-            even or uneven paper, or on a transparent canvas. 1 x 1 pixel to 6000 x 6000 and beyond.
+        image: a PIL image of any mode, or an array (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA, of bool,
+            whole numbers of 1, 8, 10, 12 or 16 bits, or float in [0, 1] or [0, 255]. Dark ink on light paper or light
+            on dark, in any colours, on even or uneven paper, or on a transparent canvas; a frame around the digit is
+            left out. 1 x 1 pixel to 6000 x 6000 and beyond.
 
     Raises:
         CamlossError: `image` is not such a picture.
@@ -96,10 +108,23 @@ def _open_pil(image: "Image") -> Tensor:
     if image.mode[0] in "IF":
         import numpy
 
-        return _open_array(numpy.asarray(image))
-    if image.mode not in ("L", "LA", "RGB", "RGBA"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        return _open_array(numpy.asarray(_loaded(image)))
+    image = _loaded(image)
     return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, -1)
+
+
+def _loaded(image: "Image") -> "Image":
+    """In one of the modes of which we know what its numbers say."""
+    try:
+        image.load()
+        if image.mode == "La":  # which Pillow converts to nothing else
+            return image.convert("LA")
+        if image.mode[0] in "IF" or image.mode in ("L", "LA", "RGB", "RGBA"):
+            return image
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    except Exception as error:  # Pillow raises whatever it stumbles over
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise CamlossError(f"the picture cannot be read ({reason}); give a whole file of a common kind") from error
 
 
 def _upright(image: "Image") -> "Image":
@@ -117,17 +142,17 @@ def _open_array(array: "np.ndarray[Any, Any]") -> Tensor:
     shape = array.shape
     if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] > 4):
         raise CamlossError(f"the picture has shape {shape}; give (H, W) or (H, W, C), C from 1 to 4, no side 0")
-    if array.dtype == "uint8":
+    if array.dtype == "uint8" and int(array.max()) > 1:
         picture = torch.from_numpy(array.copy())
     elif array.dtype.kind in "buif":
         picture = torch.from_numpy(array.astype("float32"))
         low, high = float(picture.min()), float(picture.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise CamlossError("the picture holds NaN or infinite values; replace them first")
-        limit = next((limit for limit in (1, 255, 65535) if high <= limit), None)
+        limit = next((limit for limit in LIMITS if high <= limit), None)
         if low < 0 or limit is None:
             raise CamlossError(f"the picture's values run from {low:g} to {high:g}; scale them to [0, 1] or [0, 255]")
-        picture /= 65535 if array.dtype == "uint16" else limit
+        picture /= limit
     else:
         raise CamlossError(f"the picture's values are {array.dtype}; give uint8, or float in [0, 1]")
     return picture.view(shape[0], shape[1], -1)
@@ -135,28 +160,50 @@ def _open_array(array: "np.ndarray[Any, Any]") -> Tensor:
 
 def _find_ink(picture: Tensor) -> tuple[Tensor, int, float, float] | None:
     """Where the ink is: ((h, w) in [0, 1], picture pixels per ink pixel, left, top), cropped to the ink; or None."""
-    height, width, channels = picture.shape
+    height, width, _ = picture.shape
     factor = math.ceil(max(height, width) / LOOK)
-    # A browser's canvas is transparent where nothing is drawn: there alpha is the ink, whatever its colour.
-    is_transparent = channels in (2, 4) and float(picture[:, :, -1].sum()) < 0.5 * _unit(picture) * height * width
-    if is_transparent:
-        picture = picture[:, :, -1:]  # the only plane that counts
-    ink = _ink(_reduce(picture, factor), is_transparent)
+    planes = _reduce(picture, factor)
+    is_glass = _is_glass(planes)
+    if is_glass:
+        picture, planes = picture[:, :, -1:], planes[-1:]  # the only plane that counts
+    ink, frame = _ink(planes, is_glass)
     box = None if ink is None else _bounding_box(ink)
     if ink is None or box is None:
         return None
     x0, y0, x1, y1 = box
     if factor > 1 and max(x1 - x0, y1 - y0) < LOOK / 4:  # small in a large picture: look again from near by
         margin = max(x1 - x0, y1 - y0)
-        left, top = max(0, x0 - margin) * factor, max(0, y0 - margin) * factor
-        closer = picture[top : (y1 + margin) * factor, left : (x1 + margin) * factor]
+        x2, y2 = max(0, x0 - margin), max(0, y0 - margin)
+        closer = picture[y2 * factor : (y1 + margin) * factor, x2 * factor : (x1 + margin) * factor]
         near_factor = math.ceil(max(closer.shape[:2]) / LOOK)
-        near_ink = _ink(_reduce(closer, near_factor), is_transparent)
+        near = _reduce(closer, near_factor)
+        unseen = frame | ~_grown(ink >= 0.5, margin // NEARBY + 1)
+        near_ink, _ = _ink(near, is_glass, _resized(unseen[y2 : y1 + margin, x2 : x1 + margin], near.shape[1:]))
         near_box = None if near_ink is None else _bounding_box(near_ink)
         if near_ink is not None and near_box is not None:
             x0, y0, x1, y1 = near_box
-            return near_ink[y0:y1, x0:x1], near_factor, left + x0 * near_factor, top + y0 * near_factor
+            return near_ink[y0:y1, x0:x1], near_factor, x2 * factor + x0 * near_factor, y2 * factor + y0 * near_factor
     return ink[y0:y1, x0:x1], factor, x0 * factor, y0 * factor
+
+
+def _is_glass(planes: Tensor) -> bool:
+    """Whether a picture (C, h, w) is ink on a transparent canvas, as a browser's: then alpha is the ink, in any colour.
+
+    Paper that was cut out, and what is equally transparent everywhere, has its ink in its colours: its shape is too
+    broad for a stroke.
+    """
+    if len(planes) not in (2, 4) or float(planes[-1].mean()) >= 0.5:
+        return False
+    shape = planes[-1] >= 0.5 * planes[-1].max()
+    colours = planes[:-1, shape]
+    if float((colours.amax(1) - colours.amin(1)).max()) < MIN_CONTRAST:
+        return True
+    mask = pack(shape)
+    return not mask.holds_square(math.ceil(PAPER * max(mask.size)))
+
+
+def _resized(mask: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(mask.float()[None, None], size=size, mode="nearest-exact")[0, 0] > 0
 
 
 def _reduce(picture: Tensor, factor: int) -> Tensor:
@@ -178,26 +225,52 @@ def _unit(picture: Tensor) -> int:
     return 255 if picture.dtype == torch.uint8 else 1
 
 
-def _ink(planes: Tensor, is_transparent: bool) -> Tensor | None:
-    """(C, h, w) -> (h, w) in [0, 1], at least 0.5 where there is ink; None when there is none."""
-    if is_transparent:
-        peak = float(planes[0].max())
-        return planes[0] / peak if peak >= MIN_CONTRAST else None
+def _ink(planes: Tensor, is_glass: bool, ignored: Tensor | None = None) -> tuple[Tensor | None, Tensor]:
+    """(C, h, w) -> the ink (h, w) in [0, 1], at least 0.5 where there is some, or None; and what is left out.
+
+    Args:
+        planes: of the picture, or alpha alone.
+        is_glass: whether alpha alone is given.
+        ignored: (h, w) bool, what is known to be no ink.
+    """
+    ignored = torch.zeros(planes.shape[1:], dtype=torch.bool) if ignored is None else ignored
+    if is_glass:
+        return _unframed(planes[0], ignored, _above_glass)
     grey = _grey(planes)
     if max(grey.shape) > LOOK / 2:  # large enough to spare its sharpness, for less noise
         grey = _blur(grey)
     flat = grey - _shading(grey)
-    found, least = None, 1.0
+    found, left_out, least = None, ignored, 1.0
     for share in BROAD:
         width = max(1, round(share * max(flat.shape)))
         contrast, inkward = _contrast(flat, width)
-        ink = _above_noise(contrast)
+        ink, frame = _unframed(contrast, ignored, _above_noise)
         missed = None if ink is None else _share_missed(ink, inkward, width)
         if missed is not None and missed <= least:
-            found, least = ink, missed
+            found, left_out, least = ink, frame, missed
             if missed < FEW_MISSED:
                 break
-    return found
+    return found, left_out
+
+
+def _unframed(
+    contrast: Tensor, left_out: Tensor, above: Callable[[Tensor], Tensor | None]
+) -> tuple[Tensor | None, Tensor]:
+    """The ink without the frames around it, which may be darker than it; and what was left out."""
+    for _ in range(MOST_FRAMES + 1):
+        ink = above(contrast.masked_fill(left_out, contrast.median()) if bool(left_out.any()) else contrast)
+        frame = None if ink is None else frame_of(ink >= 0.5)
+        if frame is None and ink is not None:
+            frame = frame_of(ink >= FAINT)  # may be printed paler than the digit is written
+        if frame is None:
+            break
+        left_out = left_out | _grown(frame, FRAME_EDGE)
+    return ink, left_out
+
+
+def _above_glass(alpha: Tensor) -> Tensor | None:
+    peak = float(alpha.max())
+    return alpha / peak if peak >= MIN_CONTRAST else None
 
 
 def _above_noise(contrast: Tensor) -> Tensor | None:
@@ -210,26 +283,38 @@ def _above_noise(contrast: Tensor) -> Tensor | None:
     return ((contrast - middle) / (2 * INK_THRESHOLD * peak)).clamp(0, 1)
 
 
-def _share_missed(ink: Tensor, inkward: Tensor, width: int) -> float:
-    """How much of what lies beside the lines that were found is nearly as dark; 1 where they are no lines.
+def _share_missed(ink: Tensor, inkward: Tensor, width: int) -> float | None:
+    """How much of what lies beside the lines that were found is nearly as dark; 1 where they are too broad or short.
 
     Of a brush wider than what was looked for, ends, corners and edges are left: no line as long as the box that they
-    fill connects them, or what they are pieces of goes on beside them.
+    fill connects them, or what they are pieces of goes on beside them. None where there is no writing: dots alone, far
+    more lines than a digit has, or many marks that are no lines.
     """
     ink = ink.clone()
     box = _bounding_box(ink)
     if box is None:
-        return 1.0
+        return None
     lines = ink >= 0.5
     mask = pack(lines)
-    length = mask.thinning()[-1].length
-    if mask.count > BROAD_LINE * (width - 1) * length:  # dots, too, which have no length
-        return 1.0
-    if length + mask.count / length < max(box[2] - box[0], box[3] - box[1]):
+    length, extent = mask.thinning()[-1].length, max(box[2] - box[0], box[3] - box[1])
+    if mask.count > length**2 or length > TANGLED * extent:
+        return None
+    if mask.count > BROAD_LINE * (width - 1) * length:
         return 1.0
     depth = inkward - _extreme(inkward, width + 6, highest=False)  # above the paper nearby, lit or in shadow
     beside = _grown(lines, 3) & ~_grown(lines, 1)
-    return float((depth[beside] > 0.3 * depth[lines].median()).float().mean())
+    missed = float((depth[beside] > 0.3 * depth[lines].median()).float().mean())
+    is_apart = length + mask.count / length < extent
+    if missed > MOST_MISSED or (missed > MANY_MISSED and (is_apart or _main_share(lines) < MAIN_SHARE)):
+        return None
+    return 1.0 if is_apart else missed
+
+
+def _main_share(lines: Tensor) -> float:
+    """How much of all ink the largest part has, with what is close to it."""
+    parts = pack(_grown(lines, 2)).parts()
+    counts = [part.count for part in parts]
+    return max(counts) / sum(counts)
 
 
 def _contrast(flat: Tensor, width: int) -> tuple[Tensor, Tensor]:

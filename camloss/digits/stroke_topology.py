@@ -16,6 +16,8 @@ from camloss.digits.bitmap import pack, unpack
 
 STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
+DIGIT = 7  # pixels that the taller of two digits has at least
+TALL = 0.5  # of the height of all the ink
 
 
 def junctions(ink: Tensor) -> Tensor:
@@ -41,6 +43,22 @@ def holes(ink: Tensor) -> Tensor:
         (N, H, W) bool.
     """
     return unpack([pack(digit).holes for digit in ink])
+
+
+def several_digits(pixels: Tensor) -> bool:
+    """Whether empty columns part the strokes of one image, (H, W) in [0, 1], into pieces of which two are tall."""
+    ink = pixels >= STROKE
+    columns = ink.any(0).tolist()
+    starts = [x for x, inked in enumerate(columns) if inked and not (x and columns[x - 1])]
+    heights = [_height(piece) for piece in ink.tensor_split(starts[1:], 1)]
+    tall = sum(height >= TALL * _height(ink) for height in heights)
+    return tall >= 2 and _height(ink) >= DIGIT  # else dots in a row
+
+
+def _height(ink: Tensor) -> int:
+    """From the first row with ink to the last."""
+    rows = ink.any(1).nonzero()
+    return int(rows[-1] - rows[0]) + 1 if len(rows) else 0
 
 
 def within(mask: Tensor, radius: float) -> Tensor:

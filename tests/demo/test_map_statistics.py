@@ -12,6 +12,7 @@ from torch import Tensor
 
 from camloss.demo import inference
 from camloss.digits.rasterize import write_strokes
+from camloss.digits.stroke_topology import several_digits
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +26,8 @@ STATISTICS = """async ([map, size, pixels, drawn]) => {
 OVERLAP = (
     """async (tops) => (await import("/web/map_statistics.js")).overlapOf(tops.map((top) => Uint8Array.from(top)))"""
 )
-TWO_DIGITS = """async (pixels) =>
-    (await import("/web/stroke_topology.js")).twoDigits(Float32Array.from(pixels), Math.sqrt(pixels.length))"""
+SEVERAL_DIGITS = """async (pixels) =>
+    (await import("/web/stroke_topology.js")).severalDigits(Float32Array.from(pixels), Math.sqrt(pixels.length))"""
 
 
 @pytest.fixture(scope="module")
@@ -137,23 +138,24 @@ def bars(*strokes: tuple[int, int, int]) -> Tensor:
         ([(6, 4, 23), (18, 16, 23)], False),  # a mark
         ([(12, 4, 23)], False),
         ([(12, 4, 23), (14, 4, 23)], False),  # they touch
+        ([(6, 12, 17), (18, 12, 17)], False),  # dots
         ([], False),
     ],
 )
 def test_two_digits_stand_apart_and_are_both_tall(
     run: engines.Run, strokes: list[tuple[int, int, int]], two: bool
 ) -> None:
-    assert run(TWO_DIGITS, bars(*strokes).flatten().tolist()) is two
+    assert run(SEVERAL_DIGITS, bars(*strokes).flatten().tolist()) is several_digits(bars(*strokes)) is two
 
 
 def test_a_faint_edge_between_two_digits_does_not_join_them(run: engines.Run) -> None:
     pixels = bars((8, 4, 23), (12, 4, 23))
     pixels[:, 10:12] = 0.49
-    assert run(TWO_DIGITS, pixels.flatten().tolist()) is True
+    assert run(SEVERAL_DIGITS, pixels.flatten().tolist()) is True
 
 
 def test_no_example_looks_like_two_digits(run: engines.Run) -> None:
     for example in EXAMPLES:
         sketch = write_strokes(inference.open_strokes(example["strokes"]))
         assert sketch is not None
-        assert run(TWO_DIGITS, sketch.pixels.flatten().tolist()) is False
+        assert run(SEVERAL_DIGITS, sketch.pixels.flatten().tolist()) is False

@@ -64,9 +64,9 @@ def test_headlines(say: Say, ce: dict[str, Any], cam: dict[str, Any], headline: 
 
 
 def test_two_digits_are_asked_about_first(say: Say) -> None:
-    assert say({}, {}, two_digits=True)["headline"] == "Two digits? Both read 4."
-    assert say({}, NINE, two_digits=True)["headline"] == "Two digits? Cross-entropy reads 4, CAM-loss 9."
-    assert say({"ood_score": 0.9}, {}, two_digits=True)["headline"] == "Two digits? Both read 4."
+    assert say({}, {}, two_digits=True)["headline"] == "Several digits? Both read 4."
+    assert say({}, NINE, two_digits=True)["headline"] == "Several digits? Cross-entropy reads 4, CAM-loss 9."
+    assert say({"ood_score": 0.9}, {}, two_digits=True)["headline"] == "Several digits? Both read 4."
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_ood_scores_of_what_is_corrupted_are_not_told(say: Say) -> None:
     flagged = {"ood_score": 0.9, "before": 4}
     assert say(flagged, flagged, changed="line")["headline"] == "Beside a line, both still read 4."
     two = say(flagged, flagged, two_digits=True, changed="line")  # it is the drawing that shows two
-    assert two["headline"] == "Two digits? Both still read 4."
+    assert two["headline"] == "Several digits? Both still read 4."
 
 
 APART = (

@@ -90,7 +90,7 @@ def test_of_pictures_as_small_as_mnists_the_ink_is_found_whole() -> None:
     images = draw_synthetic_digits(5, 0, list(STYLES)).images
     whole = 0
     for image in images:
-        found = preprocess._ink(image / 255, is_transparent=False)
+        found, _ = preprocess._ink(image / 255, is_glass=False)
         assert found is not None
         whole += float((found[image[0] > 127] >= 0.5).float().mean()) > 0.9
     assert whole >= 0.97 * len(images)

@@ -3,7 +3,7 @@
 
 import { asMuch, byChance, fromTheMiddle, inkUnder, topPositions, without } from "./erase.js";
 import { TOP, unpack } from "./heat.js";
-import { INK, partAt, twoDigits } from "./stroke_topology.js";
+import { INK, partAt, severalDigits } from "./stroke_topology.js";
 import { summaryOf } from "./summary_text.js";
 
 /** @import { Answer, BuildUp, Features, Model, Peak, Question, Reading, ServerAnswer } from "./types.d.ts" */
@@ -160,7 +160,7 @@ export function summarized(answer, models) {
   const overlap = overlapOf(told.map(({ top }) => top));
   const reads = told.map(({ reading, title }) => ({ ...reading, title }));
   const readings = Object.fromEntries(told.map(({ variant, reading }) => [variant, reading]));
-  const { headline: summary, detail } = summaryOf(reads, overlap, twoDigits(pixels, side), null);
+  const { headline: summary, detail } = summaryOf(reads, overlap, severalDigits(pixels, side), null);
   return /** @type {any} */ ({ ...answer, summary, detail, ...readings });
 }
 
@@ -204,7 +204,7 @@ export function answerFor(networks, titles, pixels, question, drawn = pixels, cl
   });
   const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
   const overlap = overlapOf(told.map(({ top }) => top));
-  const { headline, detail } = summaryOf(reads, overlap, twoDigits(drawn, Math.sqrt(drawn.length)), changed);
+  const { headline, detail } = summaryOf(reads, overlap, severalDigits(drawn, Math.sqrt(drawn.length)), changed);
   return {
     blank: false,
     summary: headline,

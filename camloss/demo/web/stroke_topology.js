@@ -104,7 +104,7 @@ export function partAt(position, pixels, drawn) {
 }
 
 /** Whether empty columns part the strokes into pieces of which two are tall. @param {Float32Array} pixels @param {number} side */
-export function twoDigits(pixels, side) {
+export function severalDigits(pixels, side) {
   /** @type {{top: number, bottom: number}[]} */
   const pieces = [];
   let before = false;

@@ -33,13 +33,13 @@ const AMONG = {
 
 /**
  * @param {Read[]} reads at least two @param {number} overlap of the top positions of all of them, in [0, 1]
- * @param {boolean} twoDigits whether the drawing seems to show two
+ * @param {boolean} severalDigits whether the drawing seems to show several digits
  * @param {string | null} changed what was done to the drawing, a key of AMONG; OOD scores are then about that
  * @returns {Summary}
  */
-export function summaryOf(reads, overlap, twoDigits, changed) {
+export function summaryOf(reads, overlap, severalDigits, changed) {
   return {
-    headline: upper(`${headlineOf(reads, oddityOf(reads, twoDigits, changed), changed)}.`),
+    headline: upper(`${headlineOf(reads, oddityOf(reads, severalDigits, changed), changed)}.`),
     detail: [evidenceOf(reads, overlap), remarkOn(reads)]
       .filter((part) => part !== "")
       .map((part) => upper(`${part}.`))
@@ -47,9 +47,9 @@ export function summaryOf(reads, overlap, twoDigits, changed) {
   };
 }
 
-/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} twoDigits @param {string | null} changed */
-function oddityOf(reads, twoDigits, changed) {
-  if (twoDigits) return "two digits? ";
+/** Of the drawing as a whole; "" for none. @param {Read[]} reads @param {boolean} severalDigits @param {string | null} changed */
+function oddityOf(reads, severalDigits, changed) {
+  if (severalDigits) return "several digits? ";
   const isFlagged = changed === null && reads.some(({ ood_score = 0 }) => ood_score >= OOD_THRESHOLD);
   return isFlagged ? "not a digit? " : "";
 }

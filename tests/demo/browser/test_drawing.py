@@ -154,7 +154,7 @@ def test_two_digits_are_said_to_be_two(page: Page, digits: tuple[int, int]) -> N
         ]
         draw(page, halved)
     settled(page)
-    expect(page.locator(".verdict")).to_have_text(re.compile("^Two digits\\? "))
+    expect(page.locator(".verdict")).to_have_text(re.compile("^Several digits\\? "))
 
 
 def test_numbers_stand_under_the_map_that_they_are_about(page: Page) -> None:

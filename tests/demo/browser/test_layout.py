@@ -87,7 +87,7 @@ def long_answers(plain: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[s
                 "peaking in a hole, where there is no ink",
                 "with no evidence for it",
                 told,
-                *(["Two digits? "] if two else []),
+                *(["Several digits? "] if two else []),
                 *([f" rather than {other_idx}"] if other_idx else []),
             ],
         )
