@@ -23,7 +23,7 @@ STRIP_LENGTH = 0.25  # of its shorter side, at least
 STRIP_COVER = 0.7  # of an edge, at least, where a digit may touch the strip
 FRAMED = 0.2  # of a frame's shorter side: at least as long is what it encloses
 ROOM = (0.22, 0.4)  # of its longer and its shorter side: a square that wide lies beside what it encloses
-SPECKS = 0.05  # of what is framed may lie beside the frame
+BESIDE = 0.05  # of what is framed may lie beside the frame
 
 
 def frame_of(ink: Tensor) -> Tensor | None:
@@ -82,7 +82,7 @@ def _enclosing(ink: Bitmap) -> Bitmap | None:
     frame = ink.part_at(ink.bits & -ink.bits)
     inside = frame.holes
     framed, beside = replace(ink, bits=ink.bits & inside.bits), ink.bits & ~inside.bits & ~frame.bits
-    if framed.bits == 0 or beside.bit_count() > SPECKS * framed.count:
+    if framed.bits == 0 or beside.bit_count() > BESIDE * framed.count:
         return None
     room = replace(ink, bits=inside.bits & ~framed.filled.bits)
     least = min(ROOM[0] * max(frame.size), ROOM[1] * min(frame.size))
