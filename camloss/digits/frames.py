@@ -21,6 +21,7 @@ from camloss.digits.bitmap import Bitmap, pack
 STRIP = 0.06  # of the picture's shorter side: what keeps that close to the border and is long is no digit
 STRIP_LENGTH = 0.25  # of its shorter side, at least
 STRIP_COVER = 0.7  # of an edge, at least, where a digit may touch the strip
+MOST_PARTS = 16  # that reach the border and are looked at: noise has hundreds
 FRAMED = 0.2  # of a frame's shorter side: at least as long is what it encloses
 ROOM = (0.22, 0.4)  # of its longer and its shorter side: a square that wide lies beside what it encloses
 BESIDE = 0.05  # of what is framed may lie beside the frame
@@ -67,7 +68,9 @@ def _apart(ink: Bitmap, depth: int) -> Bitmap | None:
     """The long parts that keep close to the border, straight or not."""
     within, at_border = ink.inset(depth), ink.bits & ~ink.inset(min(2, depth))
     found = 0
-    while at_border:
+    for _ in range(MOST_PARTS):
+        if at_border == 0:
+            break
         part = ink.part_at(at_border & -at_border)
         at_border &= ~part.bits
         if part.bits & within == 0 and max(part.size) >= STRIP_LENGTH * min(ink.height, ink.width):
