@@ -16,7 +16,7 @@ from camloss.digits.bitmap import pack, unpack
 
 STROKE = 0.5  # a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 NEAR = 3.0  # pixels: a stroke of MNIST is about this wide
-DIGIT = 7  # pixels that the taller of two digits has at least
+DIGIT = 4  # pixels that the taller of two digits has at least
 TALL = 0.5  # of the height of all the ink
 
 

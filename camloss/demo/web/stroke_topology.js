@@ -6,7 +6,7 @@
 const STROKE = 0.5; // a pixel with at least this much ink shapes the stroke that is thinned, or encloses a hole
 export const INK = Math.fround(0.1); // a pixel with at least this much ink is part of a stroke
 const NEAR = 3; // pixels
-const DIGIT = 7; // pixels that the taller of two digits has at least
+const DIGIT = 4; // pixels that the taller of two digits has at least
 const TALL = 0.5; // of the height of all the ink
 
 /** Columns and rows of the eight neighbours, clockwise from the one above. */
