@@ -138,7 +138,7 @@ def bars(*strokes: tuple[int, int, int]) -> Tensor:
         ([(6, 4, 23), (18, 16, 23)], False),  # a mark
         ([(12, 4, 23)], False),
         ([(12, 4, 23), (14, 4, 23)], False),  # they touch
-        ([(6, 12, 17), (18, 12, 17)], False),  # dots
+        ([(6, 12, 14), (18, 12, 14)], False),  # dots
         ([], False),
     ],
 )
