@@ -453,7 +453,7 @@ def landscape(_: PenDigit, generator: random.Random) -> Brought:
         picture = np.where((y > ridge)[..., None], ground + grain[..., None], picture)
     scene = Image.fromarray(pixels(picture))
     canvas = ImageDraw.Draw(scene)
-    for _ in range(generator.randint(0, 5)):
+    for _tree in range(generator.randint(0, 5)):
         at, foot, tall = generator.uniform(0, width), generator.uniform(150, 260), generator.uniform(30, 110)
         canvas.line([at, foot, at, foot - tall], (70, 50, 35), max(2, round(tall / 15)))
         canvas.ellipse([at - tall / 3, foot - 1.3 * tall, at + tall / 3, foot - 0.5 * tall], (35, 80, 40))
