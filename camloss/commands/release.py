@@ -22,6 +22,7 @@ from camloss.training.config import TrainConfig
 RECORDS = Path("docs") / "records"
 STEPS: tuple[tuple[tuple[str, ...], str | None], ...] = (  # a script with its flags, and what to record it as
     (("evaluate.py", "--ood", "--json"), "evaluate.json"),
+    (("dev/choose_opening.py",), None),
     (("dev/make_pictures.py",), None),
     (("dev/make_animation.py",), "animation.md"),
     (("report.py",), None),

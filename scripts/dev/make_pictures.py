@@ -36,7 +36,6 @@ SAMPLES = 40  # of each digit
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--digit", type=int, default=4, help="which of the page's examples to draw")
     parser.add_argument("--only", choices=("page", "card", "styles"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to")
     flags = parser.parse_args()
@@ -46,11 +45,11 @@ def main() -> None:
         print(flags.output_dir / "synthetic_handwriting.png")
     if flags.only in (None, "page"):
         with page() as url:
-            asyncio.run(photograph_page(url, strokes_of(flags.digit), flags.output_dir / "page.png"))
+            asyncio.run(photograph_page(url, flags.output_dir / "page.png"))
         print(flags.output_dir / "page.png")
     if flags.only in (None, "card"):
         with page() as url:
-            asyncio.run(make_card(url, strokes_of(flags.digit), CARD))
+            asyncio.run(make_card(url, CARD))
         print(CARD)
 
 
@@ -71,17 +70,17 @@ def draw_samples(path: Path) -> None:
     Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
 
 
-async def photograph_page(url: str, strokes: list[Stroke], path: Path) -> None:
+async def photograph_page(url: str, path: Path) -> None:
     async with chromium_page(url, device_scale_factor=1.5) as tab:
-        source = await draw(tab, strokes)
+        source = await see_opening(tab)
         await tab.screenshot(path=path)
     sign(path, source)
 
 
-async def make_card(url: str, strokes: list[Stroke], path: Path) -> None:
+async def make_card(url: str, path: Path) -> None:
     """The picture that *Save picture* makes, but for the address: nobody knows where the page will stand."""
     async with chromium_page(url) as tab:
-        source = await draw(tab, strokes)
+        source = await see_opening(tab)
         await tab.evaluate(
             """() => {
                 const { fillText } = CanvasRenderingContext2D.prototype;
@@ -103,6 +102,12 @@ def sign(path: Path, source: str) -> None:
     Image.open(path).convert("RGB").save(path, optimize=True, pnginfo=note)
 
 
+async def see_opening(tab: "Page") -> str:
+    """Wait until the page has shown what a first visit begins with, to its end; the answer's source."""
+    await tab.wait_for_selector(".board.your-turn", timeout=60_000)
+    return await source_of(tab)
+
+
 async def draw(tab: "Page", strokes: list[Stroke], after_point: Callable[[], Awaitable[None]] | None = None) -> str:
     """With the mouse, point by point; wait for the answer, and give its source."""
     await tab.wait_for_selector("[data-ready]", state="attached")
@@ -118,6 +123,11 @@ async def draw(tab: "Page", strokes: list[Stroke], after_point: Callable[[], Awa
                 await after_point()
         await tab.mouse.up()
     await tab.mouse.move(0, 0)
+    return await source_of(tab)
+
+
+async def source_of(tab: "Page") -> str:
+    """Of the answer, once it is there."""
     await tab.wait_for_selector(".answer[aria-busy=false]")
     return str(await tab.evaluate("document.querySelector('[data-ready]').answer.source"))
 

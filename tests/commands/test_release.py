@@ -30,6 +30,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 AFTER_TRAINING = [
     ["scripts/evaluate.py", "--ood", "--json"],
+    ["scripts/dev/choose_opening.py"],
     ["scripts/dev/make_pictures.py"],
     ["scripts/dev/make_animation.py"],
     ["scripts/report.py"],
