@@ -135,6 +135,8 @@ class Pair:
             return cls.published(published)
         folder = Path(source).expanduser()
         if folder.is_file():
+            if whole := pair_above(folder):
+                raise CamlossError(f"{folder} is in the pair {whole}; name that folder")
             raise CamlossError(f"{folder} is a file; name the folder of a pair, or take load_checkpoint")
         before = _arrived(folder)
         try:

@@ -139,7 +139,7 @@ def calls_on_text(path: Path) -> Iterator[ast.Call]:
         match node:
             case ast.Call(func=ast.Attribute(attr="read_text" | "write_text")):
                 yield node
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open")):
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="Image" | "os" | "tarfile"), attr="open")):
                 pass
             case (
                 ast.Call(func=ast.Attribute(attr="open"), args=[*mode])

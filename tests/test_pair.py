@@ -251,7 +251,9 @@ def test_the_shipped_pair_is_one() -> None:
 def test_a_home_folder_is_a_pair_and_a_file_is_none(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(pair.parent))
     assert Pair.load(f"~/{pair.name}").run == RECORD["run"]
+    alone = pair.parent / "alone.safetensors"
+    alone.touch()
     with pytest.raises(CamlossError, match=r"is a file; name the folder of a pair, or take load_checkpoint$"):
-        Pair.load(pair / "cam" / WEIGHTS)
+        Pair.load(alone)
     with pytest.raises(CamlossError, match="is no address of a repository; expected https://hugging"):
         Pair.load("https://huggingface.co/user")

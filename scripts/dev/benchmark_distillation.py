@@ -44,13 +44,23 @@ MEASURES = {
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--teacher", type=Path, default=_root.ROOT / "checkpoints" / "cam", metavar="FOLDER")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        default=_root.ROOT / "checkpoints" / "cam",
+        metavar="FOLDER",
+        help="of the teacher's checkpoint (default: %(default)s)",
+    )
     parser.add_argument("--arch", default="tiny_cnn", help="of the student (default: tiny_cnn)")
     parser.add_argument("--images", type=int, metavar="N", help="training images (default: all)")
-    parser.add_argument("--epochs", type=int, default=TrainConfig().epochs, metavar="N")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N")
+    parser.add_argument(
+        "--epochs", type=int, default=TrainConfig().epochs, metavar="N", help="of each training (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings each (default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
-    parser.add_argument("--output-dir", type=Path, default=Path("runs", "distillation"))
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("runs", "distillation"), help="of the weights (default: %(default)s)"
+    )
     runs = Runs(parser.parse_args())
     test = {loss: runs.on_test(loss) for loss in ALPHAS}
     print(cli.table(["student", "alpha", *MEASURES.values()], [row(LOSSES[loss].title, test[loss]) for loss in ALPHAS]))

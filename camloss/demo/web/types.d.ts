@@ -152,6 +152,7 @@ export type Outcome = { answer: Answer; square: Square; where: string } | { blan
 /** Everything that the page shows at a moment. */
 export interface Shown {
   drawing: Drawing;
+  isOpening: boolean; // which nobody drew
   question: Question;
   answer: Answer;
   square: Square;
