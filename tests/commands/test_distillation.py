@@ -41,7 +41,9 @@ def test_a_baseline_student_and_a_distilled_one_are_a_pair(data_dir: Path, tmp_p
     assert [record["history"][-1]["alpha"] for record in records] == [0.0, 1.0]
     assert records[0]["config"] == records[1]["config"]
     assert str(tmp_path) not in json.dumps(records)
-    assert "| metric | Cross-entropy | CAAM-CAM distillation |" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "| metric | Cross-entropy | CAAM-CAM distillation |" in (tmp_path / "out" / "README.md").read_text(
+        encoding="utf-8"
+    )
 
     alone = run("train", *quick(data_dir, tmp_path / "alone", *STUDENT, "--variants", "ce"))
     assert alone.code == 0, alone.err
