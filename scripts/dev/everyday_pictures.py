@@ -21,10 +21,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import _root
 import numpy as np
 import torch
 from _meter import hardware
-from _root import ROOT
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -37,7 +37,7 @@ from camloss.pair import Pair
 from camloss.study.writers import DEV_WRITERS, read_digits
 
 SIDE = 280  # pixels, of most pictures
-EXAMPLES = ROOT / "camloss" / "demo" / "web" / "examples.json"
+EXAMPLES = _root.ROOT / "camloss" / "demo" / "web" / "examples.json"
 
 Grey = NDArray[np.float64]  # in [0, 1]
 Brought = Any  # a PIL image or an array
@@ -607,7 +607,7 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=200, help="of each kind (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of all that varies (default: 0)")
     parser.add_argument(
-        "--checkpoints", default=str(ROOT / "checkpoints"), help="another pair, in a folder or on the Hub"
+        "--checkpoints", default=str(_root.ROOT / "checkpoints"), help="another pair, in a folder or on the Hub"
     )
     flags = parser.parse_args()
     data = os.environ.get("CAMLOSS_DATA_DIR")
