@@ -90,12 +90,14 @@ class MapClassifier(nn.Module):
         return (x - MNIST_MEAN) / MNIST_STD if self.takes_pixels else x
 
     def _classify(self, features: Tensor) -> Tensor:
-        if self.pool is not None:
-            pooled = self.pool(features)
-        else:
-            pooled = features.mean((-2, -1)) if self.pooling == "avg" else features.amax((-2, -1))  # (N, C)
+        pooled = self.pool(features) if self.pool is not None else pool_features(features, self.pooling)
         logits: Tensor = self.head(pooled)
         return logits
+
+
+def pool_features(features: Tensor, pooling: str) -> Tensor:
+    """(..., H, W) -> (...): what a head is given after "avg" or "max" pooling."""
+    return features.mean((-2, -1)) if pooling == "avg" else features.amax((-2, -1))
 
 
 def conv_block(in_channels: int, out_channels: int, stride: int = 1) -> list[nn.Module]:

@@ -134,9 +134,7 @@ class Pair:
         if published is not None:
             return cls.published(published)
         folder = Path(source).expanduser()
-        if folder.is_file():
-            if whole := pair_above(folder):
-                raise CamlossError(f"{folder} is in the pair {whole}; name that folder")
+        if folder.is_file() and pair_above(folder) is None:  # `read_pair_config` names the pair of a part
             raise CamlossError(f"{folder} is a file; name the folder of a pair, or take load_checkpoint")
         before = _arrived(folder)
         try:

@@ -19,6 +19,7 @@ from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
 from camloss.maps import min_max_normalize
 from camloss.metrics import stroke_energy
+from camloss.models import pool_features
 from camloss.pair import Pair
 
 SHOWN = 8  # channels that are given one by one
@@ -141,7 +142,7 @@ def build_up(
         weight = model.head.weight[digit]  # (C,)
         order = (features[0].mean((-2, -1)) * weight).abs().argsort(descending=True)
         features, weight = features[0, order], weight[order]  # (C, H, W), (C,)
-        pooled = features.mean((-2, -1)) if model.pooling == "avg" else features.amax((-2, -1))  # (C,)
+        pooled = pool_features(features, str(model.pooling))  # (C,)
         counts = [2**power for power in range(len(order).bit_length()) if 2**power < len(order)] + [len(order)]
         last = torch.tensor(counts) - 1
         caams = min_max_normalize(features.cumsum(0)[last])

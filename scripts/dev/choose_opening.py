@@ -11,10 +11,9 @@ many examples as in the median draw, or as near to it as can be.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import _root  # noqa: F401, before torch
+import _root
 import torch
 from torch import Tensor
 
@@ -26,7 +25,7 @@ from camloss.digits.rasterize import write_strokes
 from camloss.pair import Pair, described
 
 DRAWS = 20
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+CHECKPOINTS = _root.ROOT / "checkpoints"
 
 #: What the page's KINDS (web/corruptions.js) do at the study's strength. Clutter is cut from the examples, too.
 KINDS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {

@@ -8,23 +8,40 @@ import { Tile } from "./maps.js";
 const SCORES = /** @type {const} */ (["area_above_half", "stroke_energy"]);
 const EQUAL = 0.95; // similarity from which two maps count as one
 
+/** A column of its own for a model, from the tab's template. @param {HTMLElement} root of the tab @param {Model} model */
+export function articleOf(root, { variant, title, colour }) {
+  const template = /** @type {HTMLTemplateElement} */ (find(root, "template.model"));
+  const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
+  article.dataset.variant = variant;
+  article.setAttribute("aria-label", title);
+  article.style.setProperty("--model", `var(--${colour})`);
+  find(article, "h2").textContent = title;
+  find(root, ".models").append(article);
+  return article;
+}
+
+/**
+ * Whether the two maps of a column count as one.
+ *
+ * @param {HTMLElement} article the column
+ * @param {Pick<Reading, "contrast" | "similarity"> | null} reading
+ */
+export function showSimilarity(article, reading) {
+  const similarity = reading && reading.contrast === null ? reading.similarity : null; // a contrast is no CAM
+  write(find(article, ".match b"), similarity === null ? "" : similarity >= EQUAL ? "=" : "≠");
+  write(find(article, ".match span"), similarity === null ? "" : `${Math.round(100 * similarity)}% similar`);
+}
+
 export class Column {
   /** @param {HTMLElement} root of the tab @param {Model} model */
   constructor(root, { variant, title, colour }) {
-    const template = /** @type {HTMLTemplateElement} */ (find(root, "template.model"));
-    const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
-    article.dataset.variant = variant;
-    article.setAttribute("aria-label", title);
-    article.style.setProperty("--model", `var(--${colour})`);
-    find(article, "h2").textContent = title;
-    find(root, ".models").append(article);
+    const article = articleOf(root, { variant, title, colour });
     this.variant = variant;
+    this.article = article;
     this.digit = find(article, ".digit");
     this.confidence = find(article, ".confidence");
     this.bars = find(article, ".bars");
     this.scores = SCORES.map((name) => ({ name, place: find(article, `[data-score=${name}]`) }));
-    this.sign = find(article, ".match b");
-    this.match = find(article, ".match span");
     this.tiles = [...article.querySelectorAll("figure")].map((figure) => new Tile(figure, title));
     for (let digit = 0; digit < 10; digit++) {
       const bar = document.createElement("span");
@@ -42,9 +59,7 @@ export class Column {
       write(place, reading ? `${Math.round(100 * reading[name])}%` : "–");
       place.style.setProperty("--share", String(reading ? reading[name] : 0));
     }
-    const similarity = reading && reading.contrast === null ? reading.similarity : null; // a contrast is no CAM
-    write(this.sign, similarity === null ? "" : similarity >= EQUAL ? "=" : "≠");
-    write(this.match, similarity === null ? "" : `${Math.round(100 * similarity)}% similar`);
+    showSimilarity(this.article, reading);
     for (const tile of this.tiles) tile.show(reading);
   }
 

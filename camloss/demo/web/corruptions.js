@@ -137,28 +137,57 @@ export function gaussianNoise(picture, number, level, seed) {
 }
 
 /**
- * What the page calls each corruption, and how much of it there is: strength is in [0, 1].
+ * What the page can add, by its name in links. `amount` is what a strength in [0, 1] comes to, `usual` the strength that
+ * the study has.
  *
- * @type {Record<string, (digit: Uint8Array, strength: number, seed: number, pool: Uint8Array[]) => Uint8Array>}
+ * @type {Record<string, import("./types.d.ts").CorruptionKind>}
  */
 export const KINDS = {
-  canvas: (digit, strength) => onCanvas(digit, DIGIT + 2 * Math.round(28 * strength)),
-  clutter: (digit, strength, seed, pool) => amongClutter(digit, 0, pool, Math.round(16 * strength), 2 * DIGIT, seed),
-  line: (digit, _, seed) => line(digit, 0, 2 * DIGIT, seed),
-  salt_noise: (digit, strength, seed) => saltNoise(digit, 0, Math.round(40 * strength), seed),
-  gaussian_noise: (digit, strength, seed) => gaussianNoise(digit, 0, Math.round(128 * strength), seed),
-};
-
-/** How strong the study makes each. @type {Record<string, number>} */
-export const STRENGTHS = { canvas: 0.5, clutter: 0.5, line: 0.5, salt_noise: 0.25, gaussian_noise: 0.4 };
-
-/** How much a strength is, in words. @type {Record<string, (strength: number) => string>} */
-export const AMOUNTS = {
-  canvas: (strength) => `${DIGIT + 2 * Math.round(28 * strength)} pixels wide`,
-  clutter: (strength) => `${Math.round(16 * strength)} fragments`,
-  line: () => "one line",
-  salt_noise: (strength) => `${Math.round(40 * strength)} grains`,
-  gaussian_noise: (strength) => `deviation ${Math.round(128 * strength)} of 255`,
+  canvas: {
+    amount: (strength) => DIGIT + 2 * Math.round(28 * strength),
+    add: (digit, side) => onCanvas(digit, side),
+    usual: 0.5,
+    told: (side) => `${side} pixels wide`,
+    name: "white space",
+    draws: "sizes of the canvas",
+    among: "On a larger canvas",
+  },
+  clutter: {
+    amount: (strength) => Math.round(16 * strength),
+    add: (digit, count, seed, pool) => amongClutter(digit, 0, pool, count, 2 * DIGIT, seed),
+    usual: 0.5,
+    told: (count) => `${count} fragments`,
+    name: "clutter",
+    draws: "draws of clutter",
+    among: "Among clutter",
+  },
+  line: {
+    amount: () => 1,
+    add: (digit, _, seed) => line(digit, 0, 2 * DIGIT, seed),
+    usual: 0.5,
+    told: () => "one line",
+    name: "a line",
+    draws: "draws of a line",
+    among: "Beside a line",
+  },
+  salt_noise: {
+    amount: (strength) => Math.round(40 * strength),
+    add: (digit, count, seed) => saltNoise(digit, 0, count, seed),
+    usual: 0.25,
+    told: (count) => `${count} grains`,
+    name: "salt noise",
+    draws: "draws of salt noise",
+    among: "In salt noise",
+  },
+  gaussian_noise: {
+    amount: (strength) => Math.round(128 * strength),
+    add: (digit, level, seed) => gaussianNoise(digit, 0, level, seed),
+    usual: 0.4,
+    told: (level) => `deviation ${level} of 255`,
+    name: "noise",
+    draws: "draws of Gaussian noise",
+    among: "In noise",
+  },
 };
 
 /**
@@ -169,7 +198,8 @@ export const AMOUNTS = {
  */
 export function corrupted({ pixels, frame: [left, top, scale] }, { kind, strength, seed }, pool) {
   const digit = asBytes(pixels);
-  const result = KINDS[kind](digit, strength, seed, pool);
+  const { add, amount } = KINDS[kind];
+  const result = add(digit, amount(strength), seed, pool);
   const side = Math.sqrt(result.length);
   const off = Math.floor((side - DIGIT) / 2) * scale;
   const asInk = (/** @type {Uint8Array} */ bytes) => new Float32Array(bytes).map((ink) => ink / 255);

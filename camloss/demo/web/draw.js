@@ -2,6 +2,7 @@
 
 import { clearAddress, fromText, readAddress, remember, remembered } from "./address.js";
 import { answerTo, asksForMore, drawsOf } from "./answer.js";
+import { enable, heed, say, sayNow, speak } from "./board.js";
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { button, control, find, write } from "./dom.js";
@@ -46,18 +47,6 @@ export function start(root, props, server) {
 
   const paint = () => maps.paint(state.shown, pad.ink, hurried);
 
-  /** @param {string} text @param {string} [detail] */
-  function say(text, detail = "") {
-    write(find(root, ".verdict"), text);
-    write(find(root, ".detail"), detail);
-  }
-
-  /** With what a screen reader says at once. @param {string} text */
-  function sayNow(text) {
-    say(text);
-    write(find(root, ".spoken"), text);
-  }
-
   let hurried = false; // whether one draws faster than this machine shows answers
   let toldAt = -Infinity; // when an answer was put into words for the last time
   let later = 0;
@@ -95,9 +84,13 @@ export function start(root, props, server) {
     const digits = new Set(answer && models.map(({ variant }) => answer[variant].digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
-    say("error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)), answer?.detail);
+    say(
+      root,
+      "error" in outcome ? outcome.error : (answer?.summary ?? (drawing.photo ? UNREAD : BLANK)),
+      answer?.detail,
+    );
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
-    for (const name of ["picture", "share", "json"]) enable(name, answer !== null);
+    for (const name of ["picture", "share", "json"]) enable(root, name, answer !== null);
     question.show(answer);
     trials.show(shown);
     scoreboard.clear(shown !== null);
@@ -122,19 +115,20 @@ export function start(root, props, server) {
     lost() {
       board.dataset.link = "lost";
       say(
+        root,
         `The connection is lost; trying again. ${pad.drawing.photo ? "Your photo is kept" : "Your drawing is safe"}.`,
       );
     },
     slow() {
-      if (!board.dataset.link) say("Reading…");
+      if (!board.dataset.link) say(root, "Reading…");
     },
     overloaded() {
       board.dataset.link = "slow";
-      say("The page is busy: the answer to your drawing takes a moment.");
+      say(root, "The page is busy: the answer to your drawing takes a moment.");
     },
     failed(problem) {
       console.error(problem);
-      say("This page failed to show the answer. Your drawing is safe: change it, or reload the page.");
+      say(root, "This page failed to show the answer. Your drawing is safe: change it, or reload the page.");
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
@@ -145,8 +139,7 @@ export function start(root, props, server) {
   /** Once the pen is up and its drawing answered, whichever comes last. */
   function atRest() {
     finish();
-    const [headline, detail] = [".verdict", ".detail"].map((place) => find(root, place).textContent ?? "");
-    write(find(root, ".spoken"), `${headline} ${detail}`.trim()); // not at every move of the pen
+    speak(root); // not at every move of the pen
     if (state.shown && !state.shown.isOpening) found.consider(state.shown);
   }
 
@@ -180,10 +173,10 @@ export function start(root, props, server) {
     settled() {
       const { drawing } = pad;
       hasten();
-      enable("undo", pad.canUndo);
-      enable("redo", pad.canRedo);
-      enable("clear", !isBlank(drawing));
-      enable("link", drawing.strokes.length > 0);
+      enable(root, "undo", pad.canUndo);
+      enable(root, "redo", pad.canRedo);
+      enable(root, "clear", !isBlank(drawing));
+      enable(root, "link", drawing.strokes.length > 0);
       keep();
       if (!restoring) clearAddress();
       if (find(root, ".answer").ariaBusy === "false") atRest();
@@ -244,13 +237,6 @@ export function start(root, props, server) {
 
   // ---- tools
 
-  /** A button that is disabled loses the focus: the pad takes it. @param {string} name @param {boolean} enabled */
-  function enable(name, enabled) {
-    const tool = button(root, name);
-    if (!enabled && document.activeElement === tool) pad.canvas.focus({ preventScroll: true });
-    tool.disabled = !enabled;
-  }
-
   /** @type {Record<string, () => void>} by the name of their button */
   const commands = {
     undo,
@@ -268,7 +254,7 @@ export function start(root, props, server) {
     share: sharePicture,
   };
   button(root, "share").hidden = !canShare();
-  for (const [name, command] of Object.entries(commands)) button(root, name).addEventListener("click", command);
+  heed(root, commands);
 
   /** What is asked and added, as links say it. */
   const choice = () => ({
@@ -291,19 +277,18 @@ export function start(root, props, server) {
     if (state.shown) await share(await cardWith(state.shown), state.shown, choice());
   }
 
-  document.addEventListener("keydown", (event) => {
-    const command = root.offsetParent && commandOf(event);
-    if (!command) return;
-    event.preventDefault();
-    commands[command]();
-  });
-
   const brush = control(root, "brush");
   brush.addEventListener("input", () => {
     pad.brush = Number(brush.value);
   });
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
-  takePhotos(root, find(root, ".paper"), photoFrom, (photo) => showAnother({ strokes: [], photo }), sayNow);
+  takePhotos(
+    root,
+    find(root, ".paper"),
+    photoFrom,
+    (photo) => showAnother({ strokes: [], photo }),
+    (problem) => sayNow(root, problem),
+  );
   const drawExamples = offerExamples(find(root, ".examples"), props.examples, (strokes) =>
     showAnother({ strokes, photo: null }),
   );
@@ -325,9 +310,9 @@ export function start(root, props, server) {
     try {
       const strokes = fromText(text);
       if (strokes.length) pad.set({ strokes, photo: null });
-      else say(BLANK);
+      else say(root, BLANK);
     } catch (problem) {
-      sayNow(`The link was not opened: ${/** @type {Error} */ (problem).message}.`);
+      sayNow(root, `The link was not opened: ${/** @type {Error} */ (problem).message}.`);
     }
     restoring = false;
   }
@@ -336,7 +321,7 @@ export function start(root, props, server) {
   function showOpening(strokes, isWhole) {
     if (!pad.isPreviewing) return false; // the visitor was faster
     pad.preview({ strokes, photo: null });
-    enable("clear", true);
+    enable(root, "clear", true);
     board.classList.toggle("whole", isWhole);
     inked();
     if (isWhole || reader.ready) refresh(); // the server is asked about the whole of it alone
@@ -385,20 +370,6 @@ const NOTHING = { class: "", other: "" }; // is asked
 const SELDOM = 400; // ms between answers in words while one draws in a hurry
 const BLANK = "Draw a digit, or take an example.";
 const UNREAD = "No digit found in this photo: crop closer, avoid shadows.";
-const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=file])";
-
-/** Which command a key means where it was pressed. @param {KeyboardEvent} event */
-function commandOf(event) {
-  const isIn = (/** @type {string} */ selector) => event.target instanceof Element && event.target.matches(selector);
-  if (event.defaultPrevented || isIn(TEXT_FIELDS)) return null;
-  const key = event.key.toLowerCase();
-  if (event.ctrlKey || event.metaKey) {
-    if (key === "z") return event.shiftKey ? "redo" : "undo";
-    return key === "y" ? "redo" : null;
-  }
-  return key === "delete" || key === "backspace" ? "clear" : null;
-}
-
 /**
  * A button for each example.
  *

@@ -1,6 +1,7 @@
 // Drawings on which the networks disagree: counted, kept over a visit, and shown.
 
 import { fromText, toText } from "./address.js";
+import { KINDS } from "./corruptions.js";
 import { find, write } from "./dom.js";
 import { drawOn } from "./strokes.js";
 import { codeOf, corruptionIn } from "./trials.js";
@@ -11,13 +12,6 @@ import { codeOf, corruptionIn } from "./trials.js";
 const MEMORY = "camloss-found"; // the local storage's key
 const MOST = 60; // that are kept; the oldest go first
 const LONGEST = 8000; // characters of one
-const NAMES = /** @type {Record<string, string>} */ ({
-  clutter: "clutter",
-  canvas: "white space",
-  line: "a line",
-  salt_noise: "salt noise",
-  gaussian_noise: "noise",
-});
 
 export class Found {
   /** @type {Find[]} the newest first */ #finds = [];
@@ -72,7 +66,7 @@ export class Found {
     canvas.height = 128;
     drawOn(canvas, { strokes, photo: null }, getComputedStyle(this.root).color);
     const words = document.createElement("span");
-    const what = corruption ? NAMES[corruption.kind] : "";
+    const what = corruption ? KINDS[corruption.kind].name : "";
     this.models.forEach(({ colour }, i) => {
       const digit = document.createElement("b");
       digit.style.color = `var(--${colour})`;

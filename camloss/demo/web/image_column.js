@@ -1,12 +1,12 @@
 // One network's column of the Images tab: the class it predicts, its maps, and the most probable classes.
 
+import { articleOf, showSimilarity } from "./column.js";
 import { find, percent, write } from "./dom.js";
 import { Tile } from "./maps.js";
 
 /** @import { ImageReading, Model } from "./types.d.ts" */
 
 const LISTED = 5; // of the most probable classes
-const EQUAL = 0.95; // similarity from which two maps count as one
 
 export class ImageColumn {
   /**
@@ -14,14 +14,9 @@ export class ImageColumn {
    * @param {(class_idx: number) => void} explain called where a class is chosen
    */
   constructor(root, { variant, title, colour }, named, explain) {
-    const template = /** @type {HTMLTemplateElement} */ (find(root, "template.model"));
-    const article = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "article");
-    article.dataset.variant = variant;
-    article.setAttribute("aria-label", title);
-    article.style.setProperty("--model", `var(--${colour})`);
-    find(article, "h2").textContent = title;
-    find(root, ".models").append(article);
+    const article = articleOf(root, { variant, title, colour });
     this.variant = variant;
+    this.article = article;
     this.title = title;
     this.named = named;
     this.explain = explain;
@@ -29,8 +24,6 @@ export class ImageColumn {
     this.confidence = find(article, ".confidence");
     this.area = find(article, "dd");
     this.list = find(article, ".classes");
-    this.sign = find(article, ".match b");
-    this.match = find(article, ".match span");
     this.tiles = [...article.querySelectorAll("figure")].map((figure) => new Tile(figure, title, named));
     this.rows = Array.from({ length: LISTED }, () => this.#addRow());
     this.show(null);
@@ -53,9 +46,7 @@ export class ImageColumn {
     write(this.area, reading ? `${Math.round(100 * reading.area_above_half)}%` : "–");
     this.area.style.setProperty("--share", String(reading?.area_above_half ?? 0));
     this.#list(reading);
-    const similarity = reading && reading.contrast === null ? reading.similarity : null; // a contrast is no CAM
-    write(this.sign, similarity === null ? "" : similarity >= EQUAL ? "=" : "≠");
-    write(this.match, similarity === null ? "" : `${Math.round(100 * similarity)}% similar`);
+    showSimilarity(this.article, reading);
     for (const tile of this.tiles) tile.show(reading);
   }
 

@@ -1,6 +1,7 @@
 // The Images tab: a picture of the visitor's, or an example, and what two networks that learned from pictures see in it.
 // All answers are the server's, which runs any network.
 
+import { enable, heed, say, sayNow, speak } from "./board.js";
 import { button, contextOf, control, find, write } from "./dom.js";
 import { fit, palettesOf, TOP, unpack } from "./heat.js";
 import { ImageColumn } from "./image_column.js";
@@ -101,16 +102,9 @@ function bringToLife(root, props, colours, server) {
   function changed() {
     paintPad();
     refresh();
-    enable("undo", at > 0);
-    enable("redo", at < pictures.length - 1);
-    enable("clear", pictures[at] !== null);
-  }
-
-  /** @param {string} name @param {boolean} enabled */
-  function enable(name, enabled) {
-    const tool = button(root, name);
-    if (!enabled && document.activeElement === tool) pad.focus({ preventScroll: true });
-    tool.disabled = !enabled;
+    enable(root, "undo", at > 0);
+    enable(root, "redo", at < pictures.length - 1);
+    enable(root, "clear", pictures[at] !== null);
   }
 
   /** @param {File} file @returns {Promise<Photograph>} */
@@ -128,25 +122,13 @@ function bringToLife(root, props, colours, server) {
     board.dataset.state = shown ? "answered" : "blank";
     const reads = columns.map(({ variant, title }) => ({ ...answer?.[variant], title }));
     const summary = answer && summaryOf(/** @type {any} */ (reads), answer.classes);
-    say(error || (summary?.headline ?? BLANK), summary?.detail);
+    say(root, error || (summary?.headline ?? BLANK), summary?.detail);
     write(find(root, ".source"), answer ? `${answer.source}; computed on the server` : "");
     question.show(answer);
     losses.show(answer);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
     paint();
     if (root.marked) unmark();
-  }
-
-  /** @param {string} headline @param {string} [detail] */
-  function say(headline, detail = "") {
-    write(find(root, ".verdict"), headline);
-    write(find(root, ".detail"), detail);
-  }
-
-  /** What is wrong is said aloud, and what is shown stays. @param {string} problem */
-  function complain(problem) {
-    say(problem);
-    write(find(root, ".spoken"), problem);
   }
 
   function paint() {
@@ -203,23 +185,22 @@ function bringToLife(root, props, colours, server) {
     show,
     lost() {
       board.dataset.link = "lost";
-      say("The connection is lost; trying again. Your picture is safe.");
+      say(root, "The connection is lost; trying again. Your picture is safe.");
     },
     slow() {
-      if (!board.dataset.link) say("Reading…");
+      if (!board.dataset.link) say(root, "Reading…");
     },
     overloaded() {
       board.dataset.link = "slow";
-      say("The page is busy: the answer to your picture takes a moment.");
+      say(root, "The page is busy: the answer to your picture takes a moment.");
     },
     failed(problem) {
       console.error(problem);
-      complain("This page failed to show the answer. Take another picture, or reload the page.");
+      sayNow(root, "This page failed to show the answer. Take another picture, or reload the page.");
     },
     busy(busy) {
       find(root, ".answer").ariaBusy = String(busy);
-      const told = [".verdict", ".detail"].map((place) => find(root, place).textContent);
-      if (!busy) write(find(root, ".spoken"), told.join(" ").trim());
+      if (!busy) speak(root);
     },
   });
 
@@ -250,15 +231,9 @@ function bringToLife(root, props, colours, server) {
     choose: () => control(root, "choose").click(),
     camera: () => control(root, "camera").click(),
   };
-  for (const [name, command] of Object.entries(commands)) button(root, name).addEventListener("click", command);
+  heed(root, commands);
   button(root, "camera").hidden = !matchMedia("(pointer: coarse)").matches;
-  document.addEventListener("keydown", (event) => {
-    const command = root.offsetParent && commandOf(event);
-    if (!command) return;
-    event.preventDefault();
-    commands[command]();
-  });
-  takePhotos(root, board, open, take, complain);
+  takePhotos(root, board, open, take, (problem) => sayNow(root, problem));
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);
 
   function offerExamples() {
@@ -284,7 +259,7 @@ function bringToLife(root, props, colours, server) {
       if (!response.ok) throw new Error(response.statusText);
       take({ canvas: await canvasOf(await response.blob(), SHOWN), title, texts: new Map() });
     } catch {
-      complain("This example could not be fetched: try again, or take another one.");
+      sayNow(root, "This example could not be fetched: try again, or take another one.");
     }
   }
 
@@ -299,20 +274,6 @@ function bringToLife(root, props, colours, server) {
   if (first) takeExample(first.file, first.title);
   else changed();
   root.dataset.ready = "";
-}
-
-const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=file])";
-
-/** Which command a key means where it was pressed. @param {KeyboardEvent} event */
-function commandOf(event) {
-  const isIn = (/** @type {string} */ selector) => event.target instanceof Element && event.target.matches(selector);
-  if (event.defaultPrevented || isIn(TEXT_FIELDS)) return null;
-  const key = event.key.toLowerCase();
-  if (event.ctrlKey || event.metaKey) {
-    if (key === "z") return event.shiftKey ? "redo" : "undo";
-    return key === "y" ? "redo" : null;
-  }
-  return key === "delete" || key === "backspace" ? "clear" : null;
 }
 
 /** @param {string} file */

@@ -4,7 +4,7 @@
 import { asMuch, byChance, fromTheMiddle, inkUnder, topPositions, without } from "./erase.js";
 import { TOP, unpack } from "./heat.js";
 import { INK, partAt, severalDigits } from "./stroke_topology.js";
-import { summaryOf } from "./summary_text.js";
+import { ERASED, summaryOf } from "./summary_text.js";
 
 /** @import { Answer, BuildUp, Features, Model, Peak, Question, Reading, ServerAnswer } from "./types.d.ts" */
 /** @typedef {Pick<Question, "class_idx" | "other_idx"> & Partial<Pick<Question, "erase" | "corruption">>} Asked */
@@ -192,7 +192,7 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
  * @throws {Error} one of the networks is not there
  */
 export function answerFor(networks, titles, pixels, question, drawn = pixels, clean = pixels) {
-  const changed = question.erase ? "erase" : (question.corruption?.kind ?? null);
+  const changed = question.erase ? ERASED : (question.corruption?.kind ?? null);
   const told = Object.keys(titles).map((variant) => {
     const network = networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);

@@ -189,6 +189,9 @@ class Workshop {
   }
 }
 
+const PARTS = `<div class="tile"><canvas tabindex="0" role="img"></canvas><i class="cell" hidden></i><span class="value" aria-hidden="true"></span></div>
+  <figcaption><b></b> <span></span></figcaption>`;
+
 export class Tile {
   bytes = new Uint8Array();
   low = 0;
@@ -199,6 +202,7 @@ export class Tile {
     this.named = named;
     this.kind = /** @type {"cam" | "caam"} */ (figure.dataset.map);
     this.title = title;
+    figure.innerHTML = PARTS;
     this.canvas = /** @type {HTMLCanvasElement} */ (find(figure, "canvas"));
     this.caption = find(figure, "figcaption b");
     this.what = find(figure, "figcaption span");

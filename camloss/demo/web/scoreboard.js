@@ -1,21 +1,16 @@
 // The scoreboard: this drawing in many draws of what is added, and how often each network still reads its digit.
 
 import { CARD } from "./card.js";
+import { KINDS } from "./corruptions.js";
 import { button, contextOf, find, write } from "./dom.js";
 import { drawPixelsOn } from "./maps.js";
 import { pngOf, save } from "./save.js";
 
 /** @import { Corruption, Draws, Model } from "./types.d.ts" */
+/** @typedef {{kind: string, result: Draws}} Found */
 
 export const COUNT = 20; // draws
 const STAMP = 96; // pixels, side of a small picture
-const NAMES = /** @type {Record<string, string>} */ ({
-  clutter: "draws of clutter",
-  canvas: "sizes of the canvas",
-  line: "draws of a line",
-  salt_noise: "draws of salt noise",
-  gaussian_noise: "draws of Gaussian noise",
-});
 
 /** That many draws of a corruption; of the canvas, which has none, sizes. @param {Corruption} corruption @returns {Corruption[]} */
 export const drawsLike = ({ kind, strength }) =>
@@ -28,11 +23,11 @@ export const tallyOf = ({ before, draws }) =>
   before.map((digit, i) => draws.filter(({ digits }) => digits[i] === digit).length);
 
 export class Scoreboard {
-  /** @type {{kind: string, result: Draws} | null} */ #shown = null;
+  /** @type {Found | null} */ #shown = null;
 
   /**
    * @param {HTMLElement} root of the tab @param {Model[]} models @param {Record<string, string>} palette of pictures
-   * @param {() => Promise<{kind: string, result: Draws} | null>} run the draws; null where they cannot be had
+   * @param {() => Promise<Found | null>} run the draws; null where they cannot be had
    */
   constructor(root, models, palette, run) {
     this.root = root;
@@ -52,7 +47,7 @@ export class Scoreboard {
     });
     this.saving.addEventListener(
       "click",
-      async () => this.#shown && save("camloss-draws.png", await pngOf(this.#card())),
+      async () => this.#shown && save("camloss-draws.png", await pngOf(this.#card(this.#shown))),
     );
   }
 
@@ -66,23 +61,19 @@ export class Scoreboard {
     this.saving.hidden = true;
   }
 
-  get #words() {
-    const { kind, result } = /** @type {NonNullable<typeof this.shown>} */ (this.#shown);
+  /** @param {Found} found */
+  #told({ kind, result }) {
     const tally = tallyOf(result);
     const told = this.models.map(
       ({ title }, i) => `${title} still reads ${result.before[i]} in ${tally[i]} of ${COUNT}`,
     );
-    return { score: tally.map((count) => `${count} of ${COUNT}`), told: `${told.join(", ")} ${NAMES[kind]}.` };
+    return { score: tally.map((count) => `${count} of ${COUNT}`), told: `${told.join(", ")} ${KINDS[kind].draws}.` };
   }
 
-  get shown() {
-    return this.#shown;
-  }
-
-  /** @param {{kind: string, result: Draws}} found */
+  /** @param {Found} found */
   #show(found) {
     this.#shown = found;
-    const { score, told } = this.#words;
+    const { score, told } = this.#told(found);
     this.tally.replaceChildren(
       ...this.models.flatMap(({ colour }, i) => {
         const count = document.createElement("b");
@@ -118,9 +109,8 @@ export class Scoreboard {
     });
   }
 
-  /** The board as a picture, always dark on light. */
-  #card() {
-    const { result } = /** @type {{kind: string, result: Draws}} */ (this.#shown);
+  /** The board as a picture, always dark on light. @param {Found} found */
+  #card(found) {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, CARD);
     const context = contextOf(canvas);
@@ -138,14 +128,14 @@ export class Scoreboard {
     };
     context.fillStyle = this.palette.ground;
     context.fillRect(0, 0, canvas.width, canvas.height);
-    const { score, told } = this.#words;
+    const { score, told } = this.#told(found);
     this.models.forEach(({ title, colour }, i) => {
       write(`${title} ${score[i]}`, 40 + i * 560, 76, 44, this.palette[colour]);
     });
     write(told, 40, 124, 24, this.palette.ink);
     const stamp = document.createElement("canvas");
     stamp.width = stamp.height = STAMP;
-    result.draws.forEach(({ seen, digits }, i) => {
+    found.result.draws.forEach(({ seen, digits }, i) => {
       const [x, y] = [40 + (i % 10) * 113, 160 + Math.floor(i / 10) * 210];
       drawPixelsOn(stamp, seen, this.palette.ink);
       context.fillStyle = this.palette.raised;

@@ -1,6 +1,8 @@
 // The summary: what the networks read, in a few words, and how their evidence differs, from what was measured on one
 // drawing and nothing else.
 
+import { KINDS } from "./corruptions.js";
+
 /** @import { Peak, Reading, Summary } from "./types.d.ts" */
 
 const OOD_THRESHOLD = 0.5; // score from which the headline asks whether this is a digit
@@ -19,22 +21,14 @@ const PEAKS = {
   nowhere: "with no evidence for it",
 };
 
-/** @type {Record<string, string>} how a headline begins, by what was done to the drawing */
-const AMONG = {
-  clutter: "Among clutter",
-  canvas: "On a larger canvas",
-  line: "Beside a line",
-  salt_noise: "In salt noise",
-  gaussian_noise: "In noise",
-  erase: "Erased",
-};
+export const ERASED = "erase"; // where something was erased rather than added
 
 /** @typedef {Pick<Reading, "digit" | "probs" | "class_idx" | "other_idx" | "area_above_half" | "peak" | "ood_score" | "before"> & {title: string}} Read */
 
 /**
  * @param {Read[]} reads at least two @param {number} overlap of the top positions of all of them, in [0, 1]
  * @param {boolean} severalDigits whether the drawing seems to show several digits
- * @param {string | null} changed what was done to the drawing, a key of AMONG; OOD scores are then about that
+ * @param {string | null} changed what was done to the drawing, a key of KINDS or ERASED; OOD scores are then about that
  * @returns {Summary}
  */
 export function summaryOf(reads, overlap, severalDigits, changed) {
@@ -58,7 +52,8 @@ function oddityOf(reads, severalDigits, changed) {
 function headlineOf(reads, oddity, changed) {
   const told = changed === null ? asItIs(reads, oddity === "") : whatChanged(reads);
   if (oddity) return oddity + upper(told);
-  return changed === null ? told : `${AMONG[changed]}, ${told}`;
+  if (changed === null) return told;
+  return `${changed === ERASED ? "Erased" : KINDS[changed].among}, ${told}`;
 }
 
 /** @param {Read[]} reads @param {boolean} isFirst whether nothing stands before it */

@@ -1,7 +1,7 @@
 // What the visitor adds to the drawing or erases, and what became of the answers.
 
 import { asksForMore } from "./answer.js";
-import { AMOUNTS, KINDS, STRENGTHS } from "./corruptions.js";
+import { KINDS } from "./corruptions.js";
 import { button, control, find, write } from "./dom.js";
 
 /** @import { Corruption, Question, Shown, Model } from "./types.d.ts" */
@@ -46,7 +46,6 @@ export class Trials {
     this.more = find(root, ".corruptions");
     for (const { title, variant } of models) this.#addRow(title, variant);
     this.explain(null);
-    this.#tell();
     const ask = () => {
       this.#tell();
       changed();
@@ -73,7 +72,7 @@ export class Trials {
 
   /** A kind as the study has it, in a typical draw. @param {string} kind */
   typical(kind) {
-    return { kind, strength: STRENGTHS[kind], seed: this.seeds[kind] ?? 0 };
+    return { kind, strength: KINDS[kind].usual, seed: this.seeds[kind] ?? 0 };
   }
 
   /** @param {string} kind "" for none */
@@ -88,10 +87,11 @@ export class Trials {
     const kind = this.kind.value;
     this.strength.disabled = STEADY.has(kind);
     this.another.disabled = kind === "" || kind === "canvas";
-    write(this.amount, kind ? AMOUNTS[kind](Number(this.strength.value) / 100) : "");
+    const { told, amount } = KINDS[kind] ?? {};
+    write(this.amount, kind ? told(amount(Number(this.strength.value) / 100)) : "");
     write(this.share, `${this.erase.value}%`);
     write(this.said, this.study[kind]);
-    for (const { kind: added, toggle } of this.buttons ?? []) toggle.ariaPressed = String(kind === added);
+    for (const { kind: added, toggle } of this.buttons) toggle.ariaPressed = String(kind === added);
   }
 
   /** @param {string} title @param {string} variant */

@@ -43,6 +43,17 @@ export interface Corruption {
   seed: number;
 }
 
+/** A kind of corruption: how it is made, and what the page calls it. */
+export interface CorruptionKind {
+  amount: (strength: number) => number;
+  add: (digit: Uint8Array, amount: number, seed: number, pool: Uint8Array[]) => Uint8Array;
+  usual: number; // strength
+  told: (amount: number) => string;
+  name: string;
+  draws: string; // many of them
+  among: string; // how a headline begins
+}
+
 /** What became of the digit that a network had read, once some of its ink was erased. */
 export interface Loss {
   digit: number;
