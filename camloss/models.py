@@ -383,6 +383,30 @@ def map_classifier(network: nn.Module) -> MapClassifier:
     return network
 
 
+def pool_by(network: MapClassifier | Wrapped, pool: Callable[[Tensor], Tensor]) -> None:
+    """Let a network of `ARCHS` or of timm pool by a function (N, C, H, W) -> (N, C); its checkpoint will not know it.
+
+    Raises:
+        CamlossError: it is another network.
+    """
+    if isinstance(network, Wrapped) and isinstance(getattr(network.model, "global_pool", None), nn.Module):
+        network.model.global_pool = PoolBy(pool)
+    else:
+        map_classifier(network).pool = pool
+
+
+class PoolBy(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, pool: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C)."""
+        return self.pool(features)
+
+
 def named(wrapped: Wrapped, arch: str, arch_args: Mapping[str, Any]) -> Wrapped:
     """The same, which knows by which name and options `build_model` makes it."""
     wrapped.arch, wrapped.arch_args = arch, dict(arch_args)

@@ -12,7 +12,7 @@ from torch import Tensor
 from camloss.checkpoint import WEIGHTS, load_network
 from camloss.data.dataset import Dataset
 from camloss.losses import BASELINE
-from camloss.models import Classifier, MapClassifier, Pooling, on_pixels
+from camloss.models import Classifier, Pooling, on_pixels, pool_by
 from camloss.study.methods import METHODS, Method, alpha_sweep
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK, locate, survey
 from camloss.study.photo_recipes import RECIPES
@@ -84,8 +84,7 @@ class PhotoStudy(Study):
         assert self.photos is not None
         network = load_network(self.folder(run) / WEIGHTS)  # which knows its pooling, unless that is a function
         if callable(pooling := self.methods[method_of(run)].pooling):
-            assert isinstance(network, MapClassifier)
-            network.pool = pooling
+            pool_by(network, pooling)
         data = self.photos.data
         return on_pixels(network, data.mean, data.std).to(pick_device(self.config.device)).eval()
 

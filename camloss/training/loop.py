@@ -19,7 +19,7 @@ from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, CAMLoss
 from camloss.metrics import correct
-from camloss.models import MapClassifier, Pooling, build_model, map_classifier, on_pixels
+from camloss.models import MapClassifier, Pooling, build_model, on_pixels, pool_by
 from camloss.split import Split
 from camloss.training.config import TrainConfig
 from camloss.training.distributed import ALONE, Processes, wrapped_for
@@ -251,7 +251,7 @@ def initial_model(
         num_classes, in_chans = (len(data.class_names), data.channels) if data else (10, 1)
         network = build_model(config.arch, num_classes, named, in_chans, **options)
     if callable(pooling):
-        map_classifier(network).pool = pooling
+        pool_by(network, pooling)
     return network
 
 

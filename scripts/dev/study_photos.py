@@ -35,6 +35,7 @@ from camloss.study.photo_study import (
     alpha_method,
 )
 from camloss.study.photos import Photos, load_photos
+from camloss.study.price_methods import top_cells
 from camloss.study.runs import Records
 from camloss.training.config import RECIPES
 
@@ -46,13 +47,18 @@ RECORDS, OUTPUT_DIR = Path("docs", "records", "photos"), Path("runs", "photos")
 TAKEN = "taken"  # folder with one file for each run that a worker has begun
 Part = tuple[str, str, int]
 """What is trained on, which network, and the side of its pictures."""
-TIN10, CLOTHING, LARGE = (
+PARTS = TIN10, CLOTHING, RESNET18, RESNET10T = (
     ("tin10", "small_resnet", 64),
     ("clothing", "small_resnet", 64),
     ("tin10", "timm/resnet18", 128),
+    ("tin10", "timm/resnet10t", 128),
 )
 TEST_NAMES = {"tin10": "val_*"}
-ARCH_ARGS = {"timm/resnet18": ("output_stride=16",)}
+TIMM_ARGS = ("output_stride=16",)
+TIMM_METHODS = {  # whose networks know no name for maximum pooling
+    **PHOTO_METHODS,
+    "max-pooling": replace(PHOTO_METHODS["max-pooling"], pooling=top_cells(1)),
+}
 
 
 def plan() -> list[tuple[Part, str]]:
@@ -68,9 +74,10 @@ def plan() -> list[tuple[Part, str]]:
         *runs(TIN10, RECIPE_METHODS, range(3)),
         *runs(CLOTHING, (BASELINE, "alpha-3", "max-pooling", "alpha-1", "alpha-10"), range(5)),
         *runs(TIN10, (*KEPT, "label-smoothing", *ABLATIONS), range(5)),
-        *runs(LARGE, (BASELINE, "alpha-3"), range(3)),
+        *runs(RESNET18, (BASELINE, "alpha-3"), range(3)),
         *runs(TIN10, RECIPE_METHODS, range(5)),
         *runs(TIN10, (*ALPHAS, *POOLINGS), range(16)),
+        *runs(RESNET10T, PRIMARY, range(2)),
         *runs(TIN10, rest, range(16)),
     ]
     return list(dict.fromkeys(order))
@@ -141,7 +148,7 @@ def work(flags: argparse.Namespace) -> None:
 
 def next_run(flags: argparse.Namespace) -> tuple[Part, str] | None:
     """The first run that has no record and that no worker has taken; None when there is none."""
-    done = {part: set(records_of(flags, part).read()) for part in (TIN10, CLOTHING, LARGE)}
+    done = {part: set(records_of(flags, part).read()) for part in PARTS}
     for part, run in plan():
         if run not in done[part]:
             with suppress(FileExistsError):
@@ -162,18 +169,19 @@ def study_of(flags: argparse.Namespace, part: Part) -> PhotoStudy:
         RECIPES["pictures"],
         data=str(flags.data_dir / name),
         arch=arch,
-        arch_arg=ARCH_ARGS.get(arch, ()),
+        arch_arg=TIMM_ARGS if arch.startswith("timm/") else (),
         size=side if side != 64 else 0,
         device=flags.device,
         output_dir=flags.output_dir,
         **({"epochs": flags.epochs} if flags.epochs else {}),
     )
-    return PhotoStudy(config, len(photos.validation.split), records_of(flags, part), PHOTO_METHODS, photos)
+    methods = TIMM_METHODS if arch.startswith("timm/") else PHOTO_METHODS
+    return PhotoStudy(config, len(photos.validation.split), records_of(flags, part), methods, photos)
 
 
 def records_of(flags: argparse.Namespace, part: Part) -> Records:
     name, arch, _ = part
-    return Records(flags.records / f"{name if part != LARGE else arch.rpartition('/')[2]}.jsonl")
+    return Records(flags.records / f"{arch.rpartition('/')[2] if arch.startswith('timm/') else name}.jsonl")
 
 
 def pictures(flags: argparse.Namespace, name: str, side: int) -> Photos:
