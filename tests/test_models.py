@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss import CamlossError, build_model, cam
-from camloss.models import ARCHS, MapClassifier, build_classifier, count_macs, on_pixels
+from camloss.models import ARCHS, MapClassifier, build_classifier, count_macs, on_pixels, pool_by
 
 MAPS = {
     "light_cnn": (64, 14, 14),
@@ -27,6 +27,20 @@ def test_shapes(arch: str) -> None:
     assert features.shape == (2, *MAPS[arch])
     assert isinstance(model.head, nn.Linear)
     assert model.arch == arch
+
+
+@pytest.mark.parametrize("arch", ["small_resnet", "timm/resnet10t"])
+def test_a_network_pools_by_a_function(arch: str) -> None:
+    model = build_model(arch, num_classes=3).eval()
+    pool_by(model, lambda features: features.amax((-2, -1)))
+    with torch.no_grad():
+        logits, features = model(torch.rand(2, 3, 64, 64))
+        torch.testing.assert_close(logits, model.head(features.amax((-2, -1))))
+
+
+def test_a_network_whose_pooling_has_no_name_is_refused() -> None:
+    with pytest.raises(CamlossError, match="torchvision/resnet18 cannot be taken here"):
+        pool_by(build_model("torchvision/resnet18", num_classes=3), torch.flatten)
 
 
 @pytest.mark.parametrize("arch", ["light_cnn", "sketch_cnn", "resnet18", "tiny_cnn"])

@@ -200,6 +200,7 @@ def _images_tab(endpoints: Endpoints, pairs: Pairs, examples: Mapping[str, list[
             apply_default_css=False,
             server_functions=[endpoints.answer_image],
             models=_models_of(pairs.of_images),
+            study=json.loads(_web("photo_study.json")),
             pairs=[
                 {
                     "name": name,

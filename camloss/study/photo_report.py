@@ -1,7 +1,7 @@
 """The tables of the study on photographs, from its records, by the rules of `docs/protocol-photos.md`."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -67,17 +67,39 @@ def photo_summary(folder: Path) -> str:
     results = Results(folder / f"{FIRST}.jsonl", PICTURES)
     if not results.runs[BASELINE] or (alpha := alpha_to_judge(results)) is None:
         return NO_RECORDS
-    found = judged(results, alpha)
-    words = []
-    for verdict in ("supported", "not supported", "inconclusive"):
-        if those := [in_words(claim, results) for claim in found if claim.verdict == verdict]:
-            words.append(f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(those)}.")
     title = results.protocol.methods[alpha].title
     return (
         f"**On photographs** (ten classes of Tiny ImageNet, a network with 0.46 million parameters, {title}; "
-        f"differences in pp from cross-entropy, then from the strongest control). {' '.join(words)} "
-        f"{cost(results, alpha)}"
+        f"differences in pp from cross-entropy, then from the strongest control). "
+        f"{by_verdict(results, alpha, lambda claim: in_words(claim, results))} {cost(results, alpha)}"
     )
+
+
+def photo_answer(folder: Path) -> str:
+    """What the demo says beside pictures, without markup; empty where there are no records."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    if not results.runs[BASELINE] or (alpha := alpha_to_judge(results)) is None:
+        return ""
+    return (
+        f"The study on photographs trained other networks than these: {results.protocol.methods[alpha].title} "
+        f"(differences in pp from cross-entropy, then from the strongest control). "
+        f"{by_verdict(results, alpha, without_markup)} {cost(results, alpha)}"
+    )
+
+
+def without_markup(claim: Claim) -> str:
+    """A claim with both of its differences, its control unnamed."""
+    return f"{claim.words} ({', '.join(pp(found) for found in (claim.from_baseline, claim.from_control) if found)})"
+
+
+def by_verdict(results: Results, alpha: str, say: Callable[[Claim], str]) -> str:
+    """The primary hypotheses, those with the same verdict in one sentence."""
+    found = judged(results, alpha)
+    sentences = []
+    for verdict in ("supported", "not supported", "inconclusive"):
+        if those := [say(claim) for claim in found if claim.verdict == verdict]:
+            sentences.append(f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(those)}.")
+    return " ".join(sentences)
 
 
 def photo_alpha(folder: Path) -> str:

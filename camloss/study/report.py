@@ -24,7 +24,7 @@ from camloss.pair import described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
-from camloss.study.photo_report import photo_alpha, photo_summary, photo_tables
+from camloss.study.photo_report import photo_alpha, photo_answer, photo_summary, photo_tables
 from camloss.study.price import SEEDS as SEEDS_OF_PRICE
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
@@ -351,6 +351,7 @@ def pages(folder: Path) -> dict[str, str]:
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
         ),
         "camloss/demo/web/study.json": json.dumps(in_the_demo(study, folder.parent / "evaluate.json"), indent=1) + "\n",
+        "camloss/demo/web/photo_study.json": json.dumps(photo_answer(folder.parent / "photos")) + "\n",
         **{
             f"docs/results/{name}-{runs.name}.svg": svg for runs in study.deciding for name, svg in runs.figures.items()
         },

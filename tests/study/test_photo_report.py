@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from camloss.diagnose import Diagnosis
-from camloss.study.photo_report import COLUMNS, NO_RECORDS, photo_summary, photo_tables
+from camloss.study.photo_report import COLUMNS, NO_RECORDS, photo_answer, photo_summary, photo_tables
 from camloss.study.photo_study import PHOTO_METHODS
 
 ENVIRONMENT = {"device": "a test", "torch": "2", "precision": "float32"}
@@ -49,6 +50,15 @@ def test_verdicts_by_the_rules(tmp_path: Path) -> None:
     assert "Clean accuracy is not inferior" in rest
 
 
+def test_the_demo_says_what_readme_says_without_markup(tmp_path: Path) -> None:
+    told = photo_answer(write(tmp_path, GAINS))
+    verdicts = re.sub(r" from \*.*?\*", "", photo_summary(tmp_path).partition("Supported: ")[2])
+    assert told.endswith(
+        f"(differences in pp from cross-entropy, then from the strongest control). Supported: {verdicts}"
+    )
+    assert "*" not in told
+
+
 def test_tables_say_what_was_chosen_and_against_what(tmp_path: Path) -> None:
     write(tmp_path, {**GAINS, "alpha-10": {"fragments": 0.3, "accuracy": -0.05}})
     write(tmp_path, {}, seeds=2, name="clothing")
@@ -78,3 +88,4 @@ def test_few_seeds_decide_nothing(tmp_path: Path, seeds: int) -> None:
 
 def test_without_records_the_page_says_so(tmp_path: Path) -> None:
     assert photo_tables(tmp_path) == photo_summary(tmp_path) == NO_RECORDS
+    assert photo_answer(tmp_path) == ""

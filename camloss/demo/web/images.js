@@ -232,6 +232,7 @@ function bringToLife(root, props, colours, server) {
     camera: () => control(root, "camera").click(),
   };
   heed(root, commands);
+  write(find(root, ".study"), props.study);
   button(root, "camera").hidden = !matchMedia("(pointer: coarse)").matches;
   takePhotos(root, board, open, take, (problem) => sayNow(root, problem));
   for (const name of ["opacity", "colours", "smooth"]) control(root, name).addEventListener("input", paint);

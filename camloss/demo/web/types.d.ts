@@ -363,6 +363,7 @@ export interface ImagePair {
 /** What camloss/demo/page.py gives to the Images tab. */
 export interface ImagesProps {
   models: Model[];
+  study: string; // what the study on photographs found
   pairs: ImagePair[];
 }
 

@@ -15,9 +15,11 @@ from page_server import PageServer
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Request, expect
 from untrained import write_pair
 
+import camloss
 from browser.driving import PHONE, VARIANTS, Open, ink
 from camloss.demo import images, inference
 from camloss.pair import Pair
+from camloss.study.photo_report import photo_answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -117,6 +119,12 @@ def test_the_first_visit_shows_an_example_answered(images_page: Page) -> None:
     )
     told = [tab(images_page).locator(place).inner_text() for place in (".verdict", ".detail")]
     assert tab(images_page).locator(".spoken").inner_text() == " ".join(told)
+
+
+def test_what_the_study_found_stands_beside_the_networks(images_page: Page) -> None:
+    found = photo_answer(Path(camloss.__file__).parent.parent / "docs" / "records" / "photos")
+    assert "Supported: " in found
+    expect(tab(images_page).locator(".study")).to_have_text(found)
 
 
 @pytest.mark.parametrize("way", ["choose", "paste", "drop"])
