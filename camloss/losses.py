@@ -14,6 +14,10 @@ from camloss.errors import CamlossError
 from camloss.maps import caam, full_precision, min_max_normalize, weighted_maps
 from camloss.terms import Term, cam_distance, class_weights
 
+LARGEST_CANVAS = 9.0  # in areas of an image's own: a side three times as long
+BLOCK = 4  # cells along a side of a virtual fragment
+ALPHAS = {"0_3": 0.3, "1": 1.0, "3": 3.0, "30": 30.0}  # by the end of their variants' names
+
 
 class LossTerms(NamedTuple):
     """The parts of one loss: `total = ce + alpha * cam`; scalars, or (N,) where the base loss is."""
@@ -52,6 +56,7 @@ class CAMLoss(nn.Module):
     """
 
     takes_images = False  # whether `forward` is given the images too
+    takes_blank = False  # whether the batch that the network is shown ends with a blank image, which has no target
 
     def __init__(self, alpha: float, base: nn.Module | None = None) -> None:
         super().__init__()
@@ -166,6 +171,73 @@ class TermLoss(CAMLoss):
         return LossTerms(ce + self.alpha * term, ce, term)
 
 
+def with_blank(images: Tensor) -> Tensor:
+    """(N, channels, H0, W0) -> (N + 1, ...): a blank image, all zeros, at the end; see `CAMLoss.takes_blank`."""
+    return torch.cat([images, torch.zeros_like(images[:1])])
+
+
+class VirtualCanvasLoss(CAMLoss):
+    """CAM-loss, and cross-entropy of what would be pooled if each image lay on a larger canvas, among fragments.
+
+    A larger canvas adds cells to the features: blank ones, and those of fragments. Both are known without a larger
+    image: from the features of a blank image, and from those of the batch's other images. `L = (L_ce + L_virtual) / 2 +
+    alpha * L_cam`, where L_virtual is the base loss of the features averaged over the image's own cells and the added
+    ones. An image's place in the batch decides how large its canvas is, 1 to 9 times its own area, and which fragments
+    lie on it.
+
+    Needs a network that pools by averaging. It is called with the features and logits of the batch and, at their end,
+    of one blank image, see `with_blank`; `Objective` and `camloss train` see to that.
+
+    Args:
+        alpha, base: as in `CAMLoss`.
+        blocks: how many fragments there are at most.
+
+    Raises:
+        CamlossError: on call, the maps have fewer than `BLOCK` cells a side.
+    """
+
+    takes_blank = True
+
+    def __init__(self, alpha: float, base: nn.Module | None = None, blocks: int = 8) -> None:
+        super().__init__(alpha, base)
+        self.blocks = blocks
+
+    def forward(self, logits: Tensor, features: Tensor, weight: Tensor, targets: Tensor) -> LossTerms:
+        """As in `CAMLoss`, with logits (N + 1, K) and features (N + 1, C, H, W): the last image is the blank one."""
+        terms = super().forward(logits[:-1], features[:-1], weight, targets)
+        # the head is linear: logits are those of the image's own cells, moved by what the added cells change
+        own = features[:-1].float().mean((-2, -1))
+        change = (self.pooled(features.float()) - own) @ weight.T
+        virtual = self.base(logits[:-1].float() + change, targets)
+        ce = (terms.ce + virtual) / 2
+        return LossTerms(ce + self.alpha * terms.cam, ce, terms.cam)
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """(N + 1, C, H, W) -> (N, C), averaged over virtual canvases."""
+        height, width = features.shape[-2:]
+        if min(height, width) < BLOCK:
+            raise CamlossError(
+                f"the maps have {height}x{width} cells; virtual canvases need {BLOCK} a side: enlarge the images"
+            )
+        own, blank = features[:-1], features[-1, :, height // 2, width // 2]  # where a blank image sees no border
+        count, cells, device = len(own), own[0, 0].numel(), features.device
+        place = torch.arange(count, device=device)
+        ratio = LARGEST_CANVAS ** (place * 0.618034 % 1)  # areas of 1 to 9, evenly in their logarithm
+        added = cells * (ratio - 1)  # (N,)
+        total = own.sum((-2, -1)) + added[:, None] * blank
+        if self.blocks:
+            excess = F.avg_pool2d(own, BLOCK, stride=1).flatten(2) - blank[:, None]  # (N, C, positions)
+            positions = excess.shape[-1]
+            step = torch.arange(1, self.blocks + 1, device=device)
+            source = (place[:, None] + step * 5) % count  # (N, blocks)
+            cell = (place[:, None] * 31 + step * 47) % positions
+            table = excess.permute(0, 2, 1).reshape(count * positions, -1)
+            blocks = table.index_select(0, (source * positions + cell).flatten()).view(count, self.blocks, -1)
+            fits = step <= added[:, None] / BLOCK**2
+            total = total + BLOCK**2 * (blocks * fits[..., None]).sum(1)
+        return total / (cells * ratio)[:, None]
+
+
 class Distillation(CAMLoss):
     """What both kinds of distillation share: a teacher that sees the same images and learns nothing.
 
@@ -257,13 +329,21 @@ class Loss:
     make: Callable[..., CAMLoss]
     """From the alpha of an epoch, and a teacher where there is one, to the criterion in it."""
     has_teacher: bool = False
+    alpha: float | None = None
+    """Of its own, in place of the run's, from the alpha start epoch on."""
 
     def criterion(self, alpha: float, teacher: nn.Module | None = None) -> CAMLoss:
+        if alpha > 0 and self.alpha is not None:
+            alpha = self.alpha
         return self.make(alpha, teacher) if self.has_teacher else self.make(alpha)
 
 
 def _of_term(term: Term) -> Callable[[float], CAMLoss]:
     return lambda alpha: TermLoss(alpha, term)
+
+
+def _at_alpha(alpha: float) -> Loss:
+    return Loss(f"CAM-loss at alpha {alpha:g}", f"cross-entropy plus CAM-loss at alpha {alpha:g}", CAMLoss, alpha=alpha)
 
 
 BASELINE, PAIR = "ce", ("ce", "cam")  # the variants of a pair unless others are asked for
@@ -275,6 +355,14 @@ LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are traine
         "network reacts to are pulled towards each other",
         CAMLoss,
     ),
+    "virtual-canvas": Loss(
+        "CAM-loss with virtual canvases",
+        "CAM-loss at alpha 3, and cross-entropy of what would be pooled if each image lay on a larger canvas, among "
+        "fragments of others",
+        VirtualCanvasLoss,
+        alpha=3.0,
+    ),
+    **{f"alpha-{name}": _at_alpha(alpha) for name, alpha in ALPHAS.items()},
     "caam-distillation": Loss(
         "CAAM-CAM distillation",
         "cross-entropy plus CAAM-CAM distillation: the map of everything that the network reacts to is pulled towards "

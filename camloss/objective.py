@@ -13,7 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from camloss.errors import CamlossError
-from camloss.losses import LossTerms
+from camloss.losses import LossTerms, with_blank
 from camloss.wrap import unwrapped
 
 Pooling = Literal["avg", "max"]
@@ -58,9 +58,10 @@ class Objective(nn.Module):
 
     def forward(self, images: Tensor, targets: Tensor) -> LossTerms:
         """Images as the network takes them, targets as the criterion takes them -> the terms of the loss."""
-        logits, features = self.network(images)
+        shown = with_blank(images) if getattr(self.criterion, "takes_blank", False) else images
+        logits, features = self.network(shown)
         head = self.head
         if self.pooling == "max":
             logits = head(features.amax(dim=tuple(range(2, features.dim()))))
-        shown = (images,) if getattr(self.criterion, "takes_images", False) else ()
-        return self.criterion(logits, features, head.weight, targets, *shown)
+        of_teacher = (images,) if getattr(self.criterion, "takes_images", False) else ()
+        return self.criterion(logits, features, head.weight, targets, *of_teacher)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss import CAMLoss, CamlossError, Objective, build_model, caam, cam, cam_distance, min_max_normalize
-from camloss.losses import BASELINE, LOSSES, CAAMDistillation, LogitDistillation, LossTerms
+from camloss.losses import BASELINE, LOSSES, CAAMDistillation, LogitDistillation, LossTerms, VirtualCanvasLoss
 
 FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
 WEIGHT = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -301,8 +301,59 @@ def test_every_variant_is_cross_entropy_plus_alpha_times_a_term(variant: str) ->
     has_term = variant not in (BASELINE, "label-smoothing")
     found = {}
     for alpha in (0.0, 0.5):
-        terms = Objective(network, LOSSES[variant].criterion(alpha, teacher))(images, labels)
-        assert terms.cam.requires_grad == (alpha > 0 and has_term)
-        torch.testing.assert_close(terms.total, terms.ce + alpha * terms.cam * has_term)
+        criterion = LOSSES[variant].criterion(alpha, teacher)
+        assert criterion.alpha == (alpha and (LOSSES[variant].alpha or alpha) * has_term)
+        terms = Objective(network, criterion)(images, labels)
+        assert terms.cam.requires_grad == (criterion.alpha > 0)
+        torch.testing.assert_close(terms.total, terms.ce + criterion.alpha * terms.cam)
         found[alpha] = terms.ce.item()
     assert found[0.0] == found[0.5]
+
+
+def test_a_virtual_canvas_pools_what_a_larger_canvas_would() -> None:
+    """Cells of fixed features: a canvas of r times the area adds (r - 1) times the cells, all of them blank."""
+    features = torch.rand(5, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+    features[-1] = torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+    found = VirtualCanvasLoss(0.0, blocks=0).pooled(features)
+    for place, pooled in enumerate(found):
+        ratio = 9 ** (place * 0.618034 % 1)
+        expected = (features[place].mean((1, 2)) + (ratio - 1) * torch.tensor([1.0, 2.0, 3.0])) / ratio
+        torch.testing.assert_close(pooled, expected)
+
+
+def test_virtual_fragments_are_blocks_of_the_other_images() -> None:
+    features = torch.zeros(129, 1, 14, 14)
+    features[:64] = 1.0  # every block of these holds 16
+    pooled = VirtualCanvasLoss(0.0, blocks=8).pooled(features)[:, 0]
+    place = torch.arange(128)
+    cells = 196 * 9 ** (place * 0.618034 % 1)
+    blocks = torch.stack([((place + 5 * step) % 128 < 64) & (16 * step <= cells - 196) for step in range(1, 9)]).sum(0)
+    torch.testing.assert_close(pooled, ((place < 64) * 196 + blocks * 16) / cells)
+
+
+def test_the_virtual_loss_is_half_of_both_and_has_cam_loss_beside_it() -> None:
+    head = nn.Linear(3, 10)
+    features = torch.rand(5, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([1, 2, 3, 4])
+    loss = VirtualCanvasLoss(2.0, blocks=8)
+    terms = loss(head(features.mean((2, 3))), features, head.weight, targets)
+    plain = CAMLoss(2.0)(head(features[:-1].mean((2, 3))), features[:-1], head.weight, targets)
+    virtual = nn.functional.cross_entropy(head(loss.pooled(features)), targets)
+    torch.testing.assert_close(terms.ce, (plain.ce + virtual) / 2)
+    torch.testing.assert_close(terms.cam, plain.cam)
+    torch.testing.assert_close(terms.total, terms.ce + 2 * terms.cam)
+
+
+def test_objective_shows_a_blank_image_where_the_loss_takes_one() -> None:
+    network = build_model("tiny_cnn").eval()
+    images, labels = torch.rand(4, 1, 28, 28), torch.tensor([3, 1, 4, 1])
+    loss = VirtualCanvasLoss(1.0)
+    logits, features = network(torch.cat([images, torch.zeros(1, 1, 28, 28)]))
+    expected = loss(logits, features, network.head.weight, labels)
+    torch.testing.assert_close(Objective(network, loss)(images, labels), expected)
+
+
+def test_virtual_canvases_refuse_maps_without_room_for_a_fragment() -> None:
+    features = torch.rand(3, 2, 3, 9)
+    with pytest.raises(CamlossError, match="the maps have 3x9 cells; virtual canvases need 4 a side"):
+        VirtualCanvasLoss(1.0)(torch.rand(3, 5), features, torch.rand(5, 2), torch.tensor([0, 1]))

@@ -55,6 +55,7 @@ def test_three_are_trained_alike_but_for_the_loss(checkout: Path) -> None:
     assert [record["variant"] for record in records] == THREE
     assert len({record["run"] for record in records}) == 1
     assert [record["history"][-1]["alpha"] for record in records] == [0.0, 10.0, 5.0]
+    assert [(checkout / "out" / name / "epochs.safetensors").is_file() for name in THREE] == [True, True, False]
 
 
 def test_three_answer(checkout: Path) -> None:

@@ -22,6 +22,7 @@ from camloss.errors import CamlossError
 from camloss.hub.model_card import pictures_in, write_card
 from camloss.losses import LOSSES
 from camloss.pair import (
+    SIDE_BY_SIDE,
     alone_in,
     compare_variants,
     is_pair,
@@ -78,13 +79,13 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
     with alone_in(into):
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
-        for variant, source in sources.items():
+        for number, (variant, source) in enumerate(sources.items()):
             model = load_weights(source / WEIGHTS)
             trained = {"variant": variant, "run": run, **headers[variant]["training"]}
             measured = {"peaks": peaks(model, test)} if test else {}
             record = {**trained, "run": run, **measured}
             directory = save_checkpoint(model, staged / variant, record, pair_config([*sources], run))
-            if snapshots := read_snapshots(source, trained["run"]):
+            if number < SIDE_BY_SIDE and (snapshots := read_snapshots(source, trained["run"])):
                 save_snapshots(snapshots, directory, run)
         write_pair_config(staged, [*sources], run)
         write_card(staged, into.name, {variant: pictures_in(source) for variant, source in sources.items()})

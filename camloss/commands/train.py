@@ -35,7 +35,7 @@ from camloss.epoch_snapshots import save_snapshots
 from camloss.losses import BASELINE, LOSSES, CAMLoss
 from camloss.metrics import evaluate
 from camloss.models import MapClassifier, on_pixels
-from camloss.pair import alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
+from camloss.pair import SIDE_BY_SIDE, alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
 from camloss.training.config import DTYPES, RECIPES, TrainConfig, default_output_dir, recipe_for
 from camloss.training.distributed import ALONE, Processes, processes
 from camloss.training.hardware import pick_device, pick_precision
@@ -193,7 +193,7 @@ def _train_and_save(
         about = {} if config.data == "mnist" else about_pictures(network, data)
         saved = copy.deepcopy(network).to(DTYPES[config.saved_as])
         directory = save_checkpoint(saved, folder / variant, record, of_pair, **about)
-        if trained.snapshots:
+        if trained.snapshots and variant in config.variants[:SIDE_BY_SIDE]:
             save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
             images, _ = data.test[torch.linspace(0, len(data.test) - 1, 10).long() if about else torch.arange(10)]

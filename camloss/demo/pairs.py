@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
 from camloss.errors import CamlossError
-from camloss.pair import ImageFormat, Pair, Snapshot, is_pair, pair_above, pair_files
+from camloss.pair import SIDE_BY_SIDE, ImageFormat, Pair, Snapshot, is_pair, pair_above, pair_files
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +89,12 @@ def snapshots_in(place: str | Path, pair: Pair) -> tuple[Snapshot, ...]:
     """
     if pair.images is not None:  # the page shows the training of drawn digits alone
         return ()
-    files, models = pair_files(place), pair.digit_models
+    models = pair.digit_models
+    files = dict(islice(pair_files(place).items(), SIDE_BY_SIDE))
     networks = {v: load_snapshots(file.parent, pair.run, models[v]) for v, file in files.items()}
     histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
     first, *others = networks.values()
-    last = pair.variants[-1]
+    last = pair.variants[SIDE_BY_SIDE - 1]
     try:
         entries = {
             epoch: {v: histories[v][epoch - 1] for v in files} for epoch in first if all(epoch in o for o in others)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss.digits.corruptions import DIGIT, FRAGMENT
-from camloss.losses import BASELINE, LOSSES, CAMLoss, LossTerms, TermLoss
+from camloss.losses import BASELINE, LOSSES, CAMLoss, LossTerms, TermLoss, VirtualCanvasLoss
 from camloss.maps import caam, min_max_normalize
 from camloss.models import MapClassifier, Pooling
 from camloss.training.config import TrainConfig
@@ -22,9 +22,7 @@ Pool = Callable[[Tensor], Tensor]
 """Features (N, C, H, W) -> (N, C)."""
 CLUTTER_SIDE, CLUTTER_COUNT = 40, 8  # of images that are trained among clutter
 CANVAS_SIDE, CANVAS_IMAGES = 48, 8  # of a batch's images that are also shown on a canvas: a fifth more pixels
-LARGEST = 9.0  # of virtual canvases, in areas of a digit's own: 84x84 pixels
-BLOCK, BLOCKS = 4, 8  # cells along a side of a virtual fragment of 8x8 pixels, and how many there are
-MIDDLE = 7  # a cell of a blank image that sees no border
+BLOCKS = 8  # fragments of 8x8 pixels on a virtual canvas
 AREA = 0.1  # the mean of the normalised CAAM under which `area_floor` acts
 
 
@@ -94,58 +92,6 @@ def canvas_term(
         return weight * terms.total
 
     return term
-
-
-def with_blank(images: Tensor, _generator: torch.Generator) -> Tensor:
-    """The batch and one blank image, whose features say what larger canvases add."""
-    return torch.cat([images, torch.zeros_like(images[:1])])
-
-
-class VirtualCanvasLoss(CAMLoss):
-    """CAM-loss, and cross-entropy of what would be pooled if each digit lay on a larger canvas.
-
-    A larger canvas adds cells: blank ones, and those of fragments. Their features are known without a larger image:
-    those of a blank image, and those of the batch's other images. `L = (L_ce + L_virtual) / 2 + alpha * L_cam`, where
-    L_virtual is the cross-entropy of the features averaged over the digit's own cells and the added ones.
-
-    Args:
-        alpha: as in `CAMLoss`.
-        blocks: how many fragments there are.
-    """
-
-    def __init__(self, alpha: float, blocks: int) -> None:
-        super().__init__(alpha)
-        self.blocks = blocks
-
-    def forward(self, logits: Tensor, features: Tensor, weight: Tensor, targets: Tensor) -> LossTerms:
-        """As in `CAMLoss`; the last image is the blank one of `with_blank` and has no target."""
-        terms = super().forward(logits[:-1], features[:-1], weight, targets)
-        # the head is linear: logits are those of the digit's own cells, moved by what the added cells change
-        own = features[:-1].float().mean((-2, -1))
-        change = (self.pooled(features.float()) - own) @ weight.T
-        virtual = F.cross_entropy(logits[:-1].float() + change, targets)
-        ce = (terms.ce + virtual) / 2
-        return LossTerms(ce + self.alpha * terms.cam, ce, terms.cam)
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """(N + 1, C, H, W) -> (N, C), averaged over virtual canvases; which ones, an image's place decides."""
-        own, blank = features[:-1], features[-1, :, MIDDLE, MIDDLE]
-        count, cells, device = len(own), own[0, 0].numel(), features.device
-        place = torch.arange(count, device=device)
-        ratio = LARGEST ** (place * 0.618034 % 1)  # areas of 1 to 9, evenly in their logarithm
-        added = cells * (ratio - 1)  # (N,)
-        total = own.sum((-2, -1)) + added[:, None] * blank
-        if self.blocks:
-            excess = F.avg_pool2d(own, BLOCK, stride=1).flatten(2) - blank[:, None]  # (N, C, 11 * 11)
-            positions = excess.shape[-1]
-            step = torch.arange(1, self.blocks + 1, device=device)
-            source = (place[:, None] + step * 5) % count  # (N, blocks)
-            cell = (place[:, None] * 31 + step * 47) % positions
-            table = excess.permute(0, 2, 1).reshape(count * positions, -1)
-            blocks = table.index_select(0, (source * positions + cell).flatten()).view(count, self.blocks, -1)
-            fits = step <= added[:, None] / BLOCK**2
-            total = total + BLOCK**2 * (blocks * fits[..., None]).sum(1)
-        return total / (cells * ratio)[:, None]
 
 
 def area_floor(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -218,9 +164,7 @@ class PriceMethod:
 def on_virtual_canvas(alpha: float, blocks: int, title: str, weight: float = 0.0) -> PriceMethod:
     """With the weight of larger canvases beside the virtual ones."""
     extra = canvas_term(alpha, weight) if weight else None
-    return PriceMethod(
-        title, alpha=alpha, loss=lambda alpha: VirtualCanvasLoss(alpha, blocks), vary=with_blank, extra=extra
-    )
+    return PriceMethod(title, alpha=alpha, loss=lambda alpha: VirtualCanvasLoss(alpha, blocks=blocks), extra=extra)
 
 
 cross_entropy = LOSSES[BASELINE].make
@@ -272,8 +216,7 @@ PRICE_METHODS: dict[str, PriceMethod] = {  # baselines first, then in the order 
     "canvas-virtual-alpha-1": PriceMethod(
         "larger and virtual canvases, CAM-loss at alpha 1",
         alpha=1.0,
-        loss=lambda alpha: VirtualCanvasLoss(alpha, BLOCKS),
-        vary=with_blank,
+        loss=lambda alpha: VirtualCanvasLoss(alpha, blocks=BLOCKS),
         extra=canvas_term(1.0),
     ),
     "alpha-3-to-0": PriceMethod("CAM-loss at alpha 3, at 0 in the last two epochs", alpha_at=until(3.0, 8)),

@@ -79,7 +79,7 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
         DivergedError: the loss became NaN or infinite.
         CamlossError: the device or precision is not to be had, or the interrupted run had another config.
     """
-    loss, alpha_at = loss or LOSSES[variant].make, alpha_at or config.alpha_at
+    loss, alpha_at = loss or LOSSES[variant].criterion, alpha_at or config.alpha_at
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     train_split = training_images(config, data).to(device)

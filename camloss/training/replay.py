@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss.data.augment import Augmentation, CropAndFlip
-from camloss.losses import CAMLoss
+from camloss.losses import CAMLoss, with_blank
 from camloss.models import Classifier, MapClassifier
 from camloss.split import Split
 from camloss.training.distributed import ALONE, Processes
@@ -90,6 +90,7 @@ class Step:
         return x.contiguous(memory_format=torch.channels_last), targets
 
     def _backward(self, x: Tensor, targets: Tensor, weight: float) -> Tensor:
+        x = with_blank(x) if self.criterion.takes_blank else x
         with torch.autocast(x.device.type, AUTOCAST.get(self.precision), enabled=self.precision in AUTOCAST):
             logits, features = self.forward(x)  # (B, K), (B, C, H, W)
             extra = self.extra(self.network, x, targets, self.generator) if self.extra else None

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from trained import same, weights
 
-from camloss import CAMLoss
 from camloss.data.dataset import Dataset
 from camloss.models import map_classifier
 from camloss.study import price_methods
-from camloss.study.price_methods import PRICE_METHODS, VirtualCanvasLoss, on_cluttered_canvas
+from camloss.study.price_methods import PRICE_METHODS, on_cluttered_canvas
 from camloss.training.config import TrainConfig
 from camloss.training.loop import initial_model, train
 
@@ -46,40 +45,6 @@ def test_anywhere_a_digit_is_whole_and_has_none_to_all_fragments() -> None:
     ink = (found > 0).sum((1, 2, 3))
     assert ink.min() == 24 * 24  # no fragment
     assert ink.max() > 24 * 24 + 5 * 64 - 64
-
-
-def test_a_virtual_canvas_pools_what_a_larger_canvas_would() -> None:
-    """Cells of fixed features: a canvas of r times the area adds (r - 1) times the cells, all of them blank."""
-    features = torch.rand(5, 3, 14, 14, generator=generator())
-    features[-1] = torch.tensor([1.0, 2.0, 3.0])[:, None, None]
-    found = VirtualCanvasLoss(0.0, 0).pooled(features)
-    for place, pooled in enumerate(found):
-        ratio = 9 ** (place * 0.618034 % 1)
-        expected = (features[place].mean((1, 2)) + (ratio - 1) * torch.tensor([1.0, 2.0, 3.0])) / ratio
-        torch.testing.assert_close(pooled, expected)
-
-
-def test_virtual_fragments_are_blocks_of_the_other_images() -> None:
-    features = torch.zeros(129, 1, 14, 14)
-    features[:64] = 1.0  # every block of these holds 16
-    pooled = VirtualCanvasLoss(0.0, 8).pooled(features)[:, 0]
-    place = torch.arange(128)
-    cells = 196 * 9 ** (place * 0.618034 % 1)
-    blocks = torch.stack([((place + 5 * step) % 128 < 64) & (16 * step <= cells - 196) for step in range(1, 9)]).sum(0)
-    torch.testing.assert_close(pooled, ((place < 64) * 196 + blocks * 16) / cells)
-
-
-def test_the_virtual_loss_is_half_of_both_and_has_cam_loss_beside_it() -> None:
-    head = nn.Linear(3, 10)
-    features = torch.rand(5, 3, 14, 14, generator=generator())
-    targets = torch.tensor([1, 2, 3, 4])
-    loss = VirtualCanvasLoss(2.0, 8)
-    terms = loss(head(features.mean((2, 3))), features, head.weight, targets)
-    plain = CAMLoss(2.0)(head(features[:-1].mean((2, 3))), features[:-1], head.weight, targets)
-    virtual = nn.functional.cross_entropy(head(loss.pooled(features)), targets)
-    torch.testing.assert_close(terms.ce, (plain.ce + virtual) / 2)
-    torch.testing.assert_close(terms.cam, plain.cam)
-    torch.testing.assert_close(terms.total, terms.ce + 2 * terms.cam)
 
 
 def test_the_canvas_term_leaves_running_statistics_alone() -> None:
