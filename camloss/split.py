@@ -1,6 +1,6 @@
 """Labelled images in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,9 @@ class Split:
     def __getitem__(self, idx: Tensor) -> tuple[Tensor, Tensor]:
         """The images of these indices (B,) as float in [0, 1], and their labels."""
         return self.images[idx].float() / 255, self.labels[idx]
+
+    def read_ahead(self, batches: Sequence[Tensor]) -> None:
+        """Say which indices will be asked for next, batch by batch. Nothing is to be done for images in memory."""
 
     def to(self, device: str | torch.device) -> "Split":
         return Split(self.images.to(device), self.labels.to(device))

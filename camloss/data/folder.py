@@ -6,7 +6,6 @@ FOLDER/test/CLASS/*.jpg       to report on; without it, val is reported, and cal
 """
 
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +15,12 @@ from torch import Tensor
 
 from camloss.data.augment import CropAndFlip
 from camloss.data.dataset import Dataset
-from camloss.data.pictures import MEAN, STD, SUFFIXES, read_picture
+from camloss.data.pictures import MEAN, STD, SUFFIXES, read_picture, refuse_many_broken, say
+from camloss.data.streamed import streamed
 from camloss.errors import CamlossError
 from camloss.split import Split
 
 SIZE = 64  # pixels a side, unless another is asked for
-MOST_BROKEN = 0.01  # share of the pictures of a split
 EXPECTED = "expected train/CLASS/*.jpg, val/CLASS/*.jpg and perhaps test/CLASS/*.jpg"
 
 Samples = list[tuple[Path, int]]
@@ -29,14 +28,15 @@ Samples = list[tuple[Path, int]]
 
 
 def load_folder(folder: str | Path, size: int = 0) -> Dataset:
-    """Read a folder of pictures into memory.
+    """A folder of pictures: in memory, or all but what is learnt from, where that is too much.
 
     Args:
         folder: in the layout above.
         size: height and width that the pictures are brought to; 0 for `SIZE`.
 
     Raises:
-        CamlossError: the folder is not laid out so, a class has no pictures, or too many of them are broken.
+        CamlossError: the folder is not laid out so, a class has no pictures, or too many of them are broken; or those
+            to measure on are larger than memory.
     """
     root, side = Path(folder), size or SIZE
     names = class_names(root / "train")
@@ -47,12 +47,15 @@ def load_folder(folder: str | Path, size: int = 0) -> Dataset:
     else:
         train, validation = split_off(train)
         say(f"{root} has no val: {len(validation)} of its training pictures, always the same, are set aside for it")
-    refuse_more_than_memory(sum(map(len, (train, validation, test or ()))), side)
-    splits = [read_split(samples, (side, side)) for samples in (train, validation, *([test] if test else []))]
+    is_small = bytes_of(len(train) + len(validation) + len(test or ()), side) <= room()
+    if not is_small:
+        refuse_more_than_memory(len(validation) + len(test or ()), side)
+        say(f"{len(train):,} training pictures are more than half of the memory: every epoch reads them anew")
+    known = read_split(validation, (side, side))
     return Dataset(
-        train=splits[0],
-        validation=splits[1],
-        test=splits[-1],
+        train=read_split(train, (side, side)) if is_small else streamed(train, (side, side)),
+        validation=known,
+        test=read_split(test, (side, side)) if test else known,
         reported_on="test set" if test else "validation set",
         class_names=names,
         mean=MEAN,
@@ -61,24 +64,33 @@ def load_folder(folder: str | Path, size: int = 0) -> Dataset:
     )
 
 
+def bytes_of(count: int, side: int) -> int:
+    """Of pictures in memory."""
+    return count * 3 * side * side
+
+
+def room() -> float:
+    """The bytes of pictures that a process may hold: half of its share of the machine's memory, or of its GPU's.
+
+    Infinite where the system does not say.
+    """
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return float("inf")
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    gpu = torch.cuda.get_device_properties().total_memory if torch.cuda.is_available() else float("inf")
+    return min(machine, gpu) / 2
+
+
 def refuse_more_than_memory(count: int, side: int) -> None:
     """
     Raises:
-        CamlossError: so many pictures of this size fill more than half of the machine's memory.
+        CamlossError: so many pictures of this size are more than there is room for.
     """
-    needed = count * 3 * side * side
-    if needed > memory() / 2:
+    if (needed := bytes_of(count, side)) > room():
         raise CamlossError(
-            f"{count:,} pictures of {side}x{side} take {needed / 1e9:.1f} GB of {memory() / 1e9:.1f} GB of memory; "
-            "take a lower --size, or fewer pictures"
+            f"{count:,} pictures of {side}x{side} to measure on take {needed / 1e9:.1f} GB, more than half of the "
+            "memory; take a lower --size, or fewer of them"
         )
-
-
-def memory() -> float:
-    """Of the machine, in bytes; infinite where the system does not say."""
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return float("inf")
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
@@ -169,8 +181,7 @@ def whole_split(images: Sequence[Tensor], labels: Sequence[int], count: int, wha
         CamlossError: more than `MOST_BROKEN` of them could not.
     """
     broken = count - len(images)
-    if broken > MOST_BROKEN * count:
-        raise CamlossError(f"{broken} of {count} pictures are broken in {what}, named above; mend or remove them")
+    refuse_many_broken(broken, count, what)
     if broken:
         say(f"{broken} of {count} pictures are broken and left out")
     return Split(torch.stack(list(images)), torch.tensor(labels))
@@ -182,7 +193,3 @@ def read_or_none(path: Path, size: tuple[int, int]) -> Tensor | None:
     except Exception as error:  # decoders raise anything
         say(f"{path} cannot be read ({type(error).__name__})")
         return None
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr)

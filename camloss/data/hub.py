@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from camloss.data.augment import CropAndFlip
 from camloss.data.dataset import Dataset
-from camloss.data.folder import SIZE, say, split_off_idx, whole_split
-from camloss.data.pictures import MEAN, STD, fitted
+from camloss.data.folder import SIZE, split_off_idx, whole_split
+from camloss.data.pictures import MEAN, STD, fitted, say
 from camloss.errors import CamlossError, one_line, require
 from camloss.split import Split
 

@@ -3,6 +3,7 @@
 Everything that shows a network a picture goes through `fitted`, so that training, measuring and the demo see the same.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camloss.errors import CamlossError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, as pretrained networks expect them
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+MOST_BROKEN = 0.01  # share of the pictures of a split
 
 
 def read_picture(path: Path, size: tuple[int, int]) -> Tensor:
@@ -59,6 +63,19 @@ def shown_part(original: tuple[int, int], size: tuple[int, int]) -> tuple[float,
     scale = min(height / size[0], width / size[1])
     left, top = (width - scale * size[1]) / 2, (height - scale * size[0]) / 2
     return left, top, left + scale * size[1], top + scale * size[0]
+
+
+def refuse_many_broken(broken: int, count: int, where: str) -> None:
+    """
+    Raises:
+        CamlossError: more than `MOST_BROKEN` of the pictures cannot be read.
+    """
+    if broken > MOST_BROKEN * count:
+        raise CamlossError(f"{broken} of {count} pictures are broken in {where}, named above; mend or remove them")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _rgb(picture: "Image") -> "Image":

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camloss.data.dataset import Dataset
+from camloss.data.streamed import StreamedSplit
 from camloss.epoch_snapshots import Snapshot, snapshot_of
 from camloss.errors import CamlossError
 from camloss.losses import LOSSES, CAMLoss
@@ -102,7 +103,8 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
     compiled = torch.compile(model) if config.compile else model
     forward = wrapped_for(processes, compiled, device)  # type: ignore[arg-type]
     steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
-    replay = replay and device.type == "cuda" and config.optimizer == "muon" and not processes.started
+    can_replay = device.type == "cuda" and config.optimizer == "muon" and not processes.started
+    replay = replay and can_replay and not isinstance(train_split, StreamedSplit)
     if replay:
         for group in optimizer.param_groups:
             group["lr"] = torch.zeros((), device=device)
@@ -130,6 +132,8 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
         draws.copy_(torch.rand(draws.shape, generator=order_generator))
         started = time.perf_counter()
         batches = order.split(config.batch_size)[:steps_per_epoch]
+        if isinstance(step, Step):
+            train_split.read_ahead([step.read(batch) for batch in batches])
         rates = [
             config.learning_rate_at((epoch + (at + 0.5) / steps_per_epoch) / config.epochs)
             for at in range(len(batches))

@@ -71,14 +71,18 @@ class Step:
             average_into(self.averaged, self.network, self.average)
         return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
+    def read(self, batch: Tensor) -> Tensor:
+        """The images of a batch that this process reads: its share, or all where it draws for all."""
+        of_generator = self.augmentation is not None and self.augmentation.draws == 0
+        draws_together = self.vary is not None or self.mix is not None or of_generator
+        return batch if draws_together or self.processes.count == 1 else self.processes.share(batch)
+
     def _share(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """The augmented images of this process's share of a batch, and their labels.
 
         What draws from the generator changes the whole batch, so that it draws the same in every process.
         """
-        of_generator = self.augmentation is not None and self.augmentation.draws == 0
-        draws_together = self.vary is not None or self.mix is not None or of_generator
-        own = batch if draws_together or self.processes.count == 1 else self.processes.share(batch)
+        own = self.read(batch)
         x, targets = self.images[own]
         x = self.augmentation(x, self.generator, self.draws[own]) if self.augmentation else x
         x = self.vary(x, self.generator) if self.vary else x

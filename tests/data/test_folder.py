@@ -10,7 +10,7 @@ from pictures import CLASSES, write_pictures
 
 from camloss import CamlossError
 from camloss.data.datasets import load_data
-from camloss.data.folder import load_folder, split_off
+from camloss.data.folder import load_folder, room, split_off
 
 
 @pytest.fixture
@@ -114,8 +114,15 @@ def test_a_broken_picture_in_a_hundred_is_named_and_left_out(
     assert "1 of 120 pictures are broken and left out" in said
 
 
-def test_more_pictures_than_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camloss.data.folder.memory", lambda: 2 * 48 * 3 * 32 * 32 - 1)
-    with pytest.raises(CamlossError, match=r"48 pictures of 32x32 take 0\.0 GB .*; take a lower --size"):
+def test_more_pictures_to_measure_on_than_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camloss.data.folder.room", lambda: 18 * 3 * 32 * 32 - 1)
+    with pytest.raises(CamlossError, match=r"18 pictures of 32x32 to measure on take 0\.0 GB, .*; take a lower --size"):
         load_folder(folder, 32)
     assert len(load_folder(folder, 31).train) == 30
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    alone = room()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert room() == alone / 4

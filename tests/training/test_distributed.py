@@ -88,13 +88,17 @@ def test_an_error_of_the_first_process_is_everybodys(data_dir: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_pictures_are_varied_alike_in_two_processes(tmp_path: Path) -> None:
+    """Those in memory, and those that are read anew in every epoch."""
     photos = write_pictures(tmp_path / "photos", train=11, val=3)
     flags = "--arch norm_free --size 28 --epochs 2 --alpha-start-epoch 1 --batch-size 10 --precision float32"
-    for count in (1, 2):
-        where: list[str | Path] = ["--data", photos, "--output-dir", tmp_path / str(count), "--device", "cpu"]
-        done = train(count, *where, *flags.split())
+    to_measure_on = str(9 * 3 * 28 * 28)
+    for name, count, more in (("1", 1, {}), ("2", 2, {}), ("streamed", 2, {"ROOM": to_measure_on})):
+        where: list[str | Path] = ["--data", photos, "--output-dir", tmp_path / name, "--device", "cpu"]
+        done = train(count, *where, *flags.split(), **more)
         assert done.code == 0, done.err
+        assert done.err.count("every epoch reads them anew") == len(more)
     assert_alike(tmp_path / "1", tmp_path / "2")
+    assert_alike(tmp_path / "1", tmp_path / "streamed")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
