@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 CLASSES = ("cross", "disc", "square")
 
@@ -32,4 +32,22 @@ def write_pictures(folder: Path, train: int = 20, val: int = 8, test: int = 0) -
                 path = folder / split / name / f"{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 picture(name, seed=1000 * len(split) + 10 * number + place).save(path)
+    return folder
+
+
+def write_photos(folder: Path) -> Path:
+    """With backgrounds, and boxes of the val pictures."""
+    write_pictures(folder, train=10, val=6)
+    lines = ["path,class,x_min,y_min,x_max,y_max"]
+    for path in sorted(folder.glob("val/*/*.png")):
+        with Image.open(path) as opened:
+            box = ImageChops.difference(opened, Image.new("RGB", opened.size, (120, 120, 120))).getbbox()
+        assert box is not None
+        corners = f"{box[0]},{box[1]},{box[2] - 1},{box[3] - 1}"
+        lines.append(f"{path.relative_to(folder).as_posix()},{path.parent.name},{corners}")
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for number in range(4):
+        path = folder / "backgrounds" / "plain" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (48, 40), (60 * number, 90, 90)).save(path)
     return folder

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pictures import CLASSES, write_pictures
-from PIL import Image, ImageChops
+from pictures import CLASSES, write_photos
 from torch import Tensor
 
 from camloss.commands import study
@@ -145,24 +144,6 @@ def run(*words: str) -> str:
     with contextlib.redirect_stdout(printed):
         study.main(words)
     return printed.getvalue()
-
-
-def write_photos(folder: Path) -> Path:
-    """With backgrounds, and boxes of the val pictures."""
-    write_pictures(folder, train=10, val=6)
-    lines = ["path,class,x_min,y_min,x_max,y_max"]
-    for path in sorted(folder.glob("val/*/*.png")):
-        with Image.open(path) as picture:
-            box = ImageChops.difference(picture, Image.new("RGB", picture.size, (120, 120, 120))).getbbox()
-        assert box is not None
-        corners = f"{box[0]},{box[1]},{box[2] - 1},{box[3] - 1}"
-        lines.append(f"{path.relative_to(folder).as_posix()},{path.parent.name},{corners}")
-    (folder / "boxes.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for number in range(4):
-        path = folder / "backgrounds" / "plain" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (48, 40), (60 * number, 90, 90)).save(path)
-    return folder
 
 
 def test_names_part_test_from_validation(tmp_path: Path) -> None:
