@@ -82,6 +82,15 @@ def test_the_files_that_a_page_names_are_there(page: str) -> None:
         assert (ROOT / name).exists() or (ROOT / "scripts" / name).exists(), name
 
 
+def test_the_maps_of_clothing_are_small_and_of_the_pair_that_is_shipped() -> None:
+    """Fails when checkpoints/clothing has changed: run python scripts/dev/make_pictures.py --only maps."""
+    path = ROOT / "docs" / "clothing_maps.jpg"
+    assert path.stat().st_size < 150_000
+    with Image.open(path) as picture:
+        assert picture.info["comment"].decode() == Pair.load(ROOT / "checkpoints" / "clothing").source
+    assert f"]({path.name})" in TEXTS["docs/results-photos.md"]
+
+
 def test_the_moving_picture_is_small_and_moves() -> None:
     path = ROOT / "docs" / "clutter.webp"
     assert path.stat().st_size <= 1_000_000

@@ -9,8 +9,8 @@
     camloss report --check                                         write nothing, but fail where a page would change
 
 A block stands between <!-- table: NAME --> and <!-- end --> in README.md or docs/*.md. NAME is `study` (from the
-study's records), `photos`, `photos-summary` or `photos-alpha` (from those on photographs), `evaluate`, `writers` or
-`ood` (from evaluate.json), or that of a Markdown file in docs/records.
+study's records), `photos`, `photos-summary` or `photos-alpha` (from those on photographs), `both` or `paper` (from
+both), `evaluate`, `writers` or `ood` (from evaluate.json), or that of a Markdown file in docs/records.
 """
 
 import re

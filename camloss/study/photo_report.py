@@ -1,5 +1,6 @@
 """The tables of the study on photographs, from its records, by the rules of `docs/protocol-photos.md`."""
 
+import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -26,7 +27,16 @@ from camloss.study.statistics import (
 
 MARGIN = 0.01  # of clean accuracy: CAM-loss is not inferior if the interval lies above -1 percentage point
 FIRST = "tin10"  # file of records
-SECOND = {"clothing": "A second data set, `clothing`", "resnet18": "A second network, ResNet-18"}
+SECOND = {
+    "clothing": "A second data set, `clothing`",
+    "resnet18": "A second network, ResNet-18",
+    "resnet10t": "A third network, resnet10t",
+}
+PLACES = {  # of the paper's claims, beside the first data set and network
+    "resnet18": "the same, ResNet-18",
+    "resnet10t": "the same, resnet10t",
+    "clothing": "`clothing`",
+}
 COLUMNS = {
     "accuracy": "accuracy",
     "top_precision_10": "top 10 %",
@@ -39,6 +49,7 @@ COLUMNS = {
     "background": "background replaced",
     "calibration_error": "calibration error",
 }
+PRIMARY, METHODS, ON_TOP = "Primary hypotheses", "Every training method", "CAM-loss on top of a recipe"  # headings
 NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
 TITLES = {"centred-gaussian": "a centred Gaussian", "edge-energy": "edge energy"}
 
@@ -49,10 +60,10 @@ def photo_tables(folder: Path) -> str:
     if not results.runs[BASELINE]:
         return NO_RECORDS
     parts = [
-        f"## Primary hypotheses\n\n{verdicts(results)}",
+        f"## {PRIMARY}\n\n{verdicts(results)}",
         f"## How alpha was chosen\n\n{sweep_table(results)}",
-        f"## Every training method\n\n{methods_table(results, folder)}",
-        f"## CAM-loss on top of a recipe\n\n{recipes_table(results)}",
+        f"## {METHODS}\n\n{methods_table(results, folder)}",
+        f"## {ON_TOP}\n\n{recipes_table(results)}",
         f"## What `diagnose` says\n\n{diagnosis_table(results)}",
     ]
     for name, title in SECOND.items():
@@ -73,6 +84,13 @@ def photo_summary(folder: Path) -> str:
         f"differences in pp from cross-entropy, then from the strongest control). "
         f"{by_verdict(results, alpha, lambda claim: in_words(claim, results))} {cost(results, alpha)}"
     )
+
+
+def photo_claims(folder: Path) -> list[Claim]:
+    """The primary hypotheses; none where there are no records."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    alpha = alpha_to_judge(results)
+    return [] if alpha is None or not results.runs[BASELINE] else judged(results, alpha)
 
 
 def photo_answer(folder: Path) -> str:
@@ -106,6 +124,65 @@ def photo_alpha(folder: Path) -> str:
     """How the alpha was chosen on photographs."""
     results = Results(folder / f"{FIRST}.jsonl", PICTURES)
     return sweep_table(results) if results.runs[BASELINE] else NO_RECORDS
+
+
+def paper_table(on_mnist: Sequence[str], folder: Path) -> str:
+    """What the paper claims, and what was tried of it here.
+
+    Args:
+        on_mnist: method, difference in clean accuracy from cross-entropy, and seeds, as the table has them.
+        folder: of the records on photographs.
+    """
+
+    table, alpha = "results-photos.md", alpha_method(ALPHA)
+    first = Results(folder / f"{FIRST}.jsonl", PICTURES)
+
+    def row(where: str, results: Results, one: str, other: str = BASELINE, heading: str = METHODS) -> list[str]:
+        found = results.difference(one, other, "accuracy")
+        count = str(found.seeds) if found else ""
+        return [where, results.protocol.methods[one].title, pp(found), count, f"[table]({table}#{heading_id(heading)})"]
+
+    others = {name: Results(folder / f"{name}.jsonl", PICTURES) for name in PLACES}
+    accuracy = [
+        ["CIFAR-100, ImageNet", "not tried", "", "", ""],
+        ["MNIST", *on_mnist, "[table](results-tables.md#full-runs-all-training-methods)"],
+        row("ten classes of Tiny ImageNet", first, alpha),
+        *(row(PLACES[name], found, alpha, heading=SECOND[name]) for name, found in others.items() if found.methods),
+    ]
+    recipes = [
+        row(recipe.replace("-", " "), first, f"{recipe}-alpha-{ALPHA:g}", recipe, ON_TOP)
+        for recipe in RECIPES
+        if first.runs[recipe]
+    ]
+    judged_by = [
+        [
+            claim.words,
+            first.protocol.methods[alpha].title,
+            pp(claim.from_baseline),
+            str(claim.from_baseline.seeds) if claim.from_baseline else "",
+            f"[{claim.verdict}]({table}#{heading_id(PRIMARY)})",
+        ]
+        for claim in judged(first, alpha)
+    ]
+    untried = ["", "not tried", "", "", ""]
+    groups = {
+        "higher accuracy": accuracy,
+        "higher accuracy beside other regularisation": recipes,
+        "features of the object, not of the background": judged_by,
+        "for many architectures": [["timm, torchvision", "`wrap`", "", "", "[table](architectures.md)"]],
+        "no parameters, little computation": [["a training step", "", "", "", "[table](measure.md#speed)"]],
+        "better transfer": [untried],
+        "better few-shot learning": [untried],
+        "CAAM-CAM distillation: a better student, sooner": [["", "", "", "", "[recipe](recipes.md#distillation)"]],
+    }
+    rows = [["" if number else claim, *cells] for claim, group in groups.items() for number, cells in enumerate(group)]
+    header = ["the paper claims", "tried on", "with", "difference in pp [95 %]", "seeds", ""]
+    return cli.table(header, rows)
+
+
+def heading_id(title: str) -> str:
+    """As GitHub links to it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def in_words(claim: Claim, results: Results) -> str:

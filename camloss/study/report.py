@@ -24,7 +24,14 @@ from camloss.pair import described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
-from camloss.study.photo_report import photo_alpha, photo_answer, photo_summary, photo_tables
+from camloss.study.photo_report import (
+    paper_table,
+    photo_alpha,
+    photo_answer,
+    photo_claims,
+    photo_summary,
+    photo_tables,
+)
 from camloss.study.price import SEEDS as SEEDS_OF_PRICE
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
@@ -378,9 +385,34 @@ def blocks(records: Path) -> dict[str, str]:
         "photos": photo_tables(records / "photos"),
         "photos-summary": photo_summary(records / "photos"),
         "photos-alpha": photo_alpha(records / "photos"),
+        "both": both_studies(Study.read(records / "study").last.claims, photo_claims(records / "photos")),
+        "paper": paper_table(clean_accuracy(Study.read(records / "study").last), records / "photos"),
         "price": price_tables(price, tested),
         **printed,
     }
+
+
+def both_studies(on_digits: Sequence[Claim], on_photographs: Sequence[Claim]) -> str:
+    """What both studies found, in one sentence each: verdicts alone."""
+    sentences = []
+    for where, found in (("digits", on_digits), ("photographs", on_photographs)):
+        words = {
+            verdict: listed([claim.words for claim in found if claim.verdict == verdict])
+            for verdict in ("supported", "not supported", "inconclusive")
+            if any(claim.verdict == verdict for claim in found)
+        }
+        ahead_at = f"is ahead of cross-entropy and of the strongest control at {words.get('supported', 'nothing')}"
+        behind = f"; not at {words['not supported']}" if "not supported" in words else ""
+        unknown = f"; inconclusive: {words['inconclusive']}" if "inconclusive" in words else ""
+        if found:
+            sentences.append(f"**On {where}** CAM-loss {ahead_at}{behind}{unknown}.")
+    return " ".join(sentences)
+
+
+def clean_accuracy(runs: RunSet) -> list[str]:
+    """Of the chosen alpha: its title, its difference from cross-entropy, and the seeds of that."""
+    found = runs.difference("accuracy")
+    return [title(runs.chosen), pp(found, 2), str(found.seeds if found else 0)]
 
 
 def render(template: str, **context: Any) -> str:

@@ -4,8 +4,9 @@
     python scripts/dev/make_pictures.py --only page     docs/page.png, the real page in Chromium
     python scripts/dev/make_pictures.py --only card     camloss/demo/web/card.png, what sites show of a link
     python scripts/dev/make_pictures.py --only styles   docs/synthetic_handwriting.png, forty samples a digit
+    python scripts/dev/make_pictures.py --only maps     docs/clothing_maps.jpg, maps of the pair in checkpoints/clothing
 
-The first two say in a text chunk of which pair they are; tests hold that it is the one in checkpoints/.
+All but the handwriting say in their metadata of which pair they are; tests hold that it is the one in checkpoints/.
 """
 
 import asyncio
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 import _root
 import torch
 from _page import box_of, chromium_page, page
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from camloss import cli
+from camloss import cli, explain, overlay
+from camloss.data.pictures import fitted
 from camloss.data.synthetic_digits import STYLES, draw_synthetic_digits
+from camloss.pair import Pair, described
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -32,17 +35,22 @@ Stroke = dict[str, Any]  # width, and points x, y, x, y, ... in thousandths of t
 WEB = _root.ROOT / "camloss" / "demo" / "web"
 CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
+TILE, GAP, LINE, NAMES = 96, 6, 16, 100  # pixels of the maps, between them, of a line of text, and left of them
+WRONG = "#c02000"  # predictions
 
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", choices=("page", "card", "styles"), help="make these alone")
+    parser.add_argument("--only", choices=("page", "card", "styles", "maps"), help="make these alone")
     parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     if flags.only in (None, "styles"):
         draw_samples(flags.output_dir / "synthetic_handwriting.png")
         print(flags.output_dir / "synthetic_handwriting.png")
+    if flags.only in (None, "maps"):
+        draw_maps(_root.ROOT / "checkpoints" / "clothing", flags.output_dir / "clothing_maps.jpg")
+        print(flags.output_dir / "clothing_maps.jpg")
     if flags.only in (None, "page"):
         with page() as url:
             asyncio.run(photograph_page(url, flags.output_dir / "page.png"))
@@ -68,6 +76,33 @@ def draw_samples(path: Path) -> None:
         turns = drawn.unflatten(0, (len(styles), -1)).transpose(0, 1).flatten(0, 1)[:SAMPLES]  # (40, 28, 28)
         rows.append(turns.transpose(0, 1).flatten(1))  # (28, 40 * 28)
     Image.fromarray(torch.cat(rows).numpy()).save(path, optimize=True)
+
+
+def draw_maps(folder: Path, path: Path) -> None:
+    """Below each example of a pair of pictures the CAM of its class from each variant, and what that predicts."""
+    pair = Pair.load(folder)
+    assert pair.images is not None
+    classes, examples = pair.images.classes, sorted((folder / "examples").iterdir())
+    size = NAMES + len(examples) * (TILE + GAP), LINE + TILE + len(pair.variants) * (GAP + TILE + LINE)
+    sheet = Image.new("RGB", size, "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LINE - 4)
+    tops = {variant: LINE + TILE + GAP + row * (TILE + LINE + GAP) for row, variant in enumerate(pair.variants)}
+    for variant, top in tops.items():
+        pen.text((0, top + TILE // 2), described(variant).title, "black", font)
+    for column, example in enumerate(examples):
+        left, label = NAMES + column * (TILE + GAP), classes.index(example.stem)
+        with Image.open(example) as opened:
+            seen = fitted(opened, pair.images.image_size)  # (3, H, W) uint8
+        large = Image.fromarray(seen.movedim(0, -1).numpy()).resize((TILE, TILE), Image.Resampling.BICUBIC)
+        pen.text((left, 0), classes[label], "black", font)
+        sheet.paste(large, (left, LINE))
+        for variant, model in pair.models.items():
+            found = explain(model, seen[None].float() / 255, label)
+            sheet.paste(overlay(large, found.cam[0]), (left, tops[variant]))
+            prob, predicted = found.probs[0].max(0)
+            words = f"{classes[predicted]} {prob:.0%}"
+            pen.text((left, tops[variant] + TILE), words, "black" if predicted == label else WRONG, font)
+    sheet.save(path, quality=85, comment=pair.source)
 
 
 async def photograph_page(url: str, path: Path) -> None:

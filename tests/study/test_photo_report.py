@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from camloss.diagnose import Diagnosis
-from camloss.study.photo_report import COLUMNS, NO_RECORDS, photo_answer, photo_summary, photo_tables
+from camloss.study.photo_report import COLUMNS, NO_RECORDS, paper_table, photo_answer, photo_summary, photo_tables
 from camloss.study.photo_study import PHOTO_METHODS
 
 ENVIRONMENT = {"device": "a test", "torch": "2", "precision": "float32"}
@@ -71,6 +71,21 @@ def test_tables_say_what_was_chosen_and_against_what(tmp_path: Path) -> None:
     assert "## A second data set, `clothing`" in tables
     assert "ResNet-18" not in tables
     assert f"{len(PHOTO_METHODS) * 8} runs; a test, torch 2, float32." in tables
+
+
+def test_the_papers_claims_have_a_row_each_tried_or_not(tmp_path: Path) -> None:
+    gains = {**GAINS, "cutmix": {"accuracy": -0.05}, "cutmix-alpha-3": {"accuracy": 0.05}}
+    table = paper_table(["CAM-loss at alpha 10", "+1.00", "5"], write(write(tmp_path, gains), {}, 2, "clothing"))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    found = {where or claim: [method, difference, seeds] for claim, where, method, difference, seeds, _ in rows}
+    assert found["MNIST"] == ["CAM-loss at alpha 10", "+1.00", "5"]
+    for untried in ("CIFAR-100, ImageNet", "better transfer", "better few-shot learning"):
+        assert found[untried] == ["not tried", "", ""]
+    assert found["cutmix"][1].startswith(("+9.8", "+9.9", "+10"))
+    assert found["`clothing`"][2] == "2"
+    assert "the same, ResNet-18" not in found
+    assert re.search(r"accuracy among fragments .*\[supported\]\(results-photos\.md#primary-hypotheses\)", table)
+    assert re.search(r"box accuracy .*\[not supported\]\(", table)
 
 
 def test_clean_accuracy_that_falls_is_said(tmp_path: Path) -> None:
