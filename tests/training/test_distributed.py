@@ -1,6 +1,9 @@
 """A training of several processes, which torchrun starts: gloo on this machine."""
 
+import shutil
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,14 @@ PATHS = f"{ROOT}:{ROOT / 'tests'}"
 
 def train(count: int, *words: str | Path, **more: str) -> Done:
     """`camloss train` in that many processes."""
-    start = [] if count == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    return apart([sys.executable, *start, WORKER, "train", *map(str, words)], None, PYTHONPATH=PATHS, **more)
+    start = [] if count == 1 else ["--standalone", f"--nproc-per-node={count}"]
+    return torchrun(start, *words, **more)
+
+
+def torchrun(start: list[str], *words: str | Path, **more: str) -> Done:
+    """`camloss train`, by torchrun where it is given flags."""
+    run = ["-m", "torch.distributed.run", *start] if start else []
+    return apart([sys.executable, *run, WORKER, "train", *map(str, words)], None, PYTHONPATH=PATHS, **more)
 
 
 def quick(data_dir: Path, out: Path) -> list[str | Path]:
@@ -63,6 +72,23 @@ def test_two_processes_train_the_pair_of_one(data_dir: Path, alone: Path, tmp_pa
     assert_alike(alone, tmp_path / "out")
     assert done.out.count("cam epoch  2/2") == 1
     assert done.out.count("| test set ") == 1
+
+
+@pytest.mark.slow
+def test_two_machines_train_the_pair_of_one(data_dir: Path, alone: Path, tmp_path: Path) -> None:
+    """On the loopback interface, each with its own data and output folder: the first alone prints and writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    start = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={endpoint}"]
+    here = ["--rdzv-id=pair", "--local-addr=127.0.0.1"]
+    folders = [(shutil.copytree(data_dir, tmp_path / name / "data"), tmp_path / name / "out") for name in ("a", "b")]
+    with ThreadPoolExecutor(2) as machines:
+        done = list(machines.map(lambda of: torchrun([*start, *here], *quick(*of)), folders))
+    assert [one.code for one in done] == [0, 0], done
+    (written,) = (out for _, out in folders if out.exists())
+    assert_alike(alone, written)
+    assert sorted(one.out.count("cam epoch  2/2") for one in done) == [0, 1]
 
 
 @pytest.mark.slow
