@@ -19,6 +19,7 @@ from camloss.study.report import (
     ELSEWHERE,
     Study,
     aligned,
+    both_studies,
     costs_for_writers,
     costs_over_seeds,
     evaluation_table,
@@ -175,6 +176,17 @@ def test_elsewhere_is_told_and_decides_nothing(tmp_path: Path) -> None:
     assert re.search(r"Full runs of ResNet-18: \d of 9 runs are in", tables)
     assert "Runs of the original recipe, with max pooling: 8 of 10 runs are in" in tables
     assert not re.search(r"on a GPU: \d+ of", tables)  # they are all in
+
+
+def test_both_studies_are_told_by_their_verdicts(tmp_path: Path) -> None:
+    found = Study.read(made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2)).last.claims
+    ahead = "CAM-loss is ahead of cross-entropy and of the strongest control at"
+    behind = "; not at accuracy on a larger canvas"
+    unknown = "; inconclusive: precision of the top 10 % of CAM positions and separation of two digits by the CAM"
+    said = f"{ahead} accuracy among clutter{behind}{unknown}."
+    assert both_studies(found, found) == f"**On digits** {said} **On photographs** {said}"
+    worst = [claim for claim in found if claim.verdict == "not supported"]
+    assert both_studies(worst, []) == f"**On digits** {ahead} nothing{behind}."
 
 
 def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
