@@ -69,6 +69,15 @@ def test_the_readme_is_a_landing_page() -> None:
     assert BIBTEX in TEXTS["README.md"]
 
 
+def test_readme_says_of_photographs_what_the_records_say() -> None:
+    """The blocks are held against the records by `camloss report --check`; beside them there is only the link."""
+    by_hand = re.sub(r"<!-- table: [\w-]+ -->.*?<!-- end -->", "", TEXTS["README.md"], flags=re.DOTALL)
+    lines = [line for line in by_hand.splitlines() if "photograph" in line]
+    assert lines == [line for line in lines if "[photographs](docs/results-photos.md)" in line]
+    for block in ("both", "photos-summary"):
+        assert f"<!-- table: {block} -->\n**On " in TEXTS["README.md"]
+
+
 @pytest.mark.parametrize("page", TEXTS)
 def test_what_a_page_shows_and_links_is_there(page: str) -> None:
     for name in re.findall(r"\]\(([^)#\s]+)", TEXTS[page]):
