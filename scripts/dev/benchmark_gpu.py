@@ -1,22 +1,25 @@
 """Measure training and `explain` on a GPU: a table for the record.
 
-    python scripts/dev/benchmark_gpu.py --data-dir ../data                              within four minutes on one H200
+    python scripts/dev/benchmark_gpu.py --data-dir ../data                              within ten minutes on one H200
     python scripts/dev/benchmark_gpu.py --data-dir ../data --device cpu --tiny          the same on a CPU, to try it
 
-Wants `tin10` and `mnist` in the data folder. The steps of ResNet-18 run under torchrun, with one process.
+Wants `tin10` and `mnist` in the data folder. Every part is a process of its own with a time limit: what one part breaks
+does not end the others. The rows go to stderr as they come, and as a table to stdout at the end. The steps of
+ResNet-18 run under torchrun, with one process, and with two where there are two GPUs.
 """
 
 import argparse
 import dataclasses
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +28,9 @@ import torch
 from torch import Tensor
 
 from camloss import cli, explain
+from camloss.checkpoint import load_training
+from camloss.commands.train import main as train_command
+from camloss.commands.train import own_stream
 from camloss.data.folder import load_folder
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.losses import LOSSES
@@ -38,6 +44,8 @@ from camloss.training.optim import make_optimizer
 from camloss.training.replay import Step
 
 ALPHA = 3.0
+LONGEST_PART = 150.0  # seconds
+MOST_PROCESSES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,37 +67,69 @@ Row = tuple[str, str]
 def main() -> None:
     flags = parse_flags()
     extent = TINY if flags.tiny else Extent()
-    if flags.step:
+    if flags.part:
         with processes(flags.device) as (together, name):
-            print(json.dumps(step_times(together, pick_device(name), flags.data_dir, flags.step, extent)))
+            for row in PARTS[flags.part](together, pick_device(name), flags.data_dir, extent):
+                if together.is_first:
+                    note(f"{row[0]}: {row[1]}")
+                    print(json.dumps(row), flush=True)
         return
-    device = pick_device(flags.device)
-    rows = [(name, value) for name, value in environment(device).items()]
-    for part in (of_steps, of_digits, of_explain):
-        started = time.perf_counter()
-        rows += part(flags, device, extent)
-        print(f"{part.__name__}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    rows = []
+    end = time.monotonic() + flags.limit
+    for part in PARTS if flags.only is None else flags.only:
+        started = time.monotonic()
+        if UNDER_TORCHRUN.get(part, 1) > gpus(flags.device):
+            continue
+        rows += rows_of(part, flags, max(min(LONGEST_PART, end - started), 1.0))
+        note(f"({part}: {time.monotonic() - started:.0f} s)")
     print(cli.table(["measured", "value"], rows))
 
 
-def of_steps(flags: argparse.Namespace, _: torch.device, extent: Extent) -> list[Row]:
+def gpus(device: str) -> int:
+    """For how many processes there is a device."""
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    return torch.cuda.device_count() if on_gpu else MOST_PROCESSES
+
+
+def rows_of(part: str, flags: argparse.Namespace, limit: float) -> list[Row]:
+    """What a part gives, by itself; where it fails or takes too long, a row that says so and those before it."""
+    words = [__file__, "--part", part, "--data-dir", str(flags.data_dir), "--device", flags.device]
+    words += ["--tiny"] if flags.tiny else []
+    if part in UNDER_TORCHRUN:
+        words = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={UNDER_TORCHRUN[part]}", *words]
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            out, _ = child.communicate(timeout=limit)
+            problem = f"ended with {child.returncode}" if child.returncode else ""
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            out, _ = child.communicate()
+            problem = f"took more than {limit:.0f} s"
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    found = [(name, value) for name, value in (json.loads(line) for line in out.splitlines() if line.startswith("["))]
+    return found + ([(part, problem)] if problem else [])
+
+
+def of_environment(_: Processes, device: torch.device, _data_dir: Path, _extent: Extent) -> Iterator[Row]:
+    yield from environment(device).items()
+    yield "GPUs", str(torch.cuda.device_count())
+
+
+def of_steps(together: Processes, device: torch.device, data_dir: Path, extent: Extent) -> Iterator[Row]:
     """ResNet-18 under torchrun, by size."""
-    rows = []
+    backend = torch.distributed.get_backend() if together.started else "alone"
     for size in extent.sizes:
-        words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1", __file__, "--step", str(size)]
-        words += ["--data-dir", str(flags.data_dir), "--device", flags.device, *(["--tiny"] if flags.tiny else [])]
-        done = subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
-        rows += [
-            (f"ResNet-18 at {size} px under torchrun, {found['backend']}: images a second", f"{found['images']:.0f}"),
-            (f"ResNet-18 at {size} px: CAM-loss step over CE step", f"{found['ratio']:.3f}"),
-        ]
-    return rows
+        found = step_times(together, device, data_dir, size, extent)
+        name = f"ResNet-18 at {size} px under torchrun, {together.count} x {backend}"
+        yield f"{name}: images a second", f"{found['images']:.0f}"
+        yield f"{name}: CAM-loss step over CE step", f"{found['ratio']:.3f}"
 
 
 def step_times(
     together: Processes, device: torch.device, data_dir: Path, size: int, extent: Extent
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     """Rounds of steps with each loss in turn: images a second with CAM-loss, and the ratio, both medians."""
     data = load_folder(data_dir / "tin10", size)
     images = data.train.to(device)
@@ -104,11 +144,13 @@ def step_times(
         steps[variant] = Step(
             *(model, forward, make_optimizer(model, config), LOSSES[variant].make(ALPHA), images, data.augmentation),
             *(draws, None, None, generator, pick_precision("auto", device)),
+            processes=together,
         )
-    order = torch.randperm(len(images))[: extent.batch * extent.steps].to(device).split(extent.batch)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # the same in every process
+    batches = order[: extent.batch * extent.steps].to(device).split(extent.batch)
 
     def one_round(step: Callable[[Tensor], Tensor]) -> float:
-        return seconds(lambda: [step(batch) for batch in order], device)
+        return seconds(lambda: [step(batch) for batch in batches], device)
 
     for step in steps.values():
         one_round(step)  # warm up
@@ -118,45 +160,51 @@ def step_times(
             times[name].append(one_round(step))
     ratios = [cam / ce for ce, cam in zip(times["ce"], times["cam"], strict=True)]
     return {
-        "images": sum(map(len, order)) / statistics.median(times["cam"]),
+        "images": sum(map(len, batches)) / statistics.median(times["cam"]),
         "ratio": statistics.median(ratios),
-        "backend": torch.distributed.get_backend() if together.started else "alone",
     }
 
 
-def of_digits(flags: argparse.Namespace, device: torch.device, extent: Extent) -> list[Row]:
+def of_digits(_: Processes, device: torch.device, data_dir: Path, extent: Extent) -> Iterator[Row]:
     """MNIST's pair: seconds an epoch as the steps are, and replayed; the whole pair replayed."""
-    data = load_mnist(flags.data_dir)
+    data = load_mnist(data_dir)
     data = dataclasses.replace(data, train=head(data.train, extent.digits), validation=head(data.validation, 5_000))
-    stream = torch.cuda.stream(torch.cuda.Stream()) if device.type == "cuda" else nullcontext()
-    rows = []
-    with tempfile.TemporaryDirectory() as folder, stream:
+    with tempfile.TemporaryDirectory() as folder, own_stream(str(device)):
         config = dataclasses.replace(
             RECIPES["default"], epochs=extent.epochs, device=str(device), output_dir=Path(folder), synthetic=0
         )
         plain = train(dataclasses.replace(config, epochs=2), "cam", data, log=note)
-        rows.append(("MNIST: seconds an epoch, each step started by Python", f"{plain.history[-1]['seconds']:.2f}"))
+        yield "MNIST: seconds an epoch, each step started by Python", f"{plain.history[-1]['seconds']:.2f}"
         started = time.perf_counter()
         pair = [train(config, variant, data, log=note, replay=True) for variant in ("ce", "cam")]
         whole = time.perf_counter() - started
         epochs = [epoch["seconds"] for one in pair for epoch in one.history[1:]]
-        rows += [
-            ("MNIST: seconds an epoch, steps replayed", f"{statistics.median(epochs):.2f}"),
-            (f"MNIST: seconds for the pair of {extent.epochs} epochs, replayed", f"{whole:.1f}"),
-            ("MNIST: validation accuracy of the pair", ", ".join(f"{accuracy_of(one.history):.2%}" for one in pair)),
-        ]
-    return rows
+        yield "MNIST: seconds an epoch, steps replayed", f"{statistics.median(epochs):.2f}"
+        yield f"MNIST: seconds for the pair of {extent.epochs} epochs, replayed", f"{whole:.1f}"
+        yield "MNIST: validation accuracy of the pair", ", ".join(f"{accuracy_of(one.history):.2%}" for one in pair)
+
+
+def of_command(_: Processes, device: torch.device, data_dir: Path, extent: Extent) -> Iterator[Row]:
+    """`camloss train` as it is typed, replaying its steps, from reading the data to the pair on the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        flags = ["--data-dir", str(data_dir), "--output-dir", f"{folder}/pair", "--device", str(device)]
+        epochs = min(extent.epochs, 3)
+        with redirect_stdout(sys.stderr):
+            train_command([*flags, "--synthetic", "0", "--epochs", str(epochs)])
+        yield f"camloss train, {epochs} epochs of MNIST: seconds", f"{time.perf_counter() - started:.1f}"
+        history = load_training(Path(folder, "pair", "cam"))["history"]
+        yield "camloss train: seconds an epoch of CAM-loss", f"{history[-1]['seconds']:.2f}"
 
 
 def accuracy_of(history: list[dict[str, float]]) -> float:
     return history[-1]["validation_accuracy"]
 
 
-def of_explain(_: argparse.Namespace, device: torch.device, extent: Extent) -> list[Row]:
+def of_explain(_: Processes, device: torch.device, _data_dir: Path, extent: Extent) -> Iterator[Row]:
     """`explain` beside the forward pass that it holds."""
     model = build_model("torchvision/resnet18", 10).to(device).eval()
     size = extent.sizes[-1]
-    rows = []
     for count in (1, min(extent.batch, 64)):
         images = torch.rand(count, 3, size, size, device=device)
 
@@ -172,13 +220,24 @@ def of_explain(_: argparse.Namespace, device: torch.device, extent: Extent) -> l
             for work, taken in times.items():
                 taken.append(seconds(partial(repeat, work, extent.steps), device) / extent.steps)
         both = {work: statistics.median(taken[1:]) for work, taken in times.items()}
-        rows.append(
-            (
-                f"explain, {count} of {size} px: milliseconds (over the forward pass)",
-                f"{both[explained] * 1000:.2f} ({both[explained] / both[forward]:.2f})",
-            )
+        ratio = both[explained] / both[forward]
+        yield (
+            f"explain, {count} of {size} px: milliseconds (over the forward pass)",
+            f"{both[explained] * 1000:.2f} ({ratio:.2f})",
         )
-    return rows
+
+
+PARTS: dict[str, Callable[[Processes, torch.device, Path, Extent], Iterator[Row]]] = {
+    "environment": of_environment,
+    "digits": of_digits,
+    "command": of_command,
+    "explain": of_explain,
+    "steps": of_steps,
+    "steps of two": of_steps,
+}
+"""What is measured, the most valuable first."""
+UNDER_TORCHRUN = {"steps": 1, "steps of two": MOST_PROCESSES}
+"""In how many processes."""
 
 
 def head(split: Split, count: int) -> Split:
@@ -210,7 +269,9 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds tin10/ and mnist/")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument("--tiny", action="store_true", help="a few steps, to try the script")
-    parser.add_argument("--step", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of {', '.join(PARTS)}")
+    parser.add_argument("--limit", type=float, default=570.0, metavar="SECONDS", help="of all parts (default: 570)")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
