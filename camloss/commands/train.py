@@ -147,7 +147,7 @@ def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALO
 
 
 def own_stream(device: str) -> AbstractContextManager[Any]:
-    """Where a GPU can record steps; see `camloss.training.replay`."""
+    """Where a GPU can record steps; see `camloss.training.step`."""
     on_gpu = pick_device(device).type == "cuda"
     return torch.cuda.stream(torch.cuda.Stream()) if on_gpu else nullcontext()
 

@@ -15,7 +15,7 @@ from camloss.digits.corruptions import among_clutter
 from camloss.losses import BASELINE, LOSSES
 from camloss.models import Pooling
 from camloss.terms import MapOf, any_caam, true_cam
-from camloss.training.replay import Mix, Vary
+from camloss.training.step import Mix, Vary
 
 
 def put_among_clutter(images: Tensor, generator: torch.Generator) -> Tensor:

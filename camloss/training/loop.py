@@ -26,8 +26,8 @@ from camloss.training.config import TrainConfig
 from camloss.training.distributed import ALONE, Processes, wrapped_for
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.optim import make_optimizer
-from camloss.training.replay import Extra, Mix, Replayed, Step, Vary, set_rate
 from camloss.training.state import TrainingState
+from camloss.training.step import Extra, Mix, Replayed, Step, Vary, set_rate
 from camloss.wrap import Network, Wrapped
 
 

@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
     its singular values set to about 1: directions of which the gradient holds little are learnt as fast as the others
     (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon). The Muon of torch takes matrices alone.
 
-    A step never waits for the device, so that a GPU can record it (`camloss.training.replay`).
+    A step never waits for the device, so that a GPU can record it (`camloss.training.step`).
 
     Args:
         params: parameters; those with four dimensions are convolutions.

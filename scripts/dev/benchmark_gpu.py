@@ -41,7 +41,7 @@ from camloss.training.distributed import Processes, processes, wrapped_for
 from camloss.training.hardware import environment, pick_device, pick_precision
 from camloss.training.loop import initial_model, train
 from camloss.training.optim import make_optimizer
-from camloss.training.replay import Step
+from camloss.training.step import Step
 
 ALPHA = 3.0
 LONGEST_PART = 150.0  # seconds
