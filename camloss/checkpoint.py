@@ -14,7 +14,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, overload
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, TypeVar, overload
 import torch
 from torch import Tensor, nn
 
-from camloss.errors import CamlossError, one_line
+from camloss.errors import CamlossError, one_line, quoted
 from camloss.models import LIBRARIES, MapClassifier, build_classifier, build_library_network, check_arch_args, named
 from camloss.ood import OODScore
 from camloss.wrap import Wrapped, in_eval_mode, unwrapped, wrap
@@ -31,7 +31,7 @@ Given = TypeVar("Given", bound=nn.Module)
 
 FORMAT = 1
 HEADER_KEY = "camloss"  # of safetensors' own header
-LONGEST_HEADER = 1_000_000  # bytes
+LONGEST_HEADER = LONGEST_JSON = 1_000_000  # bytes
 MOST_TENSORS = 10_000
 WEIGHTS, CONFIG, TRAINING = "model.safetensors", "config.json", "training.json"
 DTYPES = {str(dtype)[6:]: dtype for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)}
@@ -423,13 +423,13 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[Any, dict[str, Any]]
         with path.open("rb") as start:
             _check_header(start)
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+            header = from_json((file.metadata() or {}).get(HEADER_KEY, "{}"))
             if not (isinstance(header, dict) and all(isinstance(value, dict) for value in header.values())):
                 raise ValueError("its header is no object of objects")
             yield file, header
     except FileNotFoundError as error:
         raise CamlossError(f"no checkpoint in {path.parent}: {path.name} is missing; train one first") from error
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, CamlossError):
             raise
         raise CamlossError(f"{name or path} is damaged ({_first_line(error)}); fetch or train it again") from error
@@ -468,6 +468,40 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise CamlossError(f"cannot write {path}: {error.strerror}; free space or name another folder") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        OSError, ValueError: it cannot be read, has more than `LONGEST_JSON` bytes, or as `from_json`.
+    """
+    with path.open("rb") as file:
+        content = file.read(LONGEST_JSON + 1)
+    if len(content) > LONGEST_JSON:
+        raise ValueError(f"it has more than {LONGEST_JSON:,} bytes")
+    return from_json(content)
+
+
+def from_json(content: str | bytes) -> Any:
+    """What JSON says; Python's own reader also takes NaN, and numbers that no float holds.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, or holds such a number.
+    """
+    try:
+        return json.loads(content, parse_int=_finite(int), parse_float=_finite(float), parse_constant=_finite(float))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _finite(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        if not math.isfinite(float(text)):
+            raise ValueError(f"{quoted(text)} is no finite number")
+        return kind(text)
+
+    return read
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@
 The file names the training that it is of. It is there to be looked at: a checkpoint is whole without it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from camloss.checkpoint import fill, pack, unpack, write_atomically
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 from camloss.models import MapClassifier, build_classifier
 
 EPOCHS = "epochs.safetensors"
@@ -55,6 +56,8 @@ def by_epoch(tensors: Mapping[str, Tensor]) -> dict[int, Snapshot]:
     snapshots: dict[int, Snapshot] = {}
     for key, value in tensors.items():
         epoch, _, name = key.partition(".")
+        if not re.fullmatch("[1-9][0-9]{0,5}", epoch):
+            raise ValueError(f"{quoted(key)} is no weight after an epoch")
         snapshots.setdefault(int(epoch), {})[name] = value
     return dict(sorted(snapshots.items()))
 

@@ -10,7 +10,6 @@ whole of it to FOLDER/.pair, which readers take first, and then moves its files 
 """
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ from typing import Any
 
 import torch
 
-from camloss.checkpoint import CONFIG, WEIGHTS, load_network, read_header, to_json, write_atomically
+from camloss.checkpoint import CONFIG, WEIGHTS, load_network, read_header, read_json, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
 from camloss.hub.pull import Published, on_the_hub
 from camloss.losses import LOSSES, CAMLoss, Loss
@@ -206,8 +205,8 @@ def is_pair(folder: Path) -> bool:
     """Whether a folder holds a pair, sound or not: whether its config.json names variants."""
     path = file_in(folder, CONFIG)
     try:
-        return path.is_file() and "variants" in json.loads(path.read_bytes())
-    except (OSError, ValueError, TypeError, RecursionError):
+        return path.is_file() and "variants" in read_json(path)
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -228,7 +227,7 @@ def read_pair_config(path: Path, name: str) -> dict[str, Any]:
             raise CamlossError(f"{path.parent} is in the pair {whole}; name that folder")
         raise CamlossError(f"no pair in {path.parent}: {CONFIG} is missing; {HOW_TO_PAIR}")
     try:
-        config = json.loads(path.read_bytes())
+        config = read_json(path)
         if "variants" not in config:
             if whole:
                 raise CamlossError(f"{path.parent} is one model of the pair in {whole}; name that folder")
@@ -244,7 +243,7 @@ def read_pair_config(path: Path, name: str) -> dict[str, Any]:
             raise ValueError("no list of variants and the id of a training")
     except CamlossError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise CamlossError(f"{name} is damaged ({one_line(error)}); {HOW_TO_PAIR}") from error
     return pair_config(variants, run)
 

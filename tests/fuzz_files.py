@@ -5,6 +5,7 @@ What stands here is built by structure, so that most of it gets past the first c
 
 import json
 import math
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -312,11 +313,78 @@ def _replaced(tree: Any, draw: Draw) -> Any:
     if not (isinstance(tree, dict | list) and tree) or draw(st.integers(0, 9)) == 0:
         return draw(JSON)
     key = draw(st.sampled_from(sorted(tree) if isinstance(tree, dict) else range(len(tree))))
-    if draw(st.integers(0, 5)) == 0:
+    how = draw(st.integers(0, 6))
+    if how == 0:
         del tree[key]
+    elif how == 1 and isinstance(tree, dict):
+        tree[draw(st.sampled_from((key.partition(".")[2], f"-1.{key}", f"{key}x", "é")))] = tree.pop(key)
     else:
         tree[key] = _replaced(tree[key], draw)
     return tree
+
+
+DEEP = b"[" * 100_000
+NUMBERS_IN_JSON = (b"NaN", b"-Infinity", b"1e400", b"1" + b"0" * 400, b"1" + b"0" * 5_000, DEEP, b'"\\ud800"', b"\xff")
+
+
+def changed_json_text(content: bytes) -> st.SearchStrategy[bytes]:
+    """A JSON file like that one: another value somewhere, or in place of one what Python's own reader takes and JSON
+    does not know."""
+    value = json.loads(content)
+    odd = st.tuples(changed_json(value), st.sampled_from(NUMBERS_IN_JSON))
+    return changed_json(value).map(lambda found: json.dumps(found).encode()) | odd.map(_with_odd_number)
+
+
+def _with_odd_number(how: tuple[Any, bytes]) -> bytes:
+    text = json.dumps(how[0]).encode()
+    number = re.search(rb"-?\d[\d.e+-]*", text)
+    return text if number is None else text[: number.start()] + how[1] + text[number.end() :]
+
+
+def changed_lines(content: bytes) -> st.SearchStrategy[bytes]:
+    """JSON Lines like those: one line another, gone or there twice."""
+    lines = content.splitlines(keepends=True)
+
+    def with_line(at: int) -> st.SearchStrategy[bytes]:
+        other = changed_json_text(lines[at]).map(lambda line: line + b"\n") | st.sampled_from((b"", lines[at] * 2))
+        return other.map(lambda line: b"".join([*lines[:at], line, *lines[at + 1 :]]))
+
+    return st.integers(0, len(lines) - 1).flatmap(with_line)
+
+
+# ---- any file
+
+
+def spoilt(content: bytes) -> st.SearchStrategy[bytes]:
+    """A file like that one: at one to three places bytes are others, new, gone or there twice; or it ends there."""
+    place = st.integers(0, len(content)) | st.integers(0, min(64, len(content)))
+    change = st.one_of(
+        st.tuples(st.just("others"), place, st.binary(min_size=1, max_size=4)),
+        st.tuples(st.just("new"), place, st.binary(max_size=8)),
+        st.tuples(st.just("gone"), place, st.integers(1, 100)),
+        st.tuples(st.just("twice"), place, st.integers(1, 100)),
+        st.tuples(st.just("end"), place, st.just(0)),
+    )
+
+    def changed(changes: list[tuple[str, int, Any]]) -> bytes:
+        found = content
+        for what, at, how in changes:
+            before, after = found[:at], found[at:]
+            match what:
+                case "others":
+                    after = how + after[len(how) :]
+                case "new":
+                    after = how + after
+                case "gone":
+                    after = after[how:]
+                case "twice":
+                    after = after[:how] + after
+                case _:
+                    after = b""
+            found = before + after
+        return found
+
+    return st.lists(change, min_size=1, max_size=3).map(changed)
 
 
 # ---- weight files
@@ -351,18 +419,17 @@ def weights(file: bytes) -> st.SearchStrategy[Weights]:
     """Files like that one: another header, or our own header in it, or other numbers."""
     text, numbers = taken_apart(file)
     header = json.loads(text)
-    ours = json.loads(header["__metadata__"]["camloss"])
+    ours = json.loads(header.get("__metadata__", {}).get("camloss", "{}"))
 
     def with_ours(changed: Any) -> Any:
         return {**header, "__metadata__": {"camloss": json.dumps(changed)}}
 
     spoilt = st.tuples(st.integers(0, 2**16), st.integers(0, 200)).map(lambda how: _spoilt(numbers, *how))
-    odd_header = st.one_of(
-        changed_json(header),
-        changed_json(ours).map(with_ours),
-        changed_json(ours["config"]).map(lambda config: with_ours({**ours, "config": config})),
-        changed_json(ours["training"]).map(lambda training: with_ours({**ours, "training": training})),
-    )
+
+    def with_part(key: str) -> st.SearchStrategy[Any]:
+        return changed_json(ours[key]).map(lambda changed: with_ours({**ours, key: changed}))
+
+    odd_header = st.one_of(changed_json(header), changed_json(ours).map(with_ours), *map(with_part, ours))
     odd_length = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from((0, 1, 2**63, 10**8)))
     return st.one_of(
         st.builds(Weights, odd_header, st.just(numbers)),

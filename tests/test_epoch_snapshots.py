@@ -88,7 +88,11 @@ def test_flattened_and_back() -> None:
     ("content", "reason"),
     [
         (b"not safetensors", "is damaged"),
-        (pack({"last.head.bias": torch.zeros(10)}, run={"id": "run"}), "is damaged"),
+        *(
+            (pack({f"{epoch}.head.bias": torch.zeros(10)}, run={"id": "run"}), r"'.* is no weight after an epoch")
+            for epoch in ("last", "-1", "0", "1_0", " 1", "1e1", "\u0663", "9" * 5_000, "")
+        ),
+        (pack({"head": torch.zeros(10)}, run={"id": "run"}), "'head' is no weight after an epoch"),
         (pack({"1.head.bias": torch.zeros(10).half()}, run={"id": "run"}), "epoch 1, does not fit arch 'sketch_cnn'"),
     ],
 )

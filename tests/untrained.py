@@ -29,12 +29,14 @@ RECORD: dict[str, Any] = {
 }
 
 
-def write_pair(directory: Path, seed: int = 0, variants: tuple[str, ...] = ("ce", "cam")) -> Path:
-    """An untrained `sketch_cnn` of each variant, in the layout of `checkpoints/`."""
+def write_pair(
+    directory: Path, seed: int = 0, variants: tuple[str, ...] = ("ce", "cam"), arch: str = "sketch_cnn"
+) -> Path:
+    """An untrained network of each variant, in the layout of `checkpoints/`."""
     for offset, variant in enumerate(variants):
         torch.manual_seed(seed + offset)
         record, pair = {"variant": variant, **RECORD}, pair_config(variants, RECORD["run"])
-        save_checkpoint(build_classifier("sketch_cnn"), directory / variant, record, pair)
+        save_checkpoint(build_classifier(arch), directory / variant, record, pair)
     write_pair_config(directory, variants, RECORD["run"])
     return directory
 

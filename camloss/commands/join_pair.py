@@ -73,8 +73,8 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
         )
     headers = {variant: read_header(source / WEIGHTS) for variant, source in sources.items()}
     compare_variants(headers, " and ".join(map(str, sources.values())))
-    ids = {header["training"].get("run") for header in headers.values()}
-    run = ids.pop() if len(ids) == 1 and None not in ids else id_of(sources)
+    runs = [header["training"].get("run") for header in headers.values()]
+    run = runs[0] if isinstance(runs[0], str) and len(set(map(str, runs))) == 1 else id_of(sources)
     test = load_mnist(data_dir).test if data_dir else None
     with alone_in(into):
         staged = into / ".staged"

@@ -20,7 +20,7 @@ from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
-from camloss.study.runs import Records
+from camloss.study.runs import Records, records_as_written
 from camloss.training.config import RECIPES
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         train_all(flags)
     if flags.test:
         test_all(flags)
-    print(price_tables(PriceResults.read(flags.records), PriceResults.read(test_records(flags.records))))
+    with records_as_written(flags.records):
+        tables = price_tables(PriceResults.read(flags.records), PriceResults.read(test_records(flags.records)))
+    print(tables)
 
 
 def train_all(flags: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from camloss import CamlossError, cli
 from camloss.study.report import blocks, pages
+from camloss.study.runs import records_as_written
 
 PAGES = ("README.md", "docs/*.md")
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the checkout")
     flags = parser.parse_args(argv)
     records = flags.root / "docs" / "records"
-    made = pages(records / "study")
-    tables = blocks(records)
+    with records_as_written(records):
+        made = pages(records / "study")
+        tables = blocks(records)
     for page in sorted(path for pattern in PAGES for path in flags.root.glob(pattern)):
         name = page.relative_to(flags.root).as_posix()
         if name not in made:

@@ -40,7 +40,7 @@ from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
 from camloss.study.photo_study import PhotoStudy, alpha_method, methods_for
 from camloss.study.photos import load_photos
 from camloss.study.queue import Queue
-from camloss.study.runs import Records, Study
+from camloss.study.runs import Records, Study, records_as_written
 from camloss.study.statistics import PICTURES, Results, alpha_sweep, pick_alpha
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device
@@ -84,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             study.measure_maps_without_a_network()
         print_table(study, [run for run in (*runs, *WITHOUT_A_NETWORK) if study.is_measured(run)])
         if on_pictures:
-            print(which_alpha(Results(study.records.path, replace(PICTURES, methods=study.methods))))
+            with records_as_written(study.records.path):
+                words = which_alpha(Results(study.records.path, replace(PICTURES, methods=study.methods)))
+            print(words)
     trained, measured = (sum(map(there, runs)) for there in (study.is_trained, study.is_measured))
     print(f"of {len(runs)} runs {trained} are trained here and {measured} have a record")
 

@@ -105,7 +105,7 @@ def is_finished(config: TrainConfig) -> bool:
     if not config.resume or config.dry_run or interrupted or not all((f / WEIGHTS).is_file() for f in folders):
         return False
     for folder in folders:
-        config.refuse_other(load_training(folder).get("config", {}), f"the finished training in {config.output_dir}")
+        config.refuse_other(load_training(folder).get("config"), f"the finished training in {config.output_dir}")
     return True
 
 

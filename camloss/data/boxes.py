@@ -15,6 +15,7 @@ from camloss.data.pictures import shown_part
 from camloss.errors import CamlossError, quoted
 
 COLUMNS = ("path", "x_min", "y_min", "x_max", "y_max")
+FARTHEST = 1_000_000  # pixels
 NO_BOX = (-1, -1, -1, -1)
 
 Box = tuple[int, int, int, int]
@@ -34,10 +35,10 @@ def read_boxes(path: Path) -> dict[str, Box]:
                 raise CamlossError(f"{path} has no column {missing[0]}; expected path, class, {', '.join(COLUMNS[1:])}")
             for row in rows:
                 x_min, y_min, x_max, y_max = (int(row[name]) for name in COLUMNS[1:])
-                if not (x_min <= x_max and y_min <= y_max):
+                if not (-FARTHEST <= x_min <= x_max <= FARTHEST and -FARTHEST <= y_min <= y_max <= FARTHEST):
                     raise ValueError
                 boxes.setdefault(row["path"], (x_min, y_min, x_max, y_max))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CamlossError(f"{path} cannot be read; expected a CSV file with {', '.join(COLUMNS)}") from error
     except (ValueError, TypeError) as error:
         if isinstance(error, CamlossError):

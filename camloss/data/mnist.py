@@ -5,6 +5,7 @@
 (torch.Size([55000, 1, 28, 28]), torch.Size([5000, 1, 28, 28]), torch.Size([10000, 1, 28, 28]))
 """
 
+import math
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from camloss.data.dataset import Dataset
 from camloss.data.ood_fitting import fit_ood_score, preprocess_split
@@ -24,6 +27,8 @@ from camloss.models import MNIST_MEAN, MNIST_STD, Classifier, MapClassifier
 from camloss.split import Split
 
 VALIDATION_SIZE = 5_000
+IMAGES, LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
+LARGEST = 1_000_000 * 28 * 28  # bytes of a file; MNIST has 60,000 images
 
 
 class MNIST(Dataset):
@@ -87,26 +92,53 @@ def _mnist_root(data_dir: Path) -> Path:
 
 
 def _read(root: Path, *, train: bool) -> Split:
-    from torchvision import datasets  # takes 1.6 s, and only training and evaluation need it
+    if not _is_complete(root):
+        _download(root)
+    raw, name = root / "MNIST" / "raw", "train" if train else "t10k"
+    try:
+        images, labels = _idx(raw / IMAGES.format(name), 3), _idx(raw / LABELS.format(name), 1)
+    except OSError as error:
+        raise CamlossError(f"cannot read {root}: {_first_line(error)}; name another folder") from error
+    except ValueError as error:
+        raise _damaged(root, str(error)) from error
+    if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(labels) == 0:
+        raise _damaged(root, f"{len(labels)} labels for images of shape {tuple(images.shape)}")
+    if int(labels.max()) > 9:
+        raise _damaged(root, f"a label of {int(labels.max())}")
+    return Split(images.unsqueeze(1), labels.long())
+
+
+def _idx(path: Path, dims: int) -> Tensor:
+    """The bytes of an idx file: four that say their type and how many dimensions there are, the size of each, values.
+
+    Raises:
+        OSError, ValueError: it cannot be read, holds other than bytes, or its length is not what it says.
+    """
+    with path.open("rb") as file:
+        magic, *sizes = np.fromfile(file, ">u4", 1 + dims).tolist() or [0]
+        if magic != 0x800 + dims or len(sizes) != dims:
+            raise ValueError(f"{path.name} begins with 0x{magic:08x}, expected 0x{0x800 + dims:08x}")
+        count, found = math.prod(sizes), path.stat().st_size - file.tell()
+        if count != found or count > LARGEST:
+            raise ValueError(f"{path.name} holds {found:,} bytes, expected {count:,} and at most {LARGEST:,}")
+        return torch.from_numpy(np.fromfile(file, np.uint8, count)).view(*sizes)
+
+
+def _download(root: Path) -> None:
+    from torchvision import datasets  # takes 1.6 s
 
     try:
         with _undone_on_failure(root / "MNIST"):
-            dataset = datasets.MNIST(root, train=train, download=not _is_complete(root))
-    except (AssertionError, RuntimeError, ValueError, EOFError) as error:
-        if not _is_complete(root):
-            raise CamlossError(
-                f"cannot download MNIST to {root} ({_first_line(error)}); connect to a network, or copy the four "
-                f"*-ubyte files of MNIST to {root / 'MNIST' / 'raw'} and run again"
-            ) from error
-        raise _damaged(root, _first_line(error)) from error
+            datasets.MNIST(root, download=True)
+            if not _is_complete(root):
+                raise RuntimeError("an older torchvision has left MNIST/processed there")
     except OSError as error:
         raise CamlossError(f"cannot read or write {root}: {_first_line(error)}; name another folder") from error
-    images, labels = dataset.data, dataset.targets
-    if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(labels) == 0:
-        raise _damaged(root, f"{len(labels)} labels for images of shape {tuple(images.shape)}")
-    if int(labels.max()) > 9 or int(labels.min()) < 0:
-        raise _damaged(root, f"a label of {int(labels.max())}")
-    return Split(images.unsqueeze(1), labels.long())
+    except Exception as error:  # torchvision may read what lies there first
+        raise CamlossError(
+            f"cannot download MNIST to {root} ({_first_line(error)}); connect to a network, or copy the four "
+            f"*-ubyte files of MNIST to {root / 'MNIST' / 'raw'} and run again"
+        ) from error
 
 
 @contextmanager
@@ -124,10 +156,8 @@ def _undone_on_failure(folder: Path) -> Iterator[None]:
 
 
 def _is_complete(root: Path) -> bool:
-    from torchvision import datasets
-
-    raw = root / "MNIST" / "raw"
-    return all((raw / Path(name).stem).is_file() for name, _ in datasets.MNIST.resources)
+    files = (kind.format(name) for kind in (IMAGES, LABELS) for name in ("train", "t10k"))
+    return all((root / "MNIST" / "raw" / file).is_file() for file in files)
 
 
 def _damaged(root: Path, why: str) -> CamlossError:

@@ -1,11 +1,17 @@
 """Pictures that a pair carries to be tried on the page."""
 
+import base64
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from camloss.demo.pairs import example_paths
+from camloss.demo.safe_images import MAX_TEXT, open_picture
 from camloss.demo.web_files import WebFile
+from camloss.errors import CamlossError
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
@@ -19,13 +25,22 @@ class Example:
 
 
 def examples_in(folder: Path) -> list[Example]:
-    """The examples of the pair in a folder."""
-    return [_example(path) for path in example_paths(folder)]
+    """The examples of the pair in a folder; what the page would refuse when chosen is left out, with a warning."""
+    found = []
+    for path in example_paths(folder):
+        try:
+            found.append(_example(path))
+        except (OSError, CamlossError) as error:
+            log.warning("left out: %s (%s)", path, error)
+    return found
 
 
 def _example(path: Path) -> Example:
+    with path.open("rb") as picture:
+        content = picture.read(MAX_TEXT)  # more of it would be longer as text
+    open_picture(base64.b64encode(content).decode()).decode()
     kind = path.suffix.lower()
-    file = WebFile(path.read_bytes(), MEDIA_TYPES[kind])
+    file = WebFile(content, MEDIA_TYPES[kind])
     return Example(f"example-{file.etag[1:-1]}{kind}", title_of(path.stem), file)
 
 

@@ -95,20 +95,25 @@ def snapshots_in(place: str | Path, pair: Pair) -> tuple[Snapshot, ...]:
     histories = {v: read_header(file).get("training", {}).get("history") for v, file in files.items()}
     first, *others = networks.values()
     last = pair.variants[SIDE_BY_SIDE - 1]
+
+    def number(variant: str, epoch: int, key: str) -> float:
+        value = histories[variant][epoch - 1][key]
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise TypeError
+        return float(value)
+
     try:
-        entries = {
-            epoch: {v: histories[v][epoch - 1] for v in files} for epoch in first if all(epoch in o for o in others)
-        }
         return tuple(
             Snapshot(
                 epoch,
-                float(entry[last]["alpha"]),
+                number(last, epoch, "alpha"),
                 {v: networks[v][epoch] for v in files},
-                {v: float(entry[v]["validation_accuracy"]) for v in files},
+                {v: number(v, epoch, "validation_accuracy") for v in files},
             )
-            for epoch, entry in entries.items()
+            for epoch in first
+            if all(epoch in other for other in others)
         )
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError) as error:
         raise CamlossError(f"the snapshots in {place} are of epochs that the training's record lacks") from error
 
 

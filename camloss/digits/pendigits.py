@@ -7,18 +7,21 @@ import gzip
 import math
 import random
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, quoted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Stroke = tuple[tuple[float, float], ...]
 
+LARGEST, LONGEST_LINE = 10_000_000, 1_000  # bytes; the largest file of the UCI repository has 3.6 million
+FARTHEST = 1e6  # a coordinate or a writer's number
 SUPERSAMPLING = 4  # drawn this many times larger, then reduced: smooth edges
 
 
@@ -38,46 +41,61 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
     digit's segment is how that file gives digit, writer (1 to 30) and number.
 
     Raises:
-        CamlossError: the file is missing, damaged, or holds no digit.
+        CamlossError: the file is missing, damaged, has more than `LARGEST` bytes of text, or holds no digit.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-        lines = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii").splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise CamlossError(f"cannot read pen strokes from {path}: {error}; fetch the file again") from error
     labels: list[int] = []
     writers: dict[int, int] = {}  # by position in `labels`
     drawn: list[list[list[tuple[float, float]]]] = []
     pen_down = False
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        try:
-            if not words:
-                continue
-            if words[0] == ".SEGMENT":
-                labels.append(_label(words[-1]))
-                drawn.append([])
-                pen_down = False
-            elif words[0] == ".COMMENT":
-                if drawn and len(words) == 4 and all(word.isdecimal() for word in words[1:]):
-                    writers[len(drawn) - 1] = _writer(words, labels[-1])
-            elif words[0] == ".PEN_DOWN":
-                drawn[-1].append([])
-                pen_down = True
-            elif words[0].startswith("."):
-                pen_down = pen_down and words[0] != ".PEN_UP"
-            elif pen_down:
-                x, y = words
-                drawn[-1][-1].append((float(x), -float(y)))
-        except (ValueError, IndexError) as error:
-            raise CamlossError(f"{path}, line {number}: {line.strip()!r} is not UNIPEN; fetch it again") from error
+    try:
+        for number, line in enumerate(_lines(path), start=1):
+            words = line.split()
+            try:
+                if not words:
+                    continue
+                if words[0] == ".SEGMENT":
+                    labels.append(_label(words[-1]))
+                    drawn.append([])
+                    pen_down = False
+                elif words[0] == ".COMMENT":
+                    if drawn and len(words) == 4 and all(word.isdecimal() for word in words[1:]):
+                        writers[len(drawn) - 1] = _writer(words, labels[-1])
+                elif words[0] == ".PEN_DOWN":
+                    drawn[-1].append([])
+                    pen_down = True
+                elif words[0].startswith("."):
+                    pen_down = pen_down and words[0] != ".PEN_UP"
+                elif pen_down:
+                    x, y = map(_coordinate, words)
+                    drawn[-1][-1].append((x, -y))
+            except (ValueError, IndexError) as error:
+                shown = quoted(line.strip())
+                raise CamlossError(f"{path}, line {number}: {shown} is not UNIPEN; fetch it again") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise CamlossError(f"cannot read pen strokes from {path}: {error}; fetch the file again") from error
     if not drawn or not all(any(strokes) for strokes in drawn):
         raise CamlossError(f"{path} holds a digit without strokes, or no digit at all; fetch the file again")
     return [
         PenDigit(label, tuple(tuple(stroke) for stroke in strokes if stroke), writers.get(idx))
         for idx, (label, strokes) in enumerate(zip(labels, drawn, strict=True))
     ]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Line by line, so that little is in memory of a file that unpacks to any size.
+
+    Raises:
+        CamlossError: the text or a line is too long.
+    """
+    left = LARGEST
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE + 1):
+            left -= len(line)
+            if left < 0 or len(line) > LONGEST_LINE:
+                most = f"{LARGEST:,} bytes of text in lines of {LONGEST_LINE:,}"
+                raise CamlossError(f"{path} is too large: at most {most} are read; split the file")
+            yield line.decode("ascii")
 
 
 def _label(quoted: str) -> int:
@@ -87,10 +105,17 @@ def _label(quoted: str) -> int:
     return label
 
 
+def _coordinate(word: str) -> float:
+    value = float(word)
+    if not abs(value) <= FARTHEST:  # nor NaN
+        raise ValueError(f"no coordinate: {word}")
+    return value
+
+
 def _writer(comment: list[str], label: int) -> int:
     digit, writer, _ = map(int, comment[1:])
-    if digit != label:
-        raise ValueError(f"a comment on {digit} at a {label}")
+    if digit != label or writer > FARTHEST:
+        raise ValueError(f"a comment on {digit} by {writer} at a {label}")
     return writer
 
 

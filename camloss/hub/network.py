@@ -5,7 +5,6 @@ model.safetensors    the weights
 README.md            the model card
 """
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, overload
 
 from torch import nn
 
-from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, Given, load_network, read_header, save_checkpoint
+from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, Given, load_network, read_header, read_json, save_checkpoint
 from camloss.errors import CamlossError, one_line
 from camloss.hub.messages import check_repo_id
 from camloss.hub.model_card import CARD, network_card
@@ -110,8 +109,8 @@ def _local_file(path: Path, variant: str | None) -> Path:
 def _read(config: Path) -> dict[str, Any]:
     """What a config.json says; nothing where it is damaged, since the weight file's header counts."""
     try:
-        said = json.loads(config.read_bytes())
-    except (ValueError, RecursionError):
+        said = read_json(config)
+    except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
 

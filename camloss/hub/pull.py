@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from camloss.checkpoint import CONFIG, WEIGHTS, is_folder
@@ -25,7 +26,7 @@ COMMIT, SHA256 = "[0-9a-f]{40}", "[0-9a-f]{64}"
 
 
 @dataclass(frozen=True)
-class _File:
+class PublishedFile:
     """What the Hub says of a file."""
 
     size: int | None
@@ -55,7 +56,7 @@ class Published:
         self.from_cache = from_cache
         self.commit: str | None = None
         """40 hex digits, when a file is here."""
-        self._said: dict[str, Mapping[str, _File]] = {}
+        self._said: dict[str, Mapping[str, PublishedFile]] = {}
 
     def __str__(self) -> str:
         return f"{self.repo_id} {(self.commit or '')[:7]}"
@@ -94,7 +95,7 @@ class Published:
                 _note_beside(path).write_text(expected, encoding="utf-8")
         return path
 
-    def _ask(self, revision: str | None) -> Mapping[str, _File]:
+    def _ask(self, revision: str | None) -> Mapping[str, PublishedFile]:
         """What the Hub says of the files of a revision, and find out in seconds whether it answers at all.
 
         The download that follows would retry for half a minute where the Hub refuses, and for minutes where it hangs.
@@ -103,10 +104,7 @@ class Published:
 
         if revision not in self._said:
             info = HfApi().model_info(self.repo_id, revision=revision, timeout=METADATA_SECONDS, files_metadata=True)
-            files = {
-                file.rfilename: _File(file.size, file.lfs.sha256 if file.lfs else file.blob_id)
-                for file in info.siblings or []
-            }
+            files = files_of(info)
             self._said |= {str(info.sha): files, **({revision: files} if revision else {})}
             return files
         return self._said[str(revision)]
@@ -138,9 +136,7 @@ def _check_hash(name: str, path: Path, expected: str | None, arrived: bool) -> N
 
     if expected is None:
         return  # from another program's cache without symlinks, and nobody may be asked
-    content = path.read_bytes()
-    git_blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    actual = git_blob_id if len(expected) == 40 else hashlib.sha256(content).hexdigest()
+    actual = hash_like(expected, path.read_bytes())
     if actual == expected:
         return
     hashes = f"its hash is {actual[:12]}, published was {expected[:12]}"
@@ -150,6 +146,20 @@ def _check_hash(name: str, path: Path, expected: str | None, arrived: bool) -> N
         path.resolve().unlink()  # or the cache would serve it again
     place = "was damaged on its way" if arrived else "is damaged in the cache"
     raise CamlossError(f"{name} {place}: {hashes}; try again")
+
+
+def hash_like(expected: str, content: bytes) -> str:
+    """The hash by which the Hub would know this content: git's blob id where the expected one is such, else sha256."""
+    git_blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content)
+    return (git_blob_id if len(expected) == 40 else hashlib.sha256(content)).hexdigest()
+
+
+def files_of(info: Any) -> dict[str, PublishedFile]:
+    """What the Hub says of the files of a revision, by path; `info` is a `ModelInfo` with metadata of files."""
+    return {
+        file.rfilename: PublishedFile(file.size, file.lfs.sha256 if file.lfs else file.blob_id)
+        for file in info.siblings or []
+    }
 
 
 def _hash_in_cache(path: Path) -> str | None:

@@ -17,6 +17,7 @@ from camloss.checkpoint import WEIGHTS, read_header
 from camloss.errors import CamlossError, quoted
 from camloss.hub.messages import check_repo_id
 from camloss.hub.model_card import files_beside, pictures_in
+from camloss.hub.pull import files_of, hash_like
 from camloss.hub.timeouts import with_stall_timeout
 from camloss.pair import Pair, pair_files, settle_alone
 
@@ -74,6 +75,8 @@ def push_pair(
     at = _commit_of_space(api, space)
     if at:
         files = published_files(folder, repo_id, f"{space}@{at}")
+    if tag is not None and not create_pr:
+        with_stall_timeout(f"look for the tag {tag} in {repo_id}", lambda: _refuse_taken(api, repo_id, tag, files))
     commit, url = commit_files(api, repo_id, files, create_pr=create_pr)
     log(f"{repo_id} is at {commit[:7]}: {url}")
     if tag is not None and not create_pr:
@@ -167,6 +170,27 @@ def _commit_of_space(api: Any, space: str) -> str | None:
             return None
 
     return with_stall_timeout(f"look for the Space {space}", ask)
+
+
+def _refuse_taken(api: Any, repo_id: str, tag: str, files: Mapping[str, bytes]) -> None:
+    """Before anything is sent: a tag must not stand for another commit than the push would end at.
+
+    Raises:
+        CamlossError: it does.
+    """
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    try:
+        tagged = api.model_info(repo_id, revision=tag).sha
+    except RevisionNotFoundError:
+        return
+    newest = api.model_info(repo_id, files_metadata=True)
+    known = {name: file.hash for name, file in files_of(newest).items()}
+    is_there = all(known.get(name) == hash_like(known.get(name) or "", content) for name, content in files.items())
+    if newest.sha != tagged or not is_there:
+        raise CamlossError(
+            f"{repo_id} has a tag {tag} already, for another commit; nothing is pushed, choose another tag"
+        )
 
 
 def _tag(api: Any, repo_id: str, commit: str, tag: str) -> None:

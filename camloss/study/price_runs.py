@@ -19,10 +19,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from camloss.checkpoint import fill, unpack
 from camloss.data.dataset import Dataset
 from camloss.data.mnist import load_mnist
 from camloss.data.synthetic_digits import draw_synthetic_digits
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, one_line
 from camloss.losses import BASELINE
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, map_classifier
 from camloss.split import Split
@@ -35,6 +36,7 @@ from camloss.study.writers import DEV_WRITERS, REPORT_WRITERS, WrittenDigits, fr
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.loop import DivergedError, initial_model, train
 
+LARGEST = 2_000_000_000  # bytes of prepared images; the study's take 130 million
 MOST_TRYING = 45.0  # seconds, after which steps are not recorded
 
 Job = tuple[str, int]
@@ -74,11 +76,21 @@ class Images:
 
     @classmethod
     def load(cls, path: Path) -> "Images":
-        with np.load(path) as file:
-            found = {name: torch.from_numpy(file[name]) for name in file.files}
-        names = {name.partition(".")[0] for name in found}
-        splits = {name: Split(found[f"{name}.images"], found[f"{name}.labels"]) for name in sorted(names)}
-        writers = {way: WrittenDigits(splits.pop(way), found[f"{way}.writers"]) for way in ("strokes", "raster")}
+        """What `save` wrote.
+
+        Raises:
+            CamlossError: it is damaged, or unpacks to more than `LARGEST` bytes.
+        """
+        try:
+            with np.load(path) as file:
+                if (size := sum(entry.file_size for entry in file.zip.infolist())) > LARGEST:
+                    raise ValueError(f"it unpacks to {size:,} bytes, at most {LARGEST:,} are read")
+                found = {name: torch.from_numpy(file[name]) for name in file.files}
+            names = {name.partition(".")[0] for name in found}
+            splits = {name: _split(found[f"{name}.images"], found[f"{name}.labels"]) for name in sorted(names)}
+            writers = {way: _written(splits.pop(way), found[f"{way}.writers"]) for way in ("strokes", "raster")}
+        except Exception as error:  # of numpy, zip and zlib
+            raise CamlossError(f"{path} is damaged ({one_line(error)}); remove it, to make it again") from error
         return cls(splits, writers)
 
     def save(self, path: Path) -> None:
@@ -104,6 +116,23 @@ class Images:
             std=(MNIST_STD,),
             extra={seed: self.splits[f"extra-{seed}"] for seed in SEEDS},
         )
+
+
+def _split(images: Tensor, labels: Tensor) -> Split:
+    """
+    Raises:
+        ValueError: they are no images of digits, or not as many labels.
+    """
+    sizes = images.shape == (len(labels), 1, 28, 28) and images.dtype == torch.uint8
+    if not sizes or labels.dtype != torch.int64 or not bool(((labels >= 0) & (labels <= 9)).all()):
+        raise ValueError(f"{tuple(labels.shape)} labels {labels.dtype} for {tuple(images.shape)} {images.dtype}")
+    return Split(images, labels)
+
+
+def _written(split: Split, writers: Tensor) -> WrittenDigits:
+    if writers.shape != split.labels.shape or writers.dtype != torch.int64:
+        raise ValueError(f"{tuple(writers.shape)} writers {writers.dtype} of {len(split)} digits")
+    return WrittenDigits(split, writers)
 
 
 def written_by(path: Path) -> dict[str, WrittenDigits]:
@@ -353,7 +382,7 @@ class _Tested:
         method, seed, arch = self.validated["method"], self.validated["seed"], self.validated["config"]["arch"]
         config = replace(RECIPES["default"], arch=arch)
         model = map_classifier(initial_model(config, PRICE_METHODS[method].pooling))
-        model.load_state_dict(self.weights)
+        fill(model, self.weights, f"the file of {method}-seed-{seed}")
         temperature = self.validated["measured"]["temperature"]
         numbers = measure(model, self.material, torch.device(self.device), temperature)
         return {"method": method, "seed": seed, "measured": numbers}
@@ -361,11 +390,10 @@ class _Tested:
 
 def load_saved(folder: Path) -> dict[str, Tensor]:
     """What `save_weights` wrote: by RUN.NAME."""
-    return {
-        name: tensor
-        for path in sorted(folder.glob("weights-*.safetensors"))
-        for name, tensor in safetensors.torch.load(path.read_bytes()).items()
-    }
+    found: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("weights-*.safetensors")):
+        found |= unpack(path)[0]
+    return found
 
 
 def load_weights_of(folder: Path) -> dict[str, dict[str, Tensor]]:

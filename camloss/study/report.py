@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from camloss import cli
+from camloss.checkpoint import read_json
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
@@ -367,7 +368,7 @@ def pages(folder: Path) -> dict[str, str]:
 
 def blocks(records: Path) -> dict[str, str]:
     """Every table that may stand between markers, by name."""
-    measured = json.loads((records / "evaluate.json").read_text(encoding="utf-8"))
+    measured = read_json(records / "evaluate.json")
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
     price, tested = (PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
     price_seeds = {"30 development writers": price.only(SEEDS_OF_PRICE), "7 report writers": tested}
@@ -517,7 +518,7 @@ def in_the_demo(study: Study, evaluated: Path) -> dict[str, str]:
         evaluated: the record of `camloss evaluate` of the pair that the demo shows, whose numbers come first; it may
             not be there.
     """
-    pair = json.loads(evaluated.read_text(encoding="utf-8"))["checkpoints"] if evaluated.is_file() else {}
+    pair = read_json(evaluated)["checkpoints"] if evaluated.is_file() else {}
     runs, short = study.last, study.everything["short"]
     verdicts: dict[bool, list[str]] = {True: [], False: []}
     told: dict[str, str] = {}

@@ -11,7 +11,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,17 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from camloss.checkpoint import WEIGHTS, load_training, load_weights, read_header, save_checkpoint, write_atomically
+from camloss.checkpoint import (
+    LONGEST_JSON,
+    WEIGHTS,
+    from_json,
+    load_training,
+    load_weights,
+    save_checkpoint,
+    write_atomically,
+)
 from camloss.data.dataset import Dataset
-from camloss.errors import CamlossError
+from camloss.errors import CamlossError, one_line, quoted
 from camloss.losses import BASELINE
 from camloss.maps import min_max_normalize
 from camloss.metrics import area_above_half
@@ -55,10 +64,13 @@ class Records:
         if not self.path.is_file():
             return {}
         try:
-            records = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+            with self.path.open("rb") as file:
+                records = [_checked(line) for line in iter(lambda: file.readline(LONGEST_JSON + 1), b"")]
             return {name_of(record): record for record in records}
-        except (ValueError, KeyError, TypeError) as error:
-            raise CamlossError(f"{self.path} holds a line that is no record; restore the file, or remove it") from error
+        except (OSError, ValueError) as error:
+            raise CamlossError(
+                f"{self.path} holds a line that is no record ({one_line(error)}); restore the file, or remove it"
+            ) from error
 
     def write(self, record: dict[str, Any]) -> None:
         """Add a record, or replace the one of the same name; other workers wait until it is done."""
@@ -66,6 +78,79 @@ class Records:
             records = self.read() | {name_of(record): record}
             lines = [json.dumps(records[name], separators=(",", ":")) + "\n" for name in sorted(records)]
             write_atomically(self.path, "".join(lines).encode())
+
+
+@contextmanager
+def records_as_written(where: Path) -> Iterator[None]:
+    """Around tables that are made of records.
+
+    Raises:
+        CamlossError: one that is needed is missing, or has not what the study writes.
+    """
+    try:
+        yield
+    except CamlossError:
+        raise
+    except Exception as error:  # a record is any JSON
+        raise CamlossError(
+            f"the records in {where} are not as they are written ({type(error).__name__}: {one_line(error)}); "
+            "restore them, or make them again"
+        ) from error
+
+
+def _checked(line: bytes) -> dict[str, Any]:
+    """A line of a file of records.
+
+    Raises:
+        ValueError: it is no record of a run or of a search, or has a value of another kind than records have.
+    """
+    if len(line) > LONGEST_JSON:
+        raise ValueError(f"more than {LONGEST_JSON:,} bytes")
+    record = from_json(line)
+    if not isinstance(record, dict):
+        raise ValueError("no object")
+    for key in ("method", "seed" if "seed" in record else "strength"):
+        if key not in record:
+            raise ValueError(f"no {key}")
+    if odd := [key for key, fits in KINDS.items() if key in record and not fits(record[key])]:
+        raise ValueError(f"{odd[0]} is {quoted(record[odd[0]])}")
+    return record
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_config(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("arch", ""), str)
+
+
+def _is_measured(value: object) -> bool:
+    """Of a network, or by writer."""
+    return isinstance(value, dict) and all(_is_number(v) or (v and _are_numbers(v)) for v in value.values())
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "method": lambda value: isinstance(value, str),
+    "seed": _is_count,
+    "config": _is_config,
+    "validation_size": _is_count,
+    "environment": lambda value: isinstance(value, dict),
+    "history": lambda value: isinstance(value, list) and all(map(_are_numbers, value)),
+    "validation": _are_numbers,
+    "test": _are_numbers,
+    "measured": _is_measured,
+    "strength": lambda value: _is_number(value) and value > 0,
+}
+"""By key, whether a value is one that a record may have there."""
 
 
 def name_of(record: dict[str, Any]) -> str:
@@ -112,7 +197,7 @@ class Study:
         return (self.folder(run) / WEIGHTS).is_file()
 
     def is_measured(self, run: str) -> bool:
-        return self._record(run) is not None
+        return {"validation", "test"} <= (self._record(run) or {}).keys()
 
     def train(self, run: str, data: Dataset) -> None:
         """Train a run, or what is left of it, unless it is trained; another worker that trains it is waited for."""
@@ -122,7 +207,7 @@ class Study:
                 return
             config = self._config(run, self.strength(method, data))
             found = self.folder(f"{method}-search/{config.alpha:g}") / WEIGHTS
-            if found.is_file() and read_header(found)["training"]["config"] == as_json(config.record()):
+            if found.is_file() and load_training(found.parent).get("config") == as_json(config.record()):
                 write_atomically(self.folder(run) / WEIGHTS, found.read_bytes())
             else:
                 self._train(config, run, data)
@@ -225,8 +310,8 @@ class Study:
         record = self.records.read().get(name)
         if record is None:
             return None
-        config = {key: value for key, value in record["config"].items() if key not in OWN}
-        is_ours = config == self._common() and record["validation_size"] == self.validation_size
+        config = {key: value for key, value in record.get("config", {}).items() if key not in OWN}
+        is_ours = config == self._common() and record.get("validation_size") == self.validation_size
         return record if is_ours else None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from scipy import stats
 
+from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.study.methods import METHODS, Method
 from camloss.study.photo_study import PHOTO_METHODS
@@ -69,10 +70,12 @@ class Results:
         self.protocol = protocol
         self.runs: dict[str, dict[int, dict[str, Any]]] = {method: {} for method in protocol.methods}
         self.strengths: dict[str, float] = {}
-        for record in Records(path).read().values():
+        for name, record in Records(path).read().items():
             if "seed" not in record:
                 self.strengths[record["method"]] = record["strength"]
             elif record["method"] in protocol.methods:
+                if not {"validation", "test"} <= record.keys():
+                    raise CamlossError(f"{path}: {name} lacks what was measured; measure it again, or remove its line")
                 self.runs[record["method"]][record["seed"]] = record
 
     @property

@@ -159,10 +159,10 @@ class TrainConfig:
         rise = 0.2
         return self.learning_rate * (progress / rise if progress < rise else (1 - progress) / (1 - rise))
 
-    def refuse_other(self, record: Mapping[str, Any], what: str) -> None:
+    def refuse_other(self, record: object, what: str) -> None:
         """Raises CamlossError where `what` was trained with another config than this one."""
-        ours = json.loads(json.dumps(self.record()))
-        if changed := [name for name, value in ours.items() if record.get(name) != value]:
+        ours, theirs = json.loads(json.dumps(self.record())), record if isinstance(record, Mapping) else {}
+        if changed := [name for name, value in ours.items() if name not in theirs or theirs[name] != value]:
             raise CamlossError(
                 f"{what} had other values of {', '.join(changed)}; "
                 "repeat its flags, or run without --resume to start over"

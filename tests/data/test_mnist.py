@@ -2,6 +2,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,42 @@ def test_a_damaged_file_is_one_clear_line(data_dir: Path, name: str, damage: str
     with pytest.raises(
         CamlossError, match=r"^the MNIST files in .*raw are damaged \(.*\); delete that folder and retry$"
     ):
+        load_mnist(data_dir)
+
+
+@pytest.mark.parametrize("kind", range(0, 17))
+def test_files_of_other_idx_types_are_damage(data_dir: Path, kind: int) -> None:
+    """0x09 to 0x0E are other number types, of which torchvision knows no 0x0A; their bytes are no pixels."""
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        file = data_dir / RAW / name
+        content = file.read_bytes()
+        file.write_bytes(content[:2] + bytes([kind]) + content[3:])
+        if kind == 8:
+            assert len(load_mnist(data_dir).train) == 550
+        else:
+            with pytest.raises(CamlossError, match=f"{name} begins with 0x0000{kind:02x}0[13], expected 0x0000080[13]"):
+                load_mnist(data_dir)
+        file.write_bytes(content)
+
+
+def test_no_more_is_read_than_a_file_says_and_holds(data_dir: Path) -> None:
+    """A sparse file of 3 TB says that it holds 2**32 - 1 images."""
+    file = data_dir / RAW / "train-images-idx3-ubyte"
+    with file.open("r+b") as images:
+        images.write(struct.pack(">IIII", 0x803, 2**32 - 1, 28, 28))
+        images.truncate(16 + (2**32 - 1) * 784)
+    with pytest.raises(CamlossError, match=r"holds 3,367,254,359,280 bytes, expected .* and at most 784,000,000"):
+        load_mnist(data_dir)
+
+
+def test_what_an_older_torchvision_left_is_not_read(data_dir: Path) -> None:
+    processed = data_dir / "mnist" / "MNIST" / "processed"
+    processed.mkdir()
+    for name in ("training.pt", "test.pt"):
+        (processed / name).write_bytes(b"a pickle")
+    assert len(load_mnist(data_dir).train) == 550
+    (data_dir / RAW / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(CamlossError, match=r"^cannot download MNIST to .*copy the four .*-ubyte files"):
         load_mnist(data_dir)
 
 

@@ -1,5 +1,6 @@
 """Which pairs the page offers, and under what names."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, pack, unpack
-from camloss.demo.pairs import find_pairs, format_of, load_for_page
+from camloss.demo.pairs import find_pairs, format_of, load_for_page, snapshots_in
 from camloss.epoch_snapshots import EPOCHS, read_snapshots
-from camloss.pair import ImageFormat, pair_config
+from camloss.pair import ImageFormat, Pair, pair_config
 
 OF_PAIR = pair_config(("ce", "cam"), RECORD["run"])
 
@@ -103,6 +104,34 @@ def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: 
     kept = read_snapshots(folder / "cam", RECORD["run"])
     assert last.models["cam"].head.bias.equal(kept[2]["head.bias"].float())
     assert list(first.models) == list(load_for_page(folder).models)
+
+
+ODD_ALPHAS = (10**400, -(10**400), float("nan"), float("inf"), "nan", "1", None, True, [1.0])
+
+
+@pytest.mark.parametrize("alpha", ODD_ALPHAS, ids=lambda alpha: str(alpha)[:6])
+def test_an_alpha_that_is_no_number_is_one_line(tmp_path: Path, alpha: object) -> None:
+    """JSON's reader in Python takes the first four; for the others the snapshots are left out."""
+    folder = write_snapshots(write_pair(tmp_path))
+    file = folder / "cam" / WEIGHTS
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    ours = json.loads(header["__metadata__"]["camloss"])
+    ours["training"]["history"][1]["alpha"] = alpha
+    header["__metadata__"]["camloss"] = json.dumps(ours)
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    if type(alpha) in (int, float):
+        with pytest.raises(
+            CamlossError, match=r"cam/model.safetensors is damaged \(.* is no finite number\); fetch or"
+        ):
+            Pair.load(folder)
+    else:
+        pair = Pair.load(folder)
+        with pytest.raises(CamlossError, match="of epochs that the training's record lacks"):
+            snapshots_in(folder, pair)
+        assert load_for_page(folder).snapshots == ()
 
 
 def test_a_pair_is_shown_without_snapshots(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,8 +3,10 @@ import random
 from pathlib import Path
 
 import pytest
+from _meter import Meter
 
 from camloss.data.mnist import default_data_dir
+from camloss.digits import pendigits
 from camloss.digits.pendigits import PenDigit, random_canvas, read_unipen, render_strokes
 from camloss.errors import CamlossError
 
@@ -54,8 +56,13 @@ def test_reads_digits_with_y_down(tmp_path: Path) -> None:
         (gzip.compress(b'.SEGMENT DIGIT 0 ? "4"\n'), "without strokes"),
         (gzip.compress(b""), "no digit"),
         (gzip.compress("é".encode()), "digits.gz"),
+        (gzip.compress(UNIPEN.replace("20  50", "20 nan").encode()), "line 6"),
+        (gzip.compress(UNIPEN.replace("20  50", "-inf 50").encode()), "line 6"),
+        (gzip.compress(UNIPEN.replace("20  50", "20 1e308").encode()), "line 6"),
+        (gzip.compress(UNIPEN.replace(" 12 ", f" {2**63} ").encode()), "line 3"),
+        (gzip.compress(UNIPEN.replace("20  50", "9" * 5000).encode()), "too large"),
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_damaged_file_is_refused_in_one_line(tmp_path: Path, content: bytes, named: str) -> None:
     path = tmp_path / "digits.gz"
@@ -63,6 +70,27 @@ def test_damaged_file_is_refused_in_one_line(tmp_path: Path, content: bytes, nam
     with pytest.raises(CamlossError, match=named) as caught:
         read_unipen(path)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text", [b"\n", b" ", b'.SEGMENT DIGIT 0 ? "4"\n.PEN_DOWN\n1 1\n'], ids=["lines", "line", "digits"]
+)
+def test_a_file_that_unpacks_to_300_mb_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    path = tmp_path / "digits.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(300):
+            file.write(text * (1_000_000 // len(text)))
+    assert path.stat().st_size < 3_000_000
+    monkeypatch.setattr(pendigits, "LARGEST", 1_000_000)  # ten times that is ten times as slow
+
+    def read() -> None:
+        with pytest.raises(CamlossError, match=r"is too large: at most 1,000,000 bytes .* split the file"):
+            read_unipen(path)
+
+    assert Meter().measure(read).megabytes < 100
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

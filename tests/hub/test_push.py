@@ -143,9 +143,26 @@ def test_a_tag_names_the_commit_and_moves_to_no_other(hub: Hub, checkpoints: Pat
     commit = push(checkpoints, tag="v1")
     assert hub.model(REPO).refs["v1"] == commit
     assert push(checkpoints, tag="v1") == commit
-    with pytest.raises(CamlossError, match=f"{REPO} has a tag v1 already, for another commit.*choose another tag"):
+    hub.requests.clear()
+    with pytest.raises(
+        CamlossError, match="has a tag v1 already, for another commit; nothing is pushed, choose another"
+    ):
         push(write_pair(checkpoints, seed=5), tag="v1")
-    assert hub.model(REPO).refs["v1"] == commit != hub.model(REPO).refs["main"]
+    assert not [request for request in hub.requests if "/preupload/" in request or "/commit/" in request]
+    assert hub.model(REPO).refs["v1"] == hub.model(REPO).refs["main"] == commit
+    push(checkpoints)
+    with pytest.raises(
+        CamlossError, match="has a tag v1 already, for another commit; nothing is pushed, choose another"
+    ):
+        push(checkpoints, tag="v1")  # nothing changed, but the tag is of an older commit
+
+
+def test_a_tag_that_somebody_sets_meanwhile_is_named(hub: Hub, checkpoints: Path) -> None:
+    push(checkpoints)
+    older = hub.model(REPO).refs["main"]
+    hub.fail("POST", "/commit/", lambda: hub.model(REPO).refs.update(v1=older))
+    with pytest.raises(CamlossError, match=f"{REPO} has a tag v1 already, for another commit; the weights are pushed"):
+        push(write_pair(checkpoints, seed=5), tag="v1")
 
 
 def test_a_tag_names_the_commit_that_was_pushed_whoever_commits_meanwhile(hub: Hub, checkpoints: Path) -> None:

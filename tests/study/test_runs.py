@@ -77,11 +77,23 @@ def test_workers_that_write_at_once_lose_no_record(tmp_path: Path) -> None:
     assert len(records.read()) == 40
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", "1"])
+NO_RECORDS = (
+    *("{", "[]", "{}", "1", '{"method":"ce"}', '{"method":1,"seed":0}', '{"method":"ce","seed":"0"}', "[" * 100_000),
+    *('{"method":"ce","strength":-1}', '{"method":"ce","seed":0,"test":{"accuracy":NaN}}'),
+    *('{"method":"ce","seed":0,"test":{"accuracy":"0.9"}}', '{"method":"ce","seed":0,"history":[{"alpha":1e400}]}'),
+    *(
+        '{"method":"ce","seed":0,"config":{"alpha":1' + "0" * 400 + "}}",
+        '{"method":"ce","seed":0,"measured":{"strokes":{}}}',
+    ),
+    '{"method":"ce","seed":0,"note":"' + "a" * 1_000_000 + '"}',
+)
+
+
+@pytest.mark.parametrize("line", NO_RECORDS, ids=range(len(NO_RECORDS)))
 def test_a_line_that_is_no_record_is_one_clear_error(tmp_path: Path, line: str) -> None:
     path = tmp_path / "short.jsonl"
     path.write_text(line, encoding="utf-8")
-    with pytest.raises(CamlossError, match="holds a line that is no record; restore the file"):
+    with pytest.raises(CamlossError, match=r"holds a line that is no record \(.*\); restore the file"):
         Records(path).read()
 
 
