@@ -44,6 +44,7 @@ def untrusted_certificate(folder: Path) -> Path:
 
 HANGS = "the Hub did not get on, given up after .* s; try again later, or set HF_HUB_OFFLINE=1"
 PUSH_HANGS = "the Hub did not get on, given up after .* s; try again later$"
+XET_HANGS = "the Hub's Xet storage did not get on, given up after .* s; set HF_HUB_DISABLE_XET=1, or try again later$"
 XET_FAILS = "the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1"
 NO_SENSE = "gives an answer that makes no sense"
 LOADING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what Pair.load says
@@ -111,13 +112,13 @@ PUSHING: dict[str, tuple[Break, str]] = {  # how to break the Hub, and what push
     "HTML at create": (fault("POST", "/api/repos/create", b"<html>"), "cannot create .* something that is no JSON"),
     "JSON at commit: a list": (fault("POST", "/commit/", b"[]"), f"cannot push to .* {NO_SENSE}"),
     "Xet: refused": (in_xet("POST", "/xorbs/", 403), f"cannot push to .*: {XET_FAILS}"),
-    "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
-    "Xet: no token": (in_xet("GET", "/xet-write-token/", 500), f"cannot push to .*: {PUSH_HANGS}"),
-    "Xet: a token that makes no sense": (in_xet("GET", "/xet-write-token/", b"[]"), f"cannot push to .*: {PUSH_HANGS}"),
-    "Xet: hanging token": (in_xet("GET", "/xet-write-token/", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: hanging": (in_xet("POST", "/xorbs/", "hang"), f"cannot push to .*: {XET_HANGS}"),
+    "Xet: no token": (in_xet("GET", "/xet-write-token/", 500), f"cannot push to .*: {XET_HANGS}"),
+    "Xet: a token that makes no sense": (in_xet("GET", "/xet-write-token/", b"[]"), f"cannot push to .*: {XET_HANGS}"),
+    "Xet: hanging token": (in_xet("GET", "/xet-write-token/", "hang"), f"cannot push to .*: {XET_HANGS}"),
     "Xet: shard refused": (in_xet("POST", "/shards", 403), f"cannot push to .*: {XET_FAILS}"),
-    "Xet: hanging shard": (in_xet("POST", "/shards", "hang"), f"cannot push to .*: {PUSH_HANGS}"),
-    "Xet: answer to a xorb makes no sense": (in_xet("POST", "/xorbs/", b"<html>"), f"cannot push to .*: {PUSH_HANGS}"),
+    "Xet: hanging shard": (in_xet("POST", "/shards", "hang"), f"cannot push to .*: {XET_HANGS}"),
+    "Xet: answer to a xorb makes no sense": (in_xet("POST", "/xorbs/", b"<html>"), f"cannot push to .*: {XET_HANGS}"),
     "somebody else pushes": (
         fault("POST", "/commit/", 412),
         r"cannot push to .*: somebody else pushed at the same time \(412\); push again",

@@ -11,6 +11,7 @@ from json import JSONDecodeError
 from camloss.errors import CamlossError, quoted, require, without_passwords
 
 LONGEST = 300  # characters of a message
+WITHOUT_XET = "set HF_HUB_DISABLE_XET=1"
 NUMBERS = ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT")  # read while the client is imported: a traceback
 
 
@@ -102,11 +103,16 @@ def _reason(error: BaseException, loading: bool) -> str:
             return reason
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; free space, or let HF_HOME name another folder"
-    if any("xet" in frame.name for frame in traceback.extract_tb(error.__traceback__)):  # it has no type of its own
-        return f"the Hub's Xet storage fails; set HF_HUB_DISABLE_XET=1, or {again}"
+    if is_in_xet(traceback.extract_tb(error.__traceback__)):  # it has no type of its own
+        return f"the Hub's Xet storage fails; {WITHOUT_XET}, or {again}"
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     told = "the file arrived incomplete" if lines[0].startswith("Consistency check failed") else " ".join(lines)
     return f"{told[:120].rstrip('.')}; try again"
+
+
+def is_in_xet(frames: traceback.StackSummary) -> bool:
+    """Whether the Hub's client is at work with its Xet storage there."""
+    return any("xet" in frame.name for frame in frames)
 
 
 def _deep_reason(cause: BaseException, endpoint: str, again: str) -> str | None:

@@ -5,8 +5,10 @@ asks it to. None of these can be interrupted, so they are done in a thread that 
 """
 
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -14,7 +16,7 @@ from typing import TypeVar
 
 from camloss.errors import CamlossError
 from camloss.hub.client import limited_answers
-from camloss.hub.messages import check_environment, later, one_line_errors
+from camloss.hub.messages import WITHOUT_XET, check_environment, is_in_xet, later, one_line_errors
 
 T = TypeVar("T")
 
@@ -71,7 +73,8 @@ def with_stall_timeout(what: str, work: Callable[[], T], upload: int = 0, loadin
         else:
             future.set_result(done)
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
         wait([future], min(NOTICE_SECONDS, timeout))
         if not future.done():
@@ -79,10 +82,10 @@ def with_stall_timeout(what: str, work: Callable[[], T], upload: int = 0, loadin
         while not future.done() and (left := progress.last + timeout - time.monotonic()) > 0:
             wait([future], left)
         if not future.done():
-            seconds = time.monotonic() - started
-            raise CamlossError(
-                f"cannot {what}: the Hub did not get on, given up after {seconds:.0f} s; {later(loading)}"
-            )
+            seconds, again = time.monotonic() - started, later(loading)
+            xet = is_in_xet(traceback.extract_stack(sys._current_frames().get(thread.ident or 0)))
+            who, do = ("the Hub's Xet storage", f"{WITHOUT_XET}, or {again}") if xet else ("the Hub", again)
+            raise CamlossError(f"cannot {what}: {who} did not get on, given up after {seconds:.0f} s; {do}")
     finally:
         if not future.done():
             progress.given_up = True
