@@ -14,8 +14,8 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,8 @@ class Pair:
     source: str
     snapshots: tuple[Snapshot, ...] = ()
     """In the order of the epochs; only for the page, which looks for them."""
+    alphas: Mapping[str, float] = field(default_factory=dict)
+    """The alpha that a variant was trained with in its last epoch, where its record says so."""
 
     def __getitem__(self, variant: str) -> Classifier:
         return self.models[variant]
@@ -172,7 +174,8 @@ class Pair:
         if any(_same_weights(first, other) for other in others):
             raise CamlossError(f"{name} is no pair: {' and '.join(models)} hold the same weights; {HOW_TO_PAIR}")
         last = files[config["variants"][-1]]
-        return cls(models, config["run"], source() if source else f"bundled weights, sha256 {sha256_of(last)[:7]}")
+        came_from = source() if source else f"bundled weights, sha256 {sha256_of(last)[:7]}"
+        return cls(models, config["run"], came_from, alphas=_last_alphas(headers))
 
 
 def _ready(network: MapClassifier | Wrapped) -> Classifier:
@@ -368,6 +371,14 @@ def sha256_of(path: Path) -> str:
 def _of_training(header: Mapping[str, Any], key: str) -> Any:
     training = header.get("training")
     return training.get(key) if isinstance(training, Mapping) else None
+
+
+def _last_alphas(headers: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    found = {}
+    for variant, header in headers.items():
+        with suppress(LookupError, TypeError, ValueError):  # records of other programs hold what they want
+            found[variant] = float(_of_training(header, "history")[-1]["alpha"])
+    return found
 
 
 def _settings(header: Mapping[str, Any]) -> dict[str, Any]:

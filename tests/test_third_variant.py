@@ -19,7 +19,8 @@ from camloss.demo.pairs import find_pairs, load_for_page
 from camloss.demo import inference
 (folder,) = find_pairs(Path(sys.argv[1])).values()
 bar = {"width": 20, "points": [10, 10, 10, 400]}
-print(json.dumps(inference.answer(load_for_page(folder), strokes=[bar])))
+pair = load_for_page(folder)
+print(json.dumps([inference.answer(pair, strokes=[bar], second=second) for second in (None, "half")]))
 """
 
 
@@ -58,9 +59,9 @@ def test_three_are_trained_alike_but_for_the_loss(checkout: Path) -> None:
     assert [(checkout / "out" / name / "epochs.safetensors").is_file() for name in THREE] == [True, True, False]
 
 
-def test_three_answer(checkout: Path) -> None:
-    answer = json.loads(run(checkout, "-c", ANSWER, checkout / "out"))
-    assert [name for name in answer if name in THREE] == THREE
+def test_two_answer_and_the_third_in_the_second_place_when_it_is_asked(checkout: Path) -> None:
+    answers = json.loads(run(checkout, "-c", ANSWER, checkout / "out"))
+    assert [[name for name in answer if name in THREE] for answer in answers] == [["ce", "cam"], ["ce", "half"]]
 
 
 def test_three_are_published_and_the_card_shows_all(checkout: Path) -> None:

@@ -1,11 +1,13 @@
-"""The weights of a pair for the visitor's browser: one file, in the layout that kernel.c computes with.
+"""The weights of a pair for the visitor's browser, in the layout that kernel.c computes with.
 
     /web/weights?networks=NAME      {"file": NAME of the next or null, "source": which models these are,
+                                     "seconds": what may stand beside the baseline, each with a "file" or null,
                                      "snapshots": null or {"file": NAME of the next, "epochs": what is in it}}
     /web/weights/HASH.safetensors   a file: its name holds its hash, so that a browser keeps it for ever
 
-Batch norm is folded into the convolutions in float64; what is sent is float32, and float16 for the snapshots of the
-training, which are a file of their own that few ask for. A network of other parts than the kernel knows has no such
+Batch norm is folded into the convolutions in float64. The two models that are shown side by side are one file, in
+float32; each further variant, and the snapshots of the training, which few ask for, are files of their own, in float16.
+A network of other parts than the kernel knows has no such
 file: the server goes on answering for it.
 """
 
@@ -13,7 +15,7 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from starlette.requests import Request
@@ -22,12 +24,13 @@ from starlette.routing import Route
 from torch import Tensor, nn
 
 from camloss.checkpoint import pack
+from camloss.demo.pairs import seconds_of
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
 from camloss.ood import DISTANCE_SHARE
-from camloss.pair import Pair
+from camloss.pair import MOST_VARIANTS, SIDE_BY_SIDE, Pair
 
-KEPT_PAIRS = 8
+KEPT_FILES = 8 * MOST_VARIANTS
 FOR_EVER = "public, max-age=31536000, immutable"
 PARTS = 3  # of a layer: convolution, batch norm, ReLU
 GROUP = 4  # channels that the kernel computes at once
@@ -53,8 +56,15 @@ class Convolution:
 
 
 def weight_file(pair: Pair) -> WeightFile | None:
-    """The file of a pair; None where the kernel cannot compute one of its networks."""
-    return _weight_file(tuple(pair.models.items()), torch.float32)
+    """The file of the models side by side; None where the kernel cannot compute one of them."""
+    return _weight_file(tuple(pair.models.items())[:SIDE_BY_SIDE], torch.float32)
+
+
+def further_files(pair: Pair) -> dict[str, WeightFile]:
+    """The file of each further variant that the kernel can compute."""
+    further = tuple(pair.models.items())[SIDE_BY_SIDE:]
+    found = {variant: _weight_file(((variant, model),), torch.float16) for variant, model in further}
+    return {variant: file for variant, file in found.items() if file is not None}
 
 
 def snapshot_file(pair: Pair) -> WeightFile | None:
@@ -63,7 +73,7 @@ def snapshot_file(pair: Pair) -> WeightFile | None:
     return _weight_file(tuple(models.items()), torch.float16) if models else None
 
 
-@functools.lru_cache(maxsize=2 * KEPT_PAIRS)
+@functools.lru_cache(maxsize=KEPT_FILES)
 def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dtype) -> WeightFile | None:
     tensors: dict[str, Tensor] = {}
     networks: dict[str, object] = {}
@@ -146,15 +156,19 @@ def weight_routes(pair_of: Callable[[str | None], Pair]) -> Iterator[Route]:
             pair = pair_of(request.query_params.get("networks"))
         except CamlossError as error:
             return JSONResponse({"error": str(error)}, 404)
-        file, on_the_way = weight_file(pair), snapshot_file(pair)
-        for kept in filter(None, (file, on_the_way)):
+        file, further, on_the_way = weight_file(pair), further_files(pair), snapshot_file(pair)
+        for kept in filter(None, (file, *further.values(), on_the_way)):
             files.pop(kept.name, None)
             files[kept.name] = kept
-        for old in list(files)[: -2 * KEPT_PAIRS]:
+        for old in list(files)[:-KEPT_FILES]:
             files.pop(old, None)
         answer = {
             "file": file and file.name,
             "source": pair.source,
+            "seconds": [
+                {**asdict(second), "file": further[second.variant].name if second.variant in further else None}
+                for second in seconds_of(pair)
+            ],
             "snapshots": on_the_way and {"file": on_the_way.name, "epochs": told_of(pair)},
         }
         return JSONResponse(answer, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})

@@ -32,12 +32,13 @@ class Endpoints:
 def endpoints_of(pair_named: PairNamed, image_pair_named: PairNamed) -> Endpoints:
     """The endpoints for pairs of digits and pairs of pictures, which these give by name; None stands for the first."""
 
-    async def explain_digit(
+    async def explain_digit(  # noqa: PLR0917, gradio gives them by position
         picture: str | None = None,
         class_idx: int | None = None,
         other_idx: int | None = None,
         networks: str | None = None,
         strokes: list[dict[str, Any]] | None = None,
+        second: str | None = None,
     ) -> Answer:
         """Classify a handwritten digit with two models, and say where in the picture each of them finds its evidence.
 
@@ -49,16 +50,18 @@ def endpoints_of(pair_named: PairNamed, image_pair_named: PairNamed) -> Endpoint
             other_idx: show the evidence for class_idx over this digit, too.
             networks: which pair; by default the page's first.
             strokes: in place of a picture, where the pen went: a list of {"width": w, "points": [x, y, ...]}, y down.
+            second: another variant of the pair in place of "cam", such as "alpha-3".
 
         Returns:
             blank; seen (28 x 28) and frame [left, top, scale], which say what the models were given and where its
-            pixels and the maps' lie in the picture; ce and cam, each with digit, probs (10), class_idx, other_idx,
-            the maps cam and caam in [0, 1], contrast in [-1, 1] or null, similarity of CAM and CAAM, and of the CAM, or
-            of the evidence for class_idx in the contrast, stroke_energy, its share on the strokes, and area_above_half.
+            pixels and the maps' lie in the picture; ce and cam, or the second in its place, each with digit, probs
+            (10), class_idx, other_idx, the maps cam and caam in [0, 1], contrast in [-1, 1] or null, similarity of CAM
+            and CAAM, and of the CAM, or of the evidence for class_idx in the contrast, stroke_energy, its share on the
+            strokes, and area_above_half.
         """
         values = {"picture": picture, "class_idx": class_idx, "other_idx": other_idx, "networks": networks}
         return await _called(
-            {**values, "strokes": strokes},
+            {**values, "strokes": strokes, "second": second},
             lambda question: inference.answer(pair_named(question.pop("networks")), **question),
             _by_cost,
         )
@@ -99,7 +102,7 @@ def endpoints_of(pair_named: PairNamed, image_pair_named: PairNamed) -> Endpoint
         return inference.answer(
             pair_named(question.get("networks")),
             encode=inference.as_bytes,
-            **_named(question, "picture", "class_idx", "other_idx", "strokes"),
+            **_named(question, "picture", "class_idx", "other_idx", "strokes", "second"),
         )
 
     @_for_page

@@ -9,7 +9,7 @@ from time import sleep
 from camloss.demo.pairs import ready
 from camloss.errors import CamlossError
 from camloss.hub.pull import Published
-from camloss.pair import Pair
+from camloss.pair import SIDE_BY_SIDE, Pair
 
 WAITS = (60.0, 300.0, 900.0)  # seconds until a Hub that failed is asked again; the last one for good
 
@@ -23,12 +23,13 @@ def pair_on_hub(bundled: Pair, repo: str, from_cache: bool = False) -> Pair:
         from_cache: ask nobody, take what the cache of the Hub's client holds.
 
     Raises:
-        CamlossError: as `Pair.load`; also where its variants, or the pictures that it takes, are others.
+        CamlossError: as `Pair.load`; also where its first variants, those side by side, or the pictures that it takes,
+            are others.
     """
     pair = Pair.published(Published(repo, from_cache=from_cache))
-    if pair.variants != bundled.variants:
-        expected = ", ".join(bundled.variants)
-        raise CamlossError(f"{repo} has variants {', '.join(pair.variants)}; expected {expected}, as the page shows")
+    own, expected = (", ".join(each.variants[:SIDE_BY_SIDE]) for each in (pair, bundled))
+    if own != expected:
+        raise CamlossError(f"{repo} begins with variants {own}; expected {expected}, as the page shows")
     if pair.images != bundled.images:
         raise CamlossError(
             f"{repo} is of other pictures or classes than the pair that the page shows; take one like it"

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from camloss.data.pictures import fitted, shown_part
 from camloss.demo.inference import as_lists, asked_classes, evidence_in, told_of
+from camloss.demo.pairs import side_by_side
 from camloss.demo.safe_images import open_picture
 from camloss.errors import CamlossError, quoted
 from camloss.explain import Explanation, explain
@@ -72,7 +73,7 @@ def answer(
     share = _checked_share(erase)
     image, frame = prepared(open_picture(picture).decode(), size)
     readings: dict[str, Any] = {}
-    for variant, model in pair.models.items():
+    for variant, model in side_by_side(pair).items():
         seen = explain(model, image, wanted, other)
         loss: dict[str, Any] = {}
         if share:

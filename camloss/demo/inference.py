@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camloss.demo.pairs import side_by_side
 from camloss.demo.safe_images import open_picture
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PenStroke, Sketch, write_strokes
@@ -49,16 +50,18 @@ def answer(
     *,
     encode: Callable[..., Any] = as_lists,
     strokes: object = None,
+    second: object = None,
 ) -> dict[str, Any]:
-    """Classify the digit in a drawing with both models and say where they look.
+    """Classify the digit in a drawing with two models of a pair and say where they look.
 
     Args:
-        pair: the two models.
+        pair: the models.
         picture: a PNG, JPEG or WebP image as base64 text, with or without a `data:` prefix; or None.
         class_idx: the digit to explain, by default the one that each model predicts.
         other_idx: explain why `class_idx` *rather than* this digit, too.
         encode: how maps are written: `as_lists` or `as_bytes`.
         strokes: in place of a picture, a list of `{"width": w, "points": [x, y, x, y, ...]}`, y down, in any one unit.
+        second: the variant beside the baseline, by default the pair's second.
 
     Returns:
         blank: whether there is nothing to read; if so, all that follows is left out.
@@ -67,7 +70,7 @@ def answer(
         frame: [left, top, scale]: pixel (x, y) of those 28 x 28 lies at (left + scale * x, top + scale * y) in the
             picture, in its pixels, or among the strokes, in their unit. The maps cover the same square.
         map_size: [height, width] of a map.
-        ce, cam: what each model says, trained with cross-entropy and with CAM-loss.
+        ce, cam: what each model says, trained with cross-entropy and with CAM-loss; in place of cam the `second`.
             digit, probs: the digit it predicts, the probability of each.
             class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
             cam, caam: maps in [0, 1].
@@ -79,14 +82,15 @@ def answer(
             ood_score: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
-        CamlossError: the picture is none, or too large, or a class is not a digit or is held
-            against itself.
+        CamlossError: the picture is none, or too large, a class is not a digit or is held against itself, or the pair
+            has no such variant.
     """
     wanted, other = asked_classes(pair, class_idx, other_idx)
+    models = side_by_side(pair, second)
     sketch = _sketch_of(picture, strokes)
     if sketch is None:
         return {"blank": True}
-    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in pair.models.items()}
+    seen = {variant: explain(model, sketch.pixels, wanted, other) for variant, model in models.items()}
     return {
         "blank": False,
         "source": pair.source,
@@ -111,9 +115,9 @@ def build_up(
     Channels come in the order of what they add to the logit of the class, the largest first, whatever its sign.
 
     Args:
-        pair: the two models.
+        pair: the models.
         picture, strokes: as for `answer`.
-        variant: which of the two.
+        variant: which of them.
         class_idx: the digit to explain, by default the one that the model predicts.
         encode: how maps are written.
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from camloss.demo.results import Results, results_in
 from camloss.demo.web_files import WEB, WebFile, files_in, web_route
 from camloss.demo.worker_pools import WORKERS
 from camloss.errors import CamlossError, quoted
-from camloss.pair import Pair, described, pair_files
+from camloss.pair import SIDE_BY_SIDE, Pair, described, pair_files
 
 try:
     import spaces
@@ -169,14 +170,15 @@ def _shared(folders: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _models_of(folders: Mapping[str, Path]) -> list[dict[str, str]]:
-    """The columns of a tab: of the variants that all its pairs have."""
+    """The columns of a tab: of the first variants, which all its pairs have."""
     return [
         {"variant": variant, "title": described(variant).title, "colour": palette.OF_VARIANT.get(variant, "alarm")}
-        for variant in pair_files(next(iter(folders.values())))
+        for variant in islice(pair_files(next(iter(folders.values()))), SIDE_BY_SIDE)
     ]
 
 
 def _draw_tab(endpoints: Endpoints, folders: Mapping[str, Path]) -> None:
+    study = json.loads(_web("study.json"))
     with gr.Tab("Draw", elem_id="draw"):
         _component(
             "draw",
@@ -184,8 +186,10 @@ def _draw_tab(endpoints: Endpoints, folders: Mapping[str, Path]) -> None:
             server_functions=[endpoints.answer, endpoints.sketch],
             palette=palette.LIGHT,
             examples=json.loads(_web("examples.json")),
-            study=json.loads(_web("study.json")),
+            accuracy=study.pop("variants", {}),
+            study=study,
             opening=json.loads(_web("opening.json")),
+            has_seconds=len(pair_files(next(iter(folders.values())))) > SIDE_BY_SIDE,
             **_shared(folders),
         )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 
 from camloss.checkpoint import read_header
 from camloss.epoch_snapshots import load_snapshots
-from camloss.errors import CamlossError
-from camloss.pair import SIDE_BY_SIDE, ImageFormat, Pair, Snapshot, is_pair, pair_above, pair_files
+from camloss.errors import CamlossError, quoted
+from camloss.losses import BASELINE, LOSSES, CAMLoss
+from camloss.models import Classifier
+from camloss.pair import SIDE_BY_SIDE, ImageFormat, Pair, Snapshot, described, is_pair, pair_above, pair_files
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +33,9 @@ def find_pairs(folder: Path) -> dict[str, Path]:
     """The pairs in a folder of checkpoints, by name: its own variants first, then the pairs in its subfolders.
 
     Each is loaded once, so that a choice that is offered can be taken. A broken pair is left out, with a warning, and
-    so is one of other variants than the first of its tab, which has columns for those: digits have one tab, pictures
-    another. A subfolder that is no pair is ignored;
-    a folder whose name begins with a dot holds what is not ready.
+    so is one whose first variants, those side by side, are others than those of the first pair of its tab: digits have
+    one tab, pictures another. A subfolder that is no pair is ignored; a folder whose name begins with a dot holds what
+    is not ready.
 
     Raises:
         CamlossError: there is none.
@@ -49,12 +52,13 @@ def find_pairs(folder: Path) -> dict[str, Path]:
         except CamlossError as error:
             reasons.append(str(error))
             continue
-        shown = variants.setdefault(pair.images is None, pair.variants)
-        if pair.variants == shown:
+        own = pair.variants[:SIDE_BY_SIDE]
+        shown = variants.setdefault(pair.images is None, own)
+        if own == shown:
             pairs.setdefault(place.resolve().name, place)
         else:
-            found, expected = (", ".join(names) for names in (pair.variants, shown))
-            reasons.append(f"{place} has variants {found}; expected {expected}, as the first pair")
+            found, expected = (", ".join(names) for names in (own, shown))
+            reasons.append(f"{place} begins with variants {found}; expected {expected}, as the first pair")
     if not pairs:
         if not reasons and (whole := pair_above(folder)):
             raise CamlossError(f"{folder} is one model of the pair in {whole}; name that folder")
@@ -69,6 +73,51 @@ def find_pairs(folder: Path) -> dict[str, Path]:
 def format_of(place: Path) -> ImageFormat | None:
     """Which pictures the pair in a folder takes, from the header of a weight file; None for digits."""
     return ImageFormat.of(read_header(next(iter(pair_files(place).values())))["config"])
+
+
+def side_by_side(pair: Pair, second: object = None) -> dict[str, Classifier]:
+    """The models that an answer is about, by variant: the baseline and the second one, or another in its place.
+
+    Args:
+        second: another variant of the pair; the baseline itself stands for alpha 0.
+
+    Raises:
+        CamlossError: the pair has no such variant.
+    """
+    baseline, own = pair.variants[:SIDE_BY_SIDE]
+    chosen = own if second is None else second
+    if not isinstance(chosen, str) or chosen not in pair.models:
+        raise CamlossError(f"unknown variant {quoted(second)} as second; expected one of {', '.join(pair.variants)}")
+    return {variant: pair[variant] for variant in (baseline, chosen)}
+
+
+@dataclass(frozen=True)
+class Second:
+    """What may stand beside the baseline."""
+
+    variant: str
+    title: str
+    alpha: float | None
+    """Its place on the slider, of plain CAM-loss; the baseline stands there as alpha 0."""
+
+
+def seconds_of(pair: Pair) -> list[Second]:
+    """What a visitor may choose for the second column, the pair's own first; none where there is no other choice."""
+    if len(pair.variants) <= SIDE_BY_SIDE:
+        return []
+    found = [
+        Second(variant, described(variant).title, pair.alphas.get(variant) if is_plain(variant) else None)
+        for variant in pair.variants[1:]
+    ]
+    of_slider = [second for second in found if second.alpha is not None]
+    if pair.variants[0] == BASELINE and len(of_slider) > 1:
+        found.append(Second(BASELINE, f"{LOSSES['cam'].title} at alpha 0", 0.0))
+    return found
+
+
+def is_plain(variant: str) -> bool:
+    """Whether a variant is trained with CAM-loss and nothing else."""
+    return variant in LOSSES and LOSSES[variant].make is CAMLoss
 
 
 def load_for_page(place: str | Path) -> Pair:

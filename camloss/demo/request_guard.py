@@ -55,8 +55,8 @@ class AllowedRoute:
 
 
 TAKES = {  # the values of each function that can be called, in the order of its parameters
-    "explain": ("picture", "class_idx", "other_idx", "networks", "strokes"),
-    "answer": ("picture", "class_idx", "other_idx", "networks", "strokes"),
+    "explain": ("picture", "class_idx", "other_idx", "networks", "strokes", "second"),
+    "answer": ("picture", "class_idx", "other_idx", "networks", "strokes", "second"),
     "build_up": ("picture", "variant", "class_idx", "networks", "strokes"),
     "sketch": ("picture",),
     "explain_image": ("picture", "class_idx", "other_idx", "networks", "erase"),
@@ -602,6 +602,7 @@ TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "picture": TEXT,
     "networks": TEXT,
     "variant": TEXT,
+    "second": TEXT,
     "class_idx": CLASS,
     "other_idx": CLASS,
     "erase": (_is_number, "a number"),

@@ -11,6 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from camloss.checkpoint import read_json
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
-from camloss.pair import described
+from camloss.pair import SIDE_BY_SIDE, described
 from camloss.study.line_chart import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
@@ -510,8 +511,9 @@ def devices(everything: Mapping[str, Results]) -> list[str]:
     return sorted({"{device}, torch {torch}".format(**record["environment"]) for record in records})
 
 
-def in_the_demo(study: Study, evaluated: Path) -> dict[str, str]:
-    """What the demo says beside each of its corruptions, and of all of them under "".
+def in_the_demo(study: Study, evaluated: Path) -> dict[str, Any]:
+    """What the demo says beside each of its corruptions, and of all of them under ""; of a pair of more than two
+    variants, the accuracy of each among clutter under "variants".
 
     Args:
         study: what it says of each.
@@ -534,12 +536,18 @@ def in_the_demo(study: Study, evaluated: Path) -> dict[str, str]:
         if elsewhere := [m for m in beside if m not in there and short.values(m, measure)]:
             told[kind] += f" In short runs {means(short, [BASELINE, runs.chosen, *elsewhere], measure)}."
     found = {"The study finds a difference with": verdicts[True], "Inconclusive": verdicts[False]}
-    return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds), **told}
+    among = {Path(name).name: round(numbers[IN_THE_DEMO["clutter"][0]], 4) for name, numbers in pair.items()}
+    return {
+        "": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds),
+        **told,
+        **({"variants": among} if len(among) > SIDE_BY_SIDE else {}),
+    }
 
 
 def of_the_pair(pair: Mapping[str, Mapping[str, float]], measure: str, words: str) -> str:
-    """What the shown networks themselves reach; "" where they were not measured."""
-    found = [f"{described(Path(name).name).title} {numbers[measure]:.1%}" for name, numbers in pair.items()]
+    """What the networks side by side themselves reach; "" where they were not measured."""
+    shown = islice(pair.items(), SIDE_BY_SIDE)
+    found = [f"{described(Path(name).name).title} {numbers[measure]:.1%}" for name, numbers in shown]
     return f"Accuracy of these two networks with {words}: {', '.join(found)}. " if found else ""
 
 

@@ -113,9 +113,31 @@ def test_snapshots_are_a_file_of_their_own_in_float16(tmp_path: Path) -> None:
     assert tensors["1.cam.3.weight"].equal(in_groups(layers[3].weight).half())
 
 
+def test_further_variants_are_files_of_their_own_in_float16(tmp_path: Path) -> None:
+    pair = load_for_page(write_pair(tmp_path, variants=("ce", "cam", "alpha-3", "label-smoothing")))
+    client = TestClient(Starlette(routes=[*weight_routes(lambda _: pair)]))
+    told = client.get("/web/weights").json()
+    main = load(client.get(f"/web/weights/{told['file']}").content)
+    assert {name.partition(".")[0] for name in main} == {"ce", "cam"}
+    seconds = {second["variant"]: second for second in told["seconds"]}
+    assert list(seconds) == ["cam", "alpha-3", "label-smoothing", "ce"]
+    assert [seconds[name]["file"] for name in ("cam", "ce")] == [None, None]
+    assert seconds["label-smoothing"]["title"] == "Label smoothing"
+    answer = client.get(f"/web/weights/{seconds['alpha-3']['file']}")
+    assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == seconds["alpha-3"]["file"]
+    tensors = load(answer.content)
+    assert {name.partition(".")[0] for name in tensors} == {"alpha-3"}
+    assert {value.dtype for value in tensors.values()} == {torch.float16}
+    layers = fold(pair.digit_models["alpha-3"])
+    assert layers is not None
+    assert tensors["alpha-3.3.weight"].equal(in_groups(layers[3].weight).half())
+
+
 def test_a_pair_without_snapshots_has_no_such_file(client: TestClient, pair: Pair) -> None:
     assert snapshot_file(pair) is None
-    assert client.get("/web/weights?networks=pair").json()["snapshots"] is None
+    told = client.get("/web/weights?networks=pair").json()
+    assert told["snapshots"] is None
+    assert told["seconds"] == []
 
 
 def test_other_weights_have_another_name(tmp_path: Path, pair: Pair) -> None:

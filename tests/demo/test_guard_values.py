@@ -79,11 +79,12 @@ def test_values_reach_our_functions_and_gradio_sees_none(path: str, question: An
         "other_idx": None,
         "networks": "secret",
         "strokes": None,
+        "second": None,
     }
     assert b"secret" not in gradio.body
     assert b"3" not in gradio.body
     told = json.loads(gradio.body)
-    assert told["data"] == (None if path == ASK else [None] * 5)
+    assert told["data"] == (None if path == ASK else [None] * 6)
     assert gradio.scope["path"] == (CALL if path == BY_NAME else path)
     assert dict(gradio.scope["headers"])[b"content-length"] == str(len(gradio.body)).encode()
 
@@ -115,7 +116,7 @@ def test_a_picture_reaches_our_function_and_gradio_sees_none(path: str, question
 def test_a_function_takes_its_own_values_alone(function: str) -> None:
     other = "erase" if function == "explain" else "strokes"
     assert Gradio().asked(f"/gradio_api/call/v2/{function}", {other: None})[0] == 400
-    assert Gradio().asked(f"/gradio_api/call/{function}", {"data": [None] * 6})[0] == 400
+    assert Gradio().asked(f"/gradio_api/call/{function}", {"data": [None] * 7})[0] == 400
 
 
 FETCH = {"path": "http://127.0.0.1/", "meta": {"_type": "gradio.FileData"}}

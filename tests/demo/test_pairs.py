@@ -1,5 +1,6 @@
 """Which pairs the page offers, and under what names."""
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -10,10 +11,11 @@ from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, pack, unpack
-from camloss.demo.pairs import find_pairs, format_of, load_for_page, snapshots_in
+from camloss.demo.pairs import find_pairs, format_of, load_for_page, seconds_of, side_by_side, snapshots_in
 from camloss.epoch_snapshots import EPOCHS, read_snapshots
 from camloss.pair import ImageFormat, Pair, pair_config
 
+SEVEN = ("ce", "cam", "virtual-canvas", "alpha-0_3", "alpha-1", "alpha-3", "alpha-30")
 OF_PAIR = pair_config(("ce", "cam"), RECORD["run"])
 
 
@@ -53,8 +55,53 @@ def test_a_pair_of_other_variants_than_the_first_is_left_out(tmp_path: Path, cap
     folder = write_pair(tmp_path / "checkpoints", variants=("ce", "new"))
     write_pair(folder / "another")
     assert list(find_pairs(folder)) == ["checkpoints"]
-    assert "another has variants ce, cam; expected ce, new, as the first pair" in caplog.text
+    assert "another begins with variants ce, cam; expected ce, new, as the first pair" in caplog.text
     assert list(find_pairs(folder / "another")) == ["another"]
+
+
+def test_pairs_may_have_other_further_variants(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_pair(tmp_path / "checkpoints", variants=SEVEN)
+    write_pair(folder / "another")
+    assert list(find_pairs(folder)) == ["checkpoints", "another"]
+    assert caplog.records == []
+
+
+def test_what_may_stand_beside_the_baseline_is_told_with_its_alpha(tmp_path: Path) -> None:
+    pair = Pair.load(write_pair(tmp_path, variants=SEVEN))
+    alphas = {"ce": 0.0, "cam": 10.0, "virtual-canvas": 3.0, "alpha-0_3": 0.3, "alpha-1": 1.0, "alpha-3": 3.0}
+    told = [(one.variant, one.title, one.alpha) for one in seconds_of(dataclasses.replace(pair, alphas=alphas))]
+    assert told == [
+        ("cam", "CAM-loss", 10.0),
+        ("virtual-canvas", "CAM-loss with virtual canvases", None),
+        ("alpha-0_3", "CAM-loss at alpha 0.3", 0.3),
+        ("alpha-1", "CAM-loss at alpha 1", 1.0),
+        ("alpha-3", "CAM-loss at alpha 3", 3.0),
+        ("alpha-30", "CAM-loss at alpha 30", None),  # its record does not say
+        ("ce", "CAM-loss at alpha 0", 0.0),
+    ]
+
+
+def test_alphas_are_those_of_the_records(tmp_path: Path) -> None:
+    pair = Pair.load(write_pair(tmp_path))
+    assert pair.alphas == {"ce": 1.0, "cam": 1.0}
+    assert seconds_of(pair) == []  # nothing to choose
+    others = write_pair(tmp_path / "others", variants=("ce", "cam", "new"))
+    for variant in ("ce", "cam", "new"):
+        record = load_training(others / variant)
+        of_pair = pair_config(("ce", "cam", "new"), RECORD["run"])
+        save_checkpoint(load_checkpoint(others / variant), others / variant, {**record, "history": [1]}, of_pair)
+    assert Pair.load(others).alphas == {}
+    assert [(one.variant, one.alpha) for one in seconds_of(Pair.load(others))] == [("cam", None), ("new", None)]
+
+
+def test_another_variant_takes_the_second_place(tmp_path: Path) -> None:
+    pair = Pair.load(write_pair(tmp_path, variants=SEVEN))
+    assert list(side_by_side(pair)) == ["ce", "cam"]
+    assert side_by_side(pair, "alpha-3") == {"ce": pair["ce"], "alpha-3": pair["alpha-3"]}
+    assert side_by_side(pair, "ce") == {"ce": pair["ce"]}
+    for wrong in ("half", "", 1, ["cam"]):
+        with pytest.raises(CamlossError, match="as second; expected one of ce, cam, virtual-canvas"):
+            side_by_side(pair, wrong)
 
 
 def test_digits_and_pictures_are_told_apart_and_each_may_have_its_own_variants(

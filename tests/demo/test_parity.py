@@ -169,7 +169,7 @@ def compare(run: engines.Run, name: str, pair: Pair, count: int) -> None:
         ANSWER_ALL,
         {
             "networks": name,
-            "titles": {variant: LOSSES[variant].title for variant in PAIR},
+            "titles": [(variant, LOSSES[variant].title) for variant in PAIR],
             "drawings": [
                 {
                     "strokes": [as_sent(stroke) for stroke in strokes],
@@ -261,7 +261,7 @@ CORRUPTED = """async ({ networks, pixels, pool, kinds }) => {
         const sketch = { pixels: Float32Array.from(digit), frame: [0, 0, 1] };
         const given = corruptions.corrupted(sketch, { kind, strength: 0.5, seed: 0 }, cut);
         const question = { class_idx: null, other_idx: null };
-        const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
+        const titles = [["ce", "Cross-entropy"], ["cam", "CAM-loss"]];
         return {
             given: [...given.pixels], drawn: [...given.drawn],
             ...statistics.answerFor(pair, titles, given.pixels, question, given.drawn),
@@ -382,7 +382,7 @@ ERASE = """async ({ networks, pixels, share }) => {
     const kernel = await WebAssembly.compile(await (await fetch("/web/kernel.wasm")).arrayBuffer());
     const pair = await networksIn(await (await fetch(`/web/weights/${file}`)).arrayBuffer(), kernel);
     const question = { class_idx: null, other_idx: null, erase: share };
-    const titles = { ce: "Cross-entropy", cam: "CAM-loss" };
+    const titles = [["ce", "Cross-entropy"], ["cam", "CAM-loss"]];
     return pixels.map((given) => statistics.answerFor(pair, titles, Float32Array.from(given), question).readings);
 }"""
 

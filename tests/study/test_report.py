@@ -226,6 +226,11 @@ def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
     assert told["line"].startswith(
         "Accuracy of these two networks with a line: Cross-entropy 25.0%, CAM-loss 50.0%. Accuracy in the study with "
     )
+    assert "variants" not in told
+    evaluated["checkpoints"]["made/alpha-1"] = dict.fromkeys(measures, 1 / 3)
+    (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
+    of_three = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    assert of_three == {**told, "variants": {"ce": 0.25, "cam": 0.5, "alpha-1": 0.3333}}
 
 
 def test_where_full_runs_have_no_control_the_demo_quotes_short_ones(tmp_path: Path) -> None:

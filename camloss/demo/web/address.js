@@ -106,13 +106,26 @@ export function readAddress() {
   const link = new URLSearchParams(location.hash.slice(1));
   const digit = (/** @type {string} */ name) => /^[0-9]$/.exec(link.get(name) ?? "")?.[0];
   const choice = { class: digit("class"), other: digit("other") };
-  return { text: link.get("draw"), choice, added: link.get("added") ?? "" };
+  return { text: link.get("draw"), choice, ...besides(link) };
 }
 
-/** Keep strokes and what was added to them over a reload. @param {Stroke[]} strokes @param {string} added as in links */
-export function remember(strokes, added) {
+/** What stands in a link beside strokes and question. @param {URLSearchParams} link */
+function besides(link) {
+  const second = link.get("second") ?? "";
+  return { added: link.get("added") ?? "", second: isVariant(second) ? second : "" };
+}
+
+/** Whether a text may name a variant, or the pair's own by "". @param {unknown} text */
+export const isVariant = (text) => typeof text === "string" && /^([a-z0-9][a-z0-9_-]{0,39})?$/.test(text);
+
+/**
+ * Keep strokes, what was added to them and the second model over a reload.
+ *
+ * @param {Stroke[]} strokes @param {{added: string, second: string}} choice as in links
+ */
+export function remember(strokes, choice) {
   try {
-    sessionStorage.setItem(MEMORY, String(new URLSearchParams({ draw: toText(strokes), added })));
+    sessionStorage.setItem(MEMORY, String(new URLSearchParams({ draw: toText(strokes), ...choice })));
   } catch {
     // private windows may have no storage, and a long drawing finds no room: then a reload starts afresh
   }
@@ -127,5 +140,5 @@ export function remembered() {
     // as when nothing was kept
   }
   const link = new URLSearchParams(kept ?? "");
-  return { text: link.get("draw"), added: link.get("added") ?? "" };
+  return { text: link.get("draw"), ...besides(link) };
 }

@@ -24,7 +24,7 @@ export async function answerTo(drawing, question, models, server, isAtRest) {
   const here = await inBrowser();
   if (here) return here;
   const { corruption, erase, ...asked } = question; // the server shows a drawing as it is
-  const said = await reply(() => server.answer({ ...sent(drawing), ...asked }));
+  const said = await reply(() => server.answer({ ...sent(drawing), ...asked, second: models[1].variant }));
   if (said.error || said.blank) return said;
   const late = asksForMore(question) ? await inBrowser() : null; // the weights may have come meanwhile
   if (late) return late;

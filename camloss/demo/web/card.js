@@ -5,7 +5,7 @@ import { colourScale } from "./heat.js";
 import { legendWords, mapOf, paintSquare } from "./maps.js";
 
 /** @import { MapShown } from "./maps.js" */
-/** @import { Palette, Shown, Style, Model } from "./types.d.ts" */
+/** @import { Palette, Shown, Style } from "./types.d.ts" */
 
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
@@ -15,12 +15,12 @@ const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
 /**
- * @param {Shown} shown @param {Model[]} models @param {Style} style of the maps, as the page shows them
+ * @param {Shown} shown @param {Style} style of the maps, as the page shows them
  * @param {Record<string, Palette>} palettes of the maps @param {Record<string, string>} palette of everything else
  * @param {string} font the page's own
  */
-export function cardOf(shown, models, style, palettes, palette, font) {
-  const { answer } = shown;
+export function cardOf(shown, style, palettes, palette, font) {
+  const { answer, models } = shown;
   const canvas = document.createElement("canvas");
   Object.assign(canvas, CARD);
   const context = contextOf(canvas);

@@ -50,6 +50,16 @@ export class Column {
     }
   }
 
+  /** Stand for this model from now on. @param {Model} model */
+  take({ variant, title }) {
+    this.variant = variant;
+    if (title === find(this.article, "h2").textContent) return;
+    this.article.dataset.variant = variant;
+    this.article.setAttribute("aria-label", title);
+    write(find(this.article, "h2"), title);
+    for (const tile of this.tiles) tile.title = title;
+  }
+
   /** @param {Reading | null} reading null for a blank pad */
   show(reading) {
     write(this.digit, reading ? reading.digit : "–");

@@ -19,13 +19,14 @@ import { DIGITS, QuestionForm } from "./question.js";
 import { reader } from "./reader.js";
 import { canShare, copyLink, jsonOf, pngOf, save, share } from "./save.js";
 import { drawsLike, Scoreboard } from "./scoreboard.js";
+import { SecondForm } from "./second.js";
 import { announce, state } from "./state.js";
 import { drawOn, EMPTY, isBlank, PAD } from "./strokes.js";
 import { codeOf, corruptionIn, Trials } from "./trials.js";
 
-/** @import { Corruption, DrawElement, DrawProps, Drawing, Example, Outcome, Question, Server, Shown, Stroke } from "./types.d.ts" */
+/** @import { Corruption, DrawElement, DrawProps, Drawing, Example, Model, Outcome, Question, Server, Shown, Stroke } from "./types.d.ts" */
 
-/** @typedef {{drawing: Drawing, isOpening: boolean, asked: Question, outcome: Outcome}} Reply */
+/** @typedef {{drawing: Drawing, isOpening: boolean, asked: Question, models: Model[], outcome: Outcome}} Reply */
 
 /**
  * @param {DrawElement} root the tab's element @param {DrawProps} props
@@ -37,7 +38,7 @@ export function start(root, props, server) {
   const palettes = palettesOf(props.colours);
   const columns = models.map((model) => new Column(root, model));
   const tiles = columns.flatMap((column) => column.tiles);
-  const maps = new Maps(root, tiles, models, palettes);
+  const maps = new Maps(root, tiles, palettes);
   const unmark = followPointer(root, tiles, () => {
     const { shown } = state;
     return shown && { answer: shown.answer, square: shown.answer.is_corrupted ? PAD : shown.square }; // as the pad shows it
@@ -60,8 +61,12 @@ export function start(root, props, server) {
   function show(reply, isHurried = pad.isHurried) {
     const { drawing, isOpening, asked, outcome } = reply;
     delete board.dataset.link;
-    const shown = "answer" in outcome ? { ...outcome, drawing, isOpening, question: asked } : null;
+    const shown =
+      "answer" in outcome ? { ...outcome, drawing, isOpening, question: asked, models: reply.models } : null;
     state.shown = shown;
+    columns.forEach((column, i) => {
+      column.take(reply.models[i]);
+    });
     hurried = isHurried;
     clearTimeout(later);
     finish = hurried ? () => show(reply, false) : () => {};
@@ -81,7 +86,8 @@ export function start(root, props, server) {
   function tell({ drawing, outcome }, shown) {
     toldAt = performance.now();
     const answer = shown?.answer ?? null;
-    const digits = new Set(answer && models.map(({ variant }) => answer[variant].digit));
+    const readings = shown ? shown.models.map(({ variant }) => shown.answer[variant]) : [];
+    const digits = new Set(readings.map(({ digit }) => digit));
     board.dataset.state = answer ? "answered" : "blank";
     board.classList.toggle("disagree", digits.size > 1);
     say(
@@ -91,7 +97,7 @@ export function start(root, props, server) {
     );
     if (shown) write(find(root, ".source"), `${shown.answer.source}; computed ${shown.where}`);
     for (const name of ["picture", "share", "json"]) enable(root, name, answer !== null);
-    question.show(answer);
+    question.show(readings);
     trials.show(shown);
     scoreboard.clear(shown !== null);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
@@ -106,10 +112,11 @@ export function start(root, props, server) {
       const isOpening = pad.isPreviewing;
       const drawing = { strokes: strokes.map(({ width, points }) => ({ width, points: points.slice() })), photo };
       const asked = { ...question.value, ...trials.value };
+      const models = second.models(asked.networks);
       const outcome = isBlank(drawing)
         ? /** @type {Outcome} */ ({ blank: true })
         : await answerTo(drawing, asked, models, server, !pad.isDrawing);
-      return { drawing, isOpening, asked, outcome };
+      return { drawing, isOpening, asked, models, outcome };
     },
     show,
     lost() {
@@ -144,7 +151,7 @@ export function start(root, props, server) {
   }
 
   let restoring = false; // what a link or a reload brings back is no edit
-  const question = new QuestionForm(root, models, props.networks, DIGITS, () => {
+  const question = new QuestionForm(root, props.networks, DIGITS, () => {
     clearAddress();
     refresh();
   });
@@ -153,14 +160,22 @@ export function start(root, props, server) {
     keep();
     refresh();
   });
-  const scoreboard = new Scoreboard(root, models, props.palette, async () => {
-    const corruption = trials.value.corruption ?? trials.typical("clutter");
-    const asked = { draws: drawsLike(corruption), variants: models.map(({ variant }) => variant) };
-    const result = await drawsOf(pad.drawing, question.value.networks, asked, server);
-    return result && { kind: corruption.kind, result };
+  const second = new SecondForm(root, models, props.accuracy, props.has_seconds, () => {
+    clearAddress();
+    keep();
+    refresh();
   });
-  const found = new Found(root, models, (strokes, corruption) => {
+  const scoreboard = new Scoreboard(root, props.palette, async () => {
+    const corruption = trials.value.corruption ?? trials.typical("clutter");
+    const { networks } = question.value;
+    const models = second.models(networks);
+    const asked = { draws: drawsLike(corruption), variants: models.map(({ variant }) => variant) };
+    const result = await drawsOf(pad.drawing, networks, asked, server);
+    return result && { kind: corruption.kind, models, result };
+  });
+  const found = new Found(root, models, second, (strokes, corruption, variant) => {
     trials.set(corruption);
+    second.choose(variant);
     showAnother({ strokes, photo: null });
     pad.canvas.focus();
   });
@@ -184,7 +199,7 @@ export function start(root, props, server) {
   });
 
   /** Over a reload. */
-  const keep = () => remember(pad.drawing.strokes, codeOf(trials.value.corruption));
+  const keep = () => remember(pad.drawing.strokes, { added: codeOf(trials.value.corruption), second: second.code });
 
   /** @type {WeakMap<Stroke[], Corruption | null>} what was added to drawings that have been cleared away */
   const cleared = new WeakMap();
@@ -248,7 +263,7 @@ export function start(root, props, server) {
       pad.clear();
     },
     photo: () => control(root, "photo").click(),
-    json: () => state.shown && save("camloss.json", jsonOf(state.shown, models)),
+    json: () => state.shown && save("camloss.json", jsonOf(state.shown)),
     picture: savePicture,
     link: () => copyLink(root, pad.drawing.strokes, choice()),
     share: sharePicture,
@@ -261,12 +276,13 @@ export function start(root, props, server) {
     class: control(root, "class").value,
     other: control(root, "other").value,
     added: codeOf(trials.value.corruption),
+    second: second.code,
   });
 
   /** @param {Shown} shown */
   function cardWith(shown) {
     const { fontFamily } = getComputedStyle(root);
-    return pngOf(cardOf(shown, models, maps.style, palettes, props.palette, fontFamily));
+    return pngOf(cardOf(shown, maps.style, palettes, props.palette, fontFamily));
   }
 
   async function savePicture() {
@@ -298,8 +314,9 @@ export function start(root, props, server) {
   function restore() {
     const { choice, ...link } = readAddress();
     question.set(choice);
-    const { text, added } = link.text === null ? remembered() : link;
+    const { text, added, second: variant } = link.text === null ? remembered() : link;
     if (text !== null) trials.set(corruptionIn(added));
+    second.choose(variant);
     if (choice.class || choice.other) find(root, "details.more").toggleAttribute("open", true);
     if (text === null) {
       pad.preview(EMPTY);
@@ -360,6 +377,9 @@ export function start(root, props, server) {
   restore();
   reader.listen(() => {
     trials.explain(reader.problem);
+    second.offer(question.value.networks);
+    const [, model] = second.models(question.value.networks);
+    if (second.code && state.shown?.models[1].variant !== model.variant) refresh();
     if (state.shown?.where === "on the server" && asksForMore(trials.value)) refresh();
   });
   reader.want(question.value.networks);

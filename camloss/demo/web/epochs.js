@@ -47,9 +47,11 @@ export class Epochs {
     const epoch = this.#epochs[Number(this.slider.value)];
     const [asked, subject] = [++this.#asked, this.#subject];
     const { drawing, networks, ...question } = /** @type {Subject} */ (subject);
-    const readings = epoch
-      ? await atEpochOf(drawing, networks, { epoch: epoch.epoch, ...question }, this.server).catch(() => null)
-      : null;
+    const isOfPair = this.parts.every(({ variant }) => variant in question.classes); // snapshots are of these alone
+    const readings =
+      epoch && isOfPair
+        ? await atEpochOf(drawing, networks, { epoch: epoch.epoch, ...question }, this.server).catch(() => null)
+        : null;
     if (asked !== this.#asked) return;
     this.#shown = readings && { epoch, readings };
     this.section.hidden = this.#shown === null;

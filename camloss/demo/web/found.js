@@ -1,13 +1,14 @@
 // Drawings on which the networks disagree: counted, kept over a visit, and shown.
 
-import { fromText, toText } from "./address.js";
+import { fromText, isVariant, toText } from "./address.js";
 import { KINDS } from "./corruptions.js";
 import { find, write } from "./dom.js";
 import { drawOn } from "./strokes.js";
 import { codeOf, corruptionIn } from "./trials.js";
 
+/** @import { SecondForm } from "./second.js" */
 /** @import { Corruption, Shown, Stroke, Model } from "./types.d.ts" */
-/** @typedef {{text: string, added: string, digits: number[]}} Find strokes and corruption as in links */
+/** @typedef {{text: string, added: string, second: string, digits: number[]}} Find strokes, corruption and second model as in links */
 
 const MEMORY = "camloss-found"; // the local storage's key
 const MOST = 60; // that are kept; the oldest go first
@@ -17,12 +18,13 @@ export class Found {
   /** @type {Find[]} the newest first */ #finds = [];
 
   /**
-   * @param {HTMLElement} root of the tab @param {Model[]} models
-   * @param {(strokes: Stroke[], corruption: Corruption | null) => void} open called where one is to be seen again
+   * @param {HTMLElement} root of the tab @param {Model[]} models @param {SecondForm} second
+   * @param {(strokes: Stroke[], corruption: Corruption | null, second: string) => void} open called where one is to be seen again
    */
-  constructor(root, models, open) {
+  constructor(root, models, second, open) {
     this.root = root;
     this.models = models;
+    this.second = second;
     this.open = open;
     this.#finds = remembered(models.length);
     this.draw();
@@ -34,10 +36,11 @@ export class Found {
   }
 
   /** Take it in, if they disagree about what a visitor drew. @param {Shown} shown */
-  consider({ drawing, answer, question }) {
-    const digits = this.models.map(({ variant }) => answer[variant].digit);
+  consider({ drawing, answer, models, question }) {
+    const digits = models.map(({ variant }) => answer[variant].digit);
     if (new Set(digits).size < 2 || question.erase > 0 || drawing.strokes.length === 0) return;
-    const find = { text: toText(drawing.strokes), added: codeOf(question.corruption), digits };
+    const second = models[1].variant === this.models[1].variant ? "" : models[1].variant;
+    const find = { text: toText(drawing.strokes), added: codeOf(question.corruption), second, digits };
     if (find.text.length > LONGEST) return;
     this.#finds = remembered(this.models.length, this.#finds); // with those of other tabs
     const before = this.#finds[0];
@@ -56,7 +59,7 @@ export class Found {
   }
 
   /** @param {Find} one */
-  #card({ text, added, digits }) {
+  #card({ text, added, second, digits }) {
     const card = document.createElement("button");
     card.type = "button";
     const strokes = fromText(text);
@@ -73,10 +76,11 @@ export class Found {
       digit.textContent = String(digits[i]);
       words.append(digit);
     });
-    const reads = this.models.map(({ title }, i) => `${title} reads ${digits[i]}`).join(", ");
+    const titles = [this.models[0].title, this.second.titleOf(second)];
+    const reads = titles.map((title, i) => `${title} reads ${digits[i]}`).join(", ");
     card.setAttribute("aria-label", `Disagreement: ${reads}${what && `, with ${what} added`}`);
     card.append(canvas, words, Object.assign(document.createElement("small"), { textContent: what }));
-    card.addEventListener("click", () => this.open(strokes, corruption));
+    card.addEventListener("click", () => this.open(strokes, corruption, second));
     return card;
   }
 }
@@ -111,10 +115,11 @@ function remembered(networks, otherwise = []) {
     return kept
       .slice(0, MOST)
       .filter(
-        (/** @type {Find} */ { text, added, digits }) =>
+        (/** @type {Find} */ { text, added, second, digits }) =>
           text.length <= LONGEST &&
           fromText(text).length > 0 &&
           codeOf(corruptionIn(added)) === added &&
+          isVariant(second) &&
           digits.length === networks &&
           digits.every((digit) => Number.isInteger(digit)),
       );

@@ -124,7 +124,7 @@ function bringToLife(root, props, colours, server) {
     const summary = answer && summaryOf(/** @type {any} */ (reads), answer.classes);
     say(root, error || (summary?.headline ?? BLANK), summary?.detail);
     write(find(root, ".source"), answer ? `${answer.source}; computed on the server` : "");
-    question.show(answer);
+    question.show(answer ? models.map(({ variant }) => answer[variant]) : []);
     losses.show(answer);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
     paint();
@@ -206,7 +206,6 @@ function bringToLife(root, props, colours, server) {
 
   const question = new QuestionForm(
     root,
-    models,
     props.pairs.map(({ name }) => name),
     props.pairs[0].classes,
     refresh,

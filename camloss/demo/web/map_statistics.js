@@ -185,7 +185,7 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
 /**
  * What `inference.answer` says of a picture, but for its frame and source, with maps as bytes; and the summary.
  *
- * @param {Map<string, Network>} networks by variant @param {Record<string, string>} titles of the variants to ask
+ * @param {Map<string, Network>} networks by variant @param {(readonly [string, string])[]} titles of the variants to ask, each with its name
  * @param {Float32Array} pixels of a square picture @param {Asked} question
  * @param {Float32Array} drawn what of the picture is the digit, where it was corrupted
  * @param {Float32Array} clean the digit's own picture, 28 x 28
@@ -193,16 +193,16 @@ const highest = (values) => Array.from(values).reduce((best, value, i) => (value
  */
 export function answerFor(networks, titles, pixels, question, drawn = pixels, clean = pixels) {
   const changed = question.erase ? ERASED : (question.corruption?.kind ?? null);
-  const told = Object.keys(titles).map((variant) => {
+  const told = titles.map(([variant, title]) => {
     const network = networks.get(variant);
     if (!network) throw new Error(`no weights for ${variant}`);
     const { reading, ...rest } = question.erase
       ? readErased(network, pixels, drawn, question, question.erase)
       : read(network, pixels, drawn, question);
     if (changed !== null) reading.before = digitIn(network, clean);
-    return { variant, reading, ...rest };
+    return { variant, title, reading, ...rest };
   });
-  const reads = told.map(({ variant, reading }) => ({ ...reading, title: titles[variant] }));
+  const reads = told.map(({ title, reading }) => ({ ...reading, title }));
   const overlap = overlapOf(told.map(({ top }) => top));
   const { headline, detail } = summaryOf(reads, overlap, severalDigits(drawn, Math.sqrt(drawn.length)), changed);
   return {

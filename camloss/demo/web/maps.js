@@ -4,7 +4,7 @@ import { contextOf, control, find, write } from "./dom.js";
 import { colour, colourScale, TOP, unpack } from "./heat.js";
 import { drawOn, drawOutlineOn } from "./strokes.js";
 
-/** @import { MapsOf, Palette, Shown, Style, Model } from "./types.d.ts" */
+/** @import { MapsOf, Palette, Shown, Style } from "./types.d.ts" */
 
 /** @typedef {{bytes: Uint8Array, low: number, mask?: string}} MapShown mask: of what is erased */
 
@@ -235,13 +235,12 @@ export class Maps {
   #workshop = new Workshop();
 
   /**
-   * @param {HTMLElement} root of the tab @param {Tile[]} tiles @param {Model[]} models
+   * @param {HTMLElement} root of the tab @param {Tile[]} tiles
    * @param {Record<string, Palette>} palettes
    */
-  constructor(root, tiles, models, palettes) {
+  constructor(root, tiles, palettes) {
     this.root = root;
     this.tiles = tiles;
-    this.models = models;
     this.palettes = palettes;
   }
 
@@ -271,7 +270,7 @@ export class Maps {
   /** @param {Shown | null} shown */
   #paintLegend(shown) {
     const contrast = this.tiles[0].low < 0;
-    const readings = shown ? this.models.map(({ variant }) => shown.answer[variant]) : [];
+    const readings = shown ? shown.models.map(({ variant }) => shown.answer[variant]) : [];
     const name = contrast ? "diverging" : this.style.colours;
     paintLegend(find(this.root, ".legend"), legendWords(readings, contrast), this.palettes, name);
   }

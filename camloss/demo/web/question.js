@@ -2,17 +2,16 @@
 
 import { control, find } from "./dom.js";
 
-/** @import { MapsOf, Question, Model } from "./types.d.ts" */
+/** @import { MapsOf, Question } from "./types.d.ts" */
 
 export const DIGITS = Array.from({ length: 10 }, (_, digit) => String(digit));
 
 export class QuestionForm {
   /**
-   * @param {HTMLElement} root of the tab @param {Model[]} models @param {string[]} networks
+   * @param {HTMLElement} root of the tab @param {string[]} networks
    * @param {string[]} classes their names @param {() => void} changed
    */
-  constructor(root, models, networks, classes, changed) {
-    this.models = models;
+  constructor(root, networks, classes, changed) {
     this.changed = changed;
     /** @type {HTMLSelectElement} */ this.class = find(root, "[name=class]");
     /** @type {HTMLSelectElement} */ this.other = find(root, "[name=other]");
@@ -54,9 +53,9 @@ export class QuestionForm {
     this.changed();
   }
 
-  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {Record<string, MapsOf> | null} answer */
-  show(answer) {
-    this.#offer(answer ? this.models.map(({ variant }) => answer[variant].class_idx) : []);
+  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {MapsOf[]} readings */
+  show(readings) {
+    this.#offer(readings.map(({ class_idx }) => class_idx));
   }
 
   /** @param {number[]} explained */

@@ -5,13 +5,15 @@ import { pause } from "./dom.js";
 import { asBytes } from "./map_statistics.js";
 import { Tasks } from "./tasks.js";
 
-/** @import { Answer, AtEpoch, BuildUp, BuildUpQuestion, Corruption, Draws, Epoch, EpochQuestion, Given, Question } from "./types.d.ts" */
+/** @import { Answer, AtEpoch, BuildUp, BuildUpQuestion, Corruption, Draws, Epoch, EpochQuestion, Given, Model, Question, Second } from "./types.d.ts" */
 
 /** @typedef {{file: string, epochs: Epoch[]}} Told what the server says of a pair's snapshots */
 
 const STALL_TIMEOUT = 5000; // ms until the worker counts as broken
 const DOWNLOAD = 60000; // ms until a download does
 const SUFFIX = ".safetensors";
+/** @type {Second[]} */
+const NONE = [];
 
 /** Why nothing can be computed here, as a sentence for the visitor. */
 const ON_SERVER = "These networks run on the server alone, which reads a drawing as it is.";
@@ -24,7 +26,12 @@ class Reader {
   /** @type {Worker | null} */ #worker = null;
   /** @type {Map<number, (reply: {result?: any, problem?: string}) => void>} by number of the call */ #open = new Map();
   #calls = 0;
-  /** @type {string | null} the pair that the page wants */ #wanted = null;
+  #wanted = ""; // the pair that the page wants
+  /** @type {{networks: string, seconds: Second[]}} what the server says of the wanted pair */
+  #told = { networks: "", seconds: [] };
+  /** @type {Map<string, Promise<boolean>>} whether a further variant of the pair is here, by its file */ #brought =
+    new Map();
+  /** @type {Set<string>} files of those that are */ #here = new Set();
   /** @type {{networks: string, file: string, source: string, snapshots: Told | null} | null} the pair that the worker holds */ #ready =
     null;
   /** @type {{file: string, here: Promise<boolean>} | null} that pair's snapshots, once somebody wants to see them */ #held =
@@ -36,7 +43,7 @@ class Reader {
 
   constructor() {
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible" && this.#wanted !== null) this.want(this.#wanted);
+      if (document.visibilityState === "visible" && this.#wanted) this.want(this.#wanted);
     });
   }
 
@@ -45,10 +52,21 @@ class Reader {
     return this.#ready !== null;
   }
 
-  /** Whether answers of this pair can be computed here. @param {string} networks */
-  has(networks) {
+  /** Whether answers of this pair, and of these variants of it, can be computed here. @param {string} networks @param {string[]} variants */
+  has(networks, ...variants) {
     if (networks !== this.#wanted) this.want(networks);
-    return this.#ready?.networks === networks;
+    return this.#ready?.networks === networks && variants.every((variant) => this.#holds(variant));
+  }
+
+  /** @param {string} variant of the pair that is here */
+  #holds(variant) {
+    const file = this.#told.seconds.find((second) => second.variant === variant)?.file ?? null;
+    return file === null || this.#here.has(file);
+  }
+
+  /** What may stand beside the baseline of a pair; none before the server has said so. @param {string} networks */
+  seconds(networks) {
+    return this.#told.networks === networks ? this.#told.seconds : NONE;
   }
 
   /** Call this whenever a pair has come, or cannot come. @param {() => void} listener */
@@ -75,7 +93,9 @@ class Reader {
     const address = new URL(`weights?${new URLSearchParams({ networks })}`, import.meta.url);
     const response = await fetch(address, { cache: "no-store" }); // while the server is away, what is here goes on
     if (!response.ok) return NOT_LOADED;
-    const { file, source, snapshots = null } = await response.json();
+    const { file, source, seconds = [], snapshots = null } = await response.json();
+    const told = { networks, seconds };
+    if (JSON.stringify(told) !== JSON.stringify(this.#told)) this.#told = told;
     if (this.#ready?.file !== file) {
       this.#forget();
       if (!file) return ON_SERVER;
@@ -132,6 +152,34 @@ class Reader {
     this.#ready = null;
     this.#held = null;
     this.#atHand = null;
+    this.#brought.clear();
+    this.#here.clear();
+  }
+
+  /** Fetch a further variant of the pair that is here. @param {string} file @returns {Promise<boolean>} whether it is here now */
+  async bring(file) {
+    if (!this.ready) return false;
+    const brought = this.#brought.get(file) ?? this.#fetchFurther(file);
+    this.#brought.set(file, brought);
+    const isHere = await brought;
+    if (!isHere && this.#brought.get(file) === brought) this.#brought.delete(file); // to be tried again
+    return isHere;
+  }
+
+  /** @param {string} name @returns {Promise<boolean>} */
+  async #fetchFurther(name) {
+    const [before, atHand] = [this.#ready?.file, this.#atHand];
+    try {
+      const response = await fetched(`weights/${name}`);
+      const given = { file: await response.arrayBuffer(), hash: name.replace(SUFFIX, "") };
+      if (!response.ok || this.#ready?.file !== before) return false; // another pair has come
+      if (!(await this.#call("add", given)) || !(await atHand?.add(given)) || this.#ready?.file !== before)
+        return false;
+      this.#here.add(name);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -183,15 +231,15 @@ class Reader {
   /**
    * What the networks see, as `inference.answer` says it.
    *
-   * @param {Given} given @param {Question} question @param {{variant: string, title: string}[]} models
+   * @param {Given} given @param {Question} question @param {Model[]} models
    * @param {boolean} isAtOnce whether the page may wait for it, as nobody draws: after a pen is lifted or a button pressed,
    *   Chromium brings no message from the worker before it has shown another frame
    * @returns {Promise<Answer | null>}
    */
   async answer(given, question, models, isAtOnce) {
     const ready = this.#ready;
-    if (!ready || !this.has(question.networks)) return null;
-    const titles = Object.fromEntries(models.map(({ variant, title }) => [variant, title]));
+    const titles = models.map(({ variant, title }) => /** @type {const} */ ([variant, title]));
+    if (!ready || !this.has(question.networks, ...models.map(({ variant }) => variant))) return null;
     try {
       const whole = { ...given, question, titles };
       const { readings, pixels, logits, ...answer } =
@@ -209,7 +257,7 @@ class Reader {
    * @returns {Promise<Draws | null>}
    */
   async draws(given, networks, question) {
-    if (!this.has(networks)) return null;
+    if (!this.has(networks, ...question.variants)) return null;
     try {
       return await this.#call("draws", { ...given, ...question });
     } catch {
@@ -224,7 +272,7 @@ class Reader {
    * @returns {Promise<BuildUp | null>}
    */
   async buildUp(given, networks, question) {
-    if (!this.has(networks)) return null;
+    if (!this.has(networks, question.variant)) return null;
     try {
       return await this.#call("build_up", { ...given, ...question });
     } catch {

@@ -4,7 +4,7 @@ import { putIntoAddress, TooManyPoints } from "./address.js";
 import { button, pause } from "./dom.js";
 import { TOP, unpack } from "./heat.js";
 
-/** @import { Reading, Shown, Stroke, Model } from "./types.d.ts" */
+/** @import { Reading, Shown, Stroke } from "./types.d.ts" */
 
 /** @param {string} name @param {Blob} blob */
 export function save(name, blob) {
@@ -15,8 +15,8 @@ export function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(anchor.href), 10000);
 }
 
-/** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown @param {Model[]} models */
-export function jsonOf({ answer, drawing, question }, models) {
+/** The answer with its maps as rows of numbers, and the strokes. @param {Shown} shown */
+export function jsonOf({ answer, drawing, question, models }) {
   /** @param {string} text @param {number} low @param {[number, number]} size */
   const rows = (text, low, [height, width]) => {
     const values = [...unpack(text)].map((byte) => Number((low + (byte / TOP) * (1 - low)).toFixed(3)));

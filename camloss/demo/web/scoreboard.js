@@ -7,7 +7,7 @@ import { drawPixelsOn } from "./maps.js";
 import { pngOf, save } from "./save.js";
 
 /** @import { Corruption, Draws, Model } from "./types.d.ts" */
-/** @typedef {{kind: string, result: Draws}} Found */
+/** @typedef {{kind: string, models: Model[], result: Draws}} Found */
 
 export const COUNT = 20; // draws
 const STAMP = 96; // pixels, side of a small picture
@@ -26,12 +26,11 @@ export class Scoreboard {
   /** @type {Found | null} */ #shown = null;
 
   /**
-   * @param {HTMLElement} root of the tab @param {Model[]} models @param {Record<string, string>} palette of pictures
+   * @param {HTMLElement} root of the tab @param {Record<string, string>} palette of pictures
    * @param {() => Promise<Found | null>} run the draws; null where they cannot be had
    */
-  constructor(root, models, palette, run) {
+  constructor(root, palette, run) {
     this.root = root;
-    this.models = models;
     this.palette = palette;
     this.run = button(root, "draws");
     this.saving = button(root, "board");
@@ -62,11 +61,9 @@ export class Scoreboard {
   }
 
   /** @param {Found} found */
-  #told({ kind, result }) {
+  #told({ kind, models, result }) {
     const tally = tallyOf(result);
-    const told = this.models.map(
-      ({ title }, i) => `${title} still reads ${result.before[i]} in ${tally[i]} of ${COUNT}`,
-    );
+    const told = models.map(({ title }, i) => `${title} still reads ${result.before[i]} in ${tally[i]} of ${COUNT}`);
     return { score: tally.map((count) => `${count} of ${COUNT}`), told: `${told.join(", ")} ${KINDS[kind].draws}.` };
   }
 
@@ -75,7 +72,7 @@ export class Scoreboard {
     this.#shown = found;
     const { score, told } = this.#told(found);
     this.tally.replaceChildren(
-      ...this.models.flatMap(({ colour }, i) => {
+      ...found.models.flatMap(({ colour }, i) => {
         const count = document.createElement("b");
         count.style.color = `var(--${colour})`;
         count.textContent = score[i];
@@ -90,23 +87,11 @@ export class Scoreboard {
         const canvas = document.createElement("canvas");
         canvas.width = canvas.height = STAMP;
         drawPixelsOn(canvas, seen, ink);
-        stamp.append(canvas, ...this.#digits(digits, found.result.before));
+        stamp.append(canvas, ...digitsIn(digits, found));
         return stamp;
       }),
     );
     this.saving.hidden = false;
-  }
-
-  /** @param {number[]} digits @param {number[]} before */
-  #digits(digits, before) {
-    return this.models.map(({ colour, title }, i) => {
-      const digit = document.createElement("b");
-      digit.style.color = `var(--${colour})`;
-      digit.classList.toggle("changed", digits[i] !== before[i]);
-      digit.textContent = String(digits[i]);
-      digit.title = `${title} reads ${digits[i]}`;
-      return digit;
-    });
   }
 
   /** The board as a picture, always dark on light. @param {Found} found */
@@ -129,7 +114,7 @@ export class Scoreboard {
     context.fillStyle = this.palette.ground;
     context.fillRect(0, 0, canvas.width, canvas.height);
     const { score, told } = this.#told(found);
-    this.models.forEach(({ title, colour }, i) => {
+    found.models.forEach(({ title, colour }, i) => {
       write(`${title} ${score[i]}`, 40 + i * 560, 76, 44, this.palette[colour]);
     });
     write(told, 40, 124, 24, this.palette.ink);
@@ -141,7 +126,7 @@ export class Scoreboard {
       context.fillStyle = this.palette.raised;
       context.fillRect(x, y, 103, 103);
       context.drawImage(stamp, x, y, 103, 103);
-      this.models.forEach(({ colour }, k) => {
+      found.models.forEach(({ colour }, k) => {
         write(String(digits[k]), x + 10 + k * 56, y + 148, 36, this.palette[colour]);
       });
     });
@@ -149,3 +134,14 @@ export class Scoreboard {
     return canvas;
   }
 }
+
+/** @param {number[]} digits in one draw @param {Found} found */
+const digitsIn = (digits, { models, result }) =>
+  models.map(({ colour, title }, i) => {
+    const digit = document.createElement("b");
+    digit.style.color = `var(--${colour})`;
+    digit.classList.toggle("changed", digits[i] !== result.before[i]);
+    digit.textContent = String(digits[i]);
+    digit.title = `${title} reads ${digits[i]}`;
+    return digit;
+  });

@@ -35,9 +35,10 @@ export function start(root, props, server) {
     stale = false;
     const drawn = state.shown;
     const drawing = drawn?.drawing ?? { strokes: props.example, photo: null };
+    const models = drawn?.models ?? props.models;
     const { class_idx = null, networks = props.networks[0], corruption = null } = drawn?.question ?? {};
     try {
-      const asked = props.models.map(({ variant }) => ({ variant, class_idx, corruption, shown: props.shown }));
+      const asked = models.map(({ variant }) => ({ variant, class_idx, corruption, shown: props.shown }));
       const replies = await Promise.all(asked.map((question) => buildUpOf(drawing, networks, question, server)));
       /** @type {BuildUp[]} */
       const steps = [];
@@ -57,6 +58,7 @@ export function start(root, props, server) {
     find(root, ".around").hidden = !shown.steps.every(({ shares }) => shares);
     const { steps } = shown;
     columns.forEach((column, i) => {
+      column.rename(models[i].title);
       column.choose(steps[i]);
     });
     write(find(root, ".told"), isPlain ? `${drawn.answer.summary} ${drawn.answer.detail}` : TOLD);
@@ -64,7 +66,7 @@ export function start(root, props, server) {
     slider.max = String(shown.steps[0].totals.length - 1);
     if (atEnd) slider.value = slider.max;
     paint();
-    const classes = shown.steps.map(({ class_idx }, i) => [props.models[i].variant, class_idx]);
+    const classes = shown.steps.map(({ class_idx }, i) => [models[i].variant, class_idx]);
     epochs.show({ drawing, networks, corruption, classes: Object.fromEntries(classes) });
   }
 
@@ -137,14 +139,15 @@ export function start(root, props, server) {
 class Column {
   /** @param {HTMLElement} root of the tab @param {Model} model @param {number} shown how many channels */
   constructor(root, { title, colour }, shown) {
-    this.title = title;
+    /** @type {HTMLElement[]} */ this.heads = [];
     /** @param {string} name @param {string} inside */
     const add = (name, inside) => {
       const part = document.createElement("div");
       part.className = "model";
       part.style.setProperty("--model", `var(--${colour})`);
-      part.innerHTML = `<h3>${title}</h3>${inside}`;
+      part.innerHTML = `<h3></h3>${inside}`;
       find(root, `[data-show=${name}]`).append(part);
+      this.heads.push(find(part, "h3"));
       return part;
     };
     const tile = '<div class="tile"><canvas role="img"></canvas></div>';
@@ -171,6 +174,13 @@ class Column {
     this.sums = /** @type {Record<typeof SUMS[number], HTMLCanvasElement>} */ (
       Object.fromEntries(SUMS.map((name) => [name, find(sums[name], "canvas")]))
     );
+    this.rename(title);
+  }
+
+  /** Stand for another model. @param {string} title */
+  rename(title) {
+    this.title = title;
+    for (const head of this.heads) write(head, title);
     for (const name of SUMS) {
       const words = name === "difference" ? "difference of CAAM and CAM" : name.toUpperCase();
       this.sums[name].setAttribute("aria-label", `${title}, ${words} so far`);

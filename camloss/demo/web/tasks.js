@@ -12,7 +12,7 @@ import { SIDE, writeStrokes } from "./rasterize.js";
 
 /** What the page may ask for; each as in camloss/demo/inference.py. */
 export class Tasks {
-  /** @type {Map<string, Network>} by variant: both of one pair, or none */ #networks = new Map();
+  /** @type {Map<string, Network>} by variant: of one pair, or none */ #networks = new Map();
   /** @type {WebAssembly.Module | null} */ #kernel = null;
   /** @type {Map<string, Network>} by epoch and variant, "3.cam": epoch snapshots of the same pair, or none */
   #snapshots = new Map();
@@ -26,6 +26,13 @@ export class Tasks {
     this.#clutter = examples.map(({ strokes }) => asBytes(writeStrokes(strokes).pixels));
     this.#kernel = await WebAssembly.compile(kernel);
     this.#networks = await networksIn(weights, this.#kernel);
+  }
+
+  /** Further variants of the same pair. @param {{file: ArrayBuffer, hash: string}} given @returns {Promise<boolean>} whether they are here now */
+  async add({ file, hash }) {
+    if (!this.#kernel || !(await isWhole(file, hash))) return false;
+    for (const [variant, network] of await networksIn(file, this.#kernel)) this.#networks.set(variant, network);
+    return true;
   }
 
   /** @param {{file: ArrayBuffer, hash: string}} given @returns {Promise<boolean>} whether they are here now */
@@ -49,7 +56,7 @@ export class Tasks {
     return readings;
   }
 
-  /** @param {Given & {question: import("./types.d.ts").Question, titles: Record<string, string>}} given */
+  /** @param {Given & {question: import("./types.d.ts").Question, titles: (readonly [string, string])[]}} given */
   answer({ question, titles, ...given }) {
     const sketch = sketchOf(given);
     const { pixels, frame, drawn } = this.#given(sketch, question);

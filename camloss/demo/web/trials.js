@@ -24,13 +24,12 @@ export class Trials {
   #seed = 0;
 
   /**
-   * @param {HTMLElement} root of the tab @param {Model[]} models
+   * @param {HTMLElement} root of the tab @param {Model[]} models whose columns the table has
    * @param {Record<string, string>} study what the study says of each kind, and of all under ""
    * @param {Record<string, number>} seeds a typical draw of each kind
    * @param {() => void} changed
    */
   constructor(root, models, study, seeds, changed) {
-    this.models = models;
     this.study = study;
     this.seeds = seeds;
     this.said = find(root, ".study");
@@ -127,13 +126,15 @@ export class Trials {
   /** @param {Shown | null} shown */
   show(shown) {
     this.note.hidden = !(shown && asksForMore(this.value) && shown.where === "on the server");
-    const erased = shown && this.models.every(({ variant }) => shown.answer[variant].loss);
+    const erased = shown?.models.every(({ variant }) => shown.answer[variant].loss);
     this.table.hidden = !erased;
     this.fine.hidden = !erased;
-    if (!erased) return;
-    for (const { variant } of this.models) {
+    if (!shown || !erased) return;
+    for (const [i, { variant, title }] of shown.models.entries()) {
       const { loss } = shown.answer[variant];
       if (!loss) continue;
+      const row = find(this.table, "tbody").children[i];
+      write(find(row, "th"), title);
       const { digit, top, chance, middle } = loss;
       const told = (/** @type {{digit: number, prob: number}} */ now) => ({
         words: `${now.digit === digit ? "still" : "now"} ${now.digit} (${Math.round(100 * now.prob)}%)`,
@@ -143,7 +144,7 @@ export class Trials {
         words: `${digit} in ${chance.kept} of ${chance.draws} (${Math.round(100 * chance.prob)}%)`,
         isLost: 2 * chance.kept < chance.draws,
       };
-      const cells = this.table.querySelectorAll(`[data-of=${variant}] td`);
+      const cells = row.querySelectorAll("td");
       [told(top), byChance, told(middle)].forEach(({ words, isLost }, i) => {
         write(cells[i], words);
         cells[i].classList.toggle("lost", isLost);

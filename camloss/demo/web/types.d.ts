@@ -165,6 +165,7 @@ export interface Shown {
   drawing: Drawing;
   isOpening: boolean; // which nobody drew
   question: Question;
+  models: Model[]; // that answered
   answer: Answer;
   square: Square;
   where: string; // it was computed
@@ -181,6 +182,14 @@ export interface Model {
   variant: string;
   title: string;
   colour: string; // its name in the page's palette
+}
+
+/** A variant that may stand in the second column. */
+export interface Second {
+  variant: string;
+  title: string;
+  alpha: number | null; // its place on the slider, of plain CAM-loss
+  file: string | null; // of its weights; null where they come with the pair's, or the server alone answers
 }
 
 /** How the maps are painted: their palette's name, opacity in [0, 1], and whether colours are interpolated. */
@@ -210,6 +219,8 @@ export interface DrawProps {
   examples: Example[];
   opening: Opening;
   study: Record<string, string>; // what the study says of each corruption, and of all under ""
+  accuracy: Record<string, number>; // among clutter, by variant, where it was measured
+  has_seconds: boolean; // whether the first pair has further variants
   colours: Record<string, string>;
   palette: Record<string, string>;
 }

@@ -1,0 +1,191 @@
+"""Another model in the second column: the slider over alpha, and the button of a variant that has no place on it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_server import PageServer
+from playwright.sync_api import Page, expect
+from untrained import RECORD, write_pair
+
+from browser.driving import PHONE, Open, draw, example, follow, numbers, settled, show_example, wait_for_networks
+from camloss import load_checkpoint, save_checkpoint
+from camloss.demo import inference
+from camloss.demo.pairs import load_for_page
+from camloss.pair import pair_config
+
+pytestmark = pytest.mark.browser
+
+ALPHAS = {"ce": 0.0, "cam": 10.0, "virtual-canvas": 3.0, "alpha-0_3": 0.3, "alpha-3": 3.0, "alpha-30": 30.0}
+STOPS = [0, 0.3, 3, 10, 30]  # of the slider
+
+
+@pytest.fixture(scope="module")
+def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Networks that have learnt nothing, with records of these alphas."""
+    variants = tuple(ALPHAS)
+    folder = write_pair(tmp_path_factory.mktemp("second") / "pair", variants=variants)
+    for variant, alpha in ALPHAS.items():
+        history = [{**entry, "alpha": alpha} for entry in RECORD["history"]]
+        record = {"variant": variant, **RECORD, "history": history}
+        model = load_checkpoint(folder / variant)
+        save_checkpoint(model, folder / variant, record, pair_config(variants, RECORD["run"]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def several(pair_folder: Path) -> Iterator[PageServer]:
+    server = PageServer(pair_folder.parent / "log.txt", CAMLOSS_CHECKPOINTS=str(pair_folder))
+    yield server
+    server.kill()
+
+
+def second_title(page: Page) -> Any:
+    return page.locator("article h2").nth(1)
+
+
+def move_to(page: Page, alpha: float) -> None:
+    page.locator("[name=alpha]").fill(str(STOPS.index(alpha)))
+
+
+def weights_asked(page: Page) -> list[str]:
+    """The files of weights that are asked for from now on, and how to count them."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(".safetensors") else None)
+    return asked
+
+
+def test_the_slider_swaps_the_second_model_and_fetches_it_once(
+    open_page: Open, several: PageServer, pair_folder: Path
+) -> None:
+    page = open_page(server=several)
+    show_example(page, 4)
+    asked = weights_asked(page)
+    expect(page.locator(".second output")).to_have_text("10")
+    for alpha, title in ((3, "CAM-loss at alpha 3"), (10, "CAM-loss"), (3, "CAM-loss at alpha 3")):
+        move_to(page, alpha)
+        expect(second_title(page)).to_have_text(title)
+        answer = settled(page)
+    assert len(asked) == 1
+    assert set(answer) & set(ALPHAS) == {"ce", "alpha-3"}
+    (fetched,) = page.evaluate("(url) => performance.getEntriesByName(url).map((one) => one.toJSON())", asked[0])
+    assert fetched["encodedBodySize"] < 200_000
+    pair = load_for_page(pair_folder)
+    expected = inference.answer(pair, strokes=example(4), second="alpha-3", encode=inference.as_bytes)
+    assert answer["alpha-3"]["digit"] == expected["alpha-3"]["digit"]
+    assert (numbers(answer["alpha-3"]["cam"]) - numbers(expected["alpha-3"]["cam"])).abs().max() < 0.02  # float16
+    assert answer["alpha-3"]["probs"] == pytest.approx(expected["alpha-3"]["probs"], abs=0.002)
+    page.locator("[data-do=clear]").click()
+    draw(page, example(7))  # both stay alive while one draws
+    assert set(settled(page)) & set(ALPHAS) == {"ce", "alpha-3"}
+    assert len(asked) == 1
+
+
+def test_alpha_0_is_cross_entropy_itself(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several)
+    show_example(page, 4)
+    asked = weights_asked(page)
+    page.locator("[name=alpha]").focus()
+    page.keyboard.press("Home")
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 0")
+    expect(page.locator(".second .fine")).to_contain_text("Alpha 0 is cross-entropy alone")
+    expect(page.locator(".verdict")).to_contain_text("Both read")
+    columns = [page.locator("article").nth(i) for i in range(2)]
+    assert columns[0].locator(".digit").inner_text() == columns[1].locator(".digit").inner_text()
+    assert asked == []
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator("#how h3").nth(1)).to_have_text("CAM-loss at alpha 0")
+    expect(page.locator(".epochs")).to_be_hidden()
+
+
+def test_what_has_no_place_on_the_slider_has_a_button(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several)
+    show_example(page, 4)
+    move_to(page, 30)
+    button = page.get_by_role("button", name="CAM-loss with virtual canvases")
+    button.click()
+    expect(second_title(page)).to_have_text("CAM-loss with virtual canvases")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.locator("[data-do=draws]").click()
+    expect(page.locator(".tally")).to_contain_text("CAM-loss with virtual canvases still reads")
+    button.click()  # back to where the slider stands
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 30")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_until_the_weights_are_there_the_model_before_stays(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, watched=False)
+    show_example(page, 4)
+    page.route("**/web/weights/*", lambda route: route.abort())
+    move_to(page, 3)
+    expect(page.locator(".second .fine")).to_have_text("This model did not load: choose it again to try once more.")
+    expect(second_title(page)).to_have_text("CAM-loss")
+    show_example(page, 7)
+    assert set(settled(page)) & set(ALPHAS) == {"ce", "cam"}
+    page.unroute_all()
+    move_to(page, 30)
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 30")
+
+
+def test_a_link_and_a_reload_keep_the_choice(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, permissions=["clipboard-read", "clipboard-write"])
+    show_example(page, 4)
+    move_to(page, 0.3)
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 0.3")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("location.hash.includes('draw=')")
+    link = page.evaluate("location.hash")
+    assert "second=alpha-0_3" in link
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 0.3")
+    wait_for_networks(page)
+    expect(page.locator(".second output")).to_have_text("0.3")
+    move_to(page, 30)
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 30")
+    assert page.evaluate("location.hash") == ""  # it is no longer what the link says
+    page.reload()
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 30")
+    follow(page, re.sub("&second=[^&]*", "&second=half", link))  # which this pair does not have
+    expect(second_title(page)).to_have_text("CAM-loss")
+
+
+def test_the_server_answers_where_the_browser_cannot(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, newcomer=True, watched=False)
+    told = page.request.get(f"{several.url}web/weights?networks=pair").json()
+    told = {**told, "file": None, "seconds": [{**second, "file": None} for second in told["seconds"]]}
+    page.route("**/web/weights?*", lambda route: route.fulfill(json=told))
+    page.reload()
+    show_example(page, 4)
+    move_to(page, 3)
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 3")
+    assert set(settled(page)) & set(ALPHAS) == {"ce", "alpha-3"}
+    assert "on the server" in page.locator(".source").inner_text()
+
+
+def test_the_control_has_room_and_labels_on_a_phone(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, **PHONE)
+    show_example(page, 4)
+    for name in ("[name=alpha]", ".others button"):
+        box = page.locator(f".second {name}").bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    assert page.get_by_role("slider", name="Alpha of CAM-loss").count() == 1
+    page.get_by_role("button", name="CAM-loss with virtual canvases").click()
+    expect(second_title(page)).to_have_text("CAM-loss with virtual canvases")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = second_title(page).bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
+def test_a_pair_of_two_has_no_slider(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, newcomer=True)
+    told = page.request.get(f"{several.url}web/weights?networks=pair").json()
+    page.route("**/web/weights?*", lambda route: route.fulfill(body=json.dumps({**told, "seconds": []})))
+    page.reload()
+    wait_for_networks(page)
+    expect(page.locator(".second")).to_be_hidden()
