@@ -5,22 +5,25 @@
 
 What one training made keeps the id of that training; checkpoints that were trained apart get one in common.
 Checkpoints whose arch, number of classes, precision or config differ in anything but the loss are refused.
-With --data-dir the card says where the maps peak, as it does after a new training.
+With --data-dir all that a training does at its end is done anew: temperature and OOD score are fitted on MNIST's
+validation images, accuracy and the maps' peaks measured on its test images.
 """
 
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_training, load_weights, read_header, save_checkpoint
-from camloss.data.mnist import load_mnist
-from camloss.data.peaks import peaks
+from camloss.commands.train import measure
+from camloss.data.mnist import MNIST, load_mnist
 from camloss.epoch_snapshots import read_snapshots, save_snapshots
 from camloss.errors import CamlossError
 from camloss.hub.model_card import pictures_in, write_card
 from camloss.losses import LOSSES
+from camloss.models import MapClassifier
 from camloss.pair import (
     SIDE_BY_SIDE,
     alone_in,
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of a checkpoint, one a variant; or of a pair"
     )
     parser.add_argument("--into", type=Path, default=Path("checkpoints"), metavar="DIR", help="folder of the pair")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: measure where the CAMs peak")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds mnist/: fit and measure anew")
     flags = parser.parse_args(argv)
     folders = [part for folder in flags.folders for part in parts_of(folder)]
     run = join(folders, flags.into, flags.data_dir)
@@ -60,7 +63,7 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
     Args:
         folders: of each checkpoint, one a variant.
         into: where the pair belongs.
-        data_dir: holds `mnist`, to measure where the CAMs peak, if at all.
+        data_dir: holds `mnist`, to fit temperature and OOD score anew and to measure, if at all.
 
     Raises:
         CamlossError: a checkpoint is missing or damaged, or they could not come from one training.
@@ -75,15 +78,14 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
     compare_variants(headers, " and ".join(map(str, sources.values())))
     runs = [header["training"].get("run") for header in headers.values()]
     run = runs[0] if isinstance(runs[0], str) and len(set(map(str, runs))) == 1 else id_of(sources)
-    test = load_mnist(data_dir).test if data_dir else None
+    data = load_mnist(data_dir) if data_dir else None
     with alone_in(into):
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
         for number, (variant, source) in enumerate(sources.items()):
             model = load_weights(source / WEIGHTS)
             trained = {"variant": variant, "run": run, **headers[variant]["training"]}
-            measured = {"peaks": peaks(model, test)} if test else {}
-            record = {**trained, "run": run, **measured}
+            record = {**trained, "run": run, **({} if data is None else finished(model, data, trained))}
             directory = save_checkpoint(model, staged / variant, record, pair_config([*sources], run))
             if number < SIDE_BY_SIDE and (snapshots := read_snapshots(source, trained["run"])):
                 save_snapshots(snapshots, directory, run)
@@ -91,6 +93,14 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
         write_card(staged, into.name, {variant: pictures_in(source) for variant, source in sources.items()})
         put_pair(staged, into)
     return run
+
+
+def finished(model: MapClassifier, data: MNIST, trained: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training does and measures at its end, done anew; the temperature is that of the trained weights."""
+    completed = data.finish(model)
+    if "temperature" in completed:
+        completed["temperature"] *= trained.get("temperature", 1.0)
+    return {**completed, "test": measure(model, data)}
 
 
 def id_of(sources: Mapping[str, Path]) -> str:

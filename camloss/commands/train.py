@@ -176,8 +176,8 @@ def _train_and_save(
     pictures: dict[str, dict[str, bytes]] = {}
     for variant in config.variants:
         trained = train(config, variant, data, run, loss=loss_of(variant, teacher), replay=True, processes=together)
+        completed = data.finish(trained.model)
         network = trained.model.to(DTYPES[config.saved_as]).float()  # what is measured is what is written
-        completed = data.finish(network)
         measured[variant] = measure(network, data)
         record = {
             "variant": variant,

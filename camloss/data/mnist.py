@@ -21,6 +21,7 @@ from camloss.data.dataset import Dataset
 from camloss.data.ood_fitting import fit_ood_score, preprocess_split
 from camloss.data.peaks import peaks
 from camloss.data.synthetic_digits import draw_synthetic_digits
+from camloss.data.temperature import divide_by_temperature
 from camloss.epoch_snapshots import snapshot_epochs
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, Classifier, MapClassifier
@@ -42,11 +43,12 @@ class MNIST(Dataset):
         return snapshot_epochs(epochs, alpha_start_epoch)
 
     def finish(self, model: Classifier) -> dict[str, Any]:
-        """Fit the OOD score on the validation images; measure where the CAMs of the test images peak."""
+        """Fit temperature and OOD score on the validation images; measure where the CAMs of the test images peak."""
         if not isinstance(model, MapClassifier) or model.middle == 0:  # no network of the drawing demo
             return {}
+        temperature = divide_by_temperature(model, self.validation)
         fit_ood_score(model, self.validation, self._preprocessed_validation)
-        return {"peaks": peaks(model, self.test)}
+        return {"temperature": temperature, "peaks": peaks(model, self.test)}
 
     @cached_property
     def _preprocessed_validation(self) -> Split:

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from camloss.data.temperature import fit_temperature
 from camloss.digits.corruptions import inside, two_digits
 from camloss.maps import cam
 from camloss.metrics import calibration_error, correct, share_of_top
@@ -20,7 +20,6 @@ ROBUSTNESS = ("clutter_8", "canvas_56", "canvas_84", "line", "salt_noise")
 """The corruptions over whose accuracies robustness is the mean."""
 PAIRS = 2_000  # images with a second digit
 BATCH = 500
-TEMPERATURES = torch.logspace(-0.5, 0.7, 121)  # among which the best is looked for
 
 
 @dataclass(frozen=True)
@@ -117,12 +116,6 @@ def apart(model: MapClassifier, material: Material, device: torch.device) -> flo
         own, other = (inside(box, CANVAS, CANVAS) for box in boxes.unbind(1))
         found.append(share_of_top(class_map, own, other, TOP))
     return share(torch.cat(found))
-
-
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """By what to divide the logits for the lowest cross-entropy (Guo et al., ICML 2017)."""
-    losses = torch.stack([F.cross_entropy(logits / temperature, labels) for temperature in TEMPERATURES])
-    return float(TEMPERATURES[losses.argmin()])
 
 
 def share(values: Tensor) -> float:

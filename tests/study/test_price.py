@@ -14,7 +14,7 @@ from camloss.models import build_model
 from camloss.split import Split
 from camloss.study import price_runs
 from camloss.study.price import CANDIDATES, PriceResults, finalists, plan, winner
-from camloss.study.price_measures import ROBUSTNESS, fit_temperature, make_material, measure
+from camloss.study.price_measures import ROBUSTNESS, make_material, measure
 from camloss.study.price_methods import PRICE_METHODS
 from camloss.study.price_report import price_tables
 from camloss.study.price_runs import Images, Workers, run_study
@@ -123,12 +123,6 @@ def test_the_plan_waits_for_what_it_depends_on() -> None:
     assert [seed for method, seed in whole if method == best] == list(range(10))
     assert [seed for method, seed in whole if method == second[5][0]] == list(range(5))
     assert len(whole) == len(set(whole))
-
-
-def test_a_temperature_is_found() -> None:
-    logits = torch.randn(4000, 10, generator=torch.Generator().manual_seed(0)) * 2
-    labels = torch.distributions.Categorical(logits=logits).sample()
-    assert fit_temperature(logits * 2, labels) == pytest.approx(2, rel=0.1)
 
 
 @pytest.fixture
