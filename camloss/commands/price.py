@@ -3,6 +3,7 @@
     camloss price --train                 make the runs that the protocol asks for, and their records
     camloss price --train --device cuda --workers 16 --seconds 280    on a GPU, with NVIDIA's Multi-Process Service
     camloss price --test                  measure winner and baselines once on the test images and report writers
+    camloss price --pair checkpoints/     measure a pair's models on the test images and report writers
     camloss price                         print what the records say
 
 Every run of one method and seed leaves a line in RECORDS and its weights in OUTPUT_DIR; a run that has a record is not
@@ -10,15 +11,19 @@ made again. The table that the command prints is also in the documentation.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camloss import cli
+from camloss.checkpoint import write_atomically
 from camloss.data.mnist import default_data_dir
 from camloss.errors import CamlossError
+from camloss.pair import Pair
 from camloss.study.price import PriceResults
+from camloss.study.price_methods import method_of
 from camloss.study.price_report import price_tables
 from camloss.study.runs import Records, records_as_written
 from camloss.training.config import RECIPES
@@ -35,8 +40,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         train_all(flags)
     if flags.test:
         test_all(flags)
+    if flags.pair is not None:
+        measure_pair(flags)
     with records_as_written(flags.records):
-        tables = price_tables(PriceResults.read(flags.records), PriceResults.read(test_records(flags.records)))
+        tables = price_tables(*(PriceResults.read(path) for path in record_files(flags.records)))
     print(tables)
 
 
@@ -73,6 +80,22 @@ def test_all(flags: argparse.Namespace) -> None:
         test_study(images, Records(flags.records), test, flags.output_dir, device=flags.device, workers=flags.workers)
 
 
+def measure_pair(flags: argparse.Namespace) -> None:
+    import torch
+
+    from camloss.checkpoint import load_training
+    from camloss.study.price_runs import Images, of_methods
+
+    methods = {}
+    for variant, model in Pair.load(flags.pair).digit_models.items():
+        alpha = load_training(flags.pair / variant)["history"][-1]["alpha"]
+        if (method := method_of(variant, alpha)) is not None:
+            methods[method] = model
+    records = of_methods(methods, Images.for_test(flags.data_dir), torch.device(flags.device))
+    lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in records]
+    write_atomically(record_files(flags.records)[-1], "".join(lines).encode())
+
+
 def prepared(path: Path | None, make: "Callable[[], Images]") -> "Images":
     """The images of a file; made, and kept there, where there is none."""
     from camloss.study.price_runs import Images
@@ -86,13 +109,19 @@ def prepared(path: Path | None, make: "Callable[[], Images]") -> "Images":
 
 
 def test_records(records: Path) -> Path:
-    return records.with_name(f"{records.stem}-test{records.suffix}")
+    return record_files(records)[1]
+
+
+def record_files(records: Path) -> tuple[Path, ...]:
+    """Those of the validation data, of the test data, and of a pair."""
+    return tuple(records.with_name(f"{records.stem}{end}{records.suffix}") for end in ("", "-test", "-pair"))
 
 
 def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.Parser(__doc__, "price")
     parser.add_argument("--train", action="store_true", help="make the runs")
     parser.add_argument("--test", action="store_true", help="measure winner and baselines on the test data")
+    parser.add_argument("--pair", type=Path, metavar="FOLDER", help="measure the models of a pair on the test data")
     parser.add_argument(
         "--records", type=Path, default=RECORDS, metavar="FILE", help="JSON Lines (default: %(default)s)"
     )

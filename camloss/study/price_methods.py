@@ -245,3 +245,10 @@ PRICE_METHODS: dict[str, PriceMethod] = {  # baselines first, then in the order 
         for alpha in (1.0, 3.0, 10.0)
     },
 }
+
+
+def method_of(variant: str, alpha: float) -> str | None:
+    """The method that a variant of the default recipe is trained with, `alpha` being that of its last epoch."""
+    names = {BASELINE: BASELINE, "virtual-canvas": f"virtual-clutter-alpha-{alpha:g}"}
+    name = names.get(variant, f"alpha-{alpha:g}")
+    return name if name in PRICE_METHODS else None

@@ -50,8 +50,8 @@ GOALS = {  # at least, of calibration at most
 AT_MOST = ("clutter_calibration",)
 
 
-def price_tables(results: PriceResults, test: PriceResults) -> str:
-    """Everything that the records say, in Markdown."""
+def price_tables(results: PriceResults, test: PriceResults, pair: PriceResults) -> str:
+    """Everything that the records say, in Markdown: those of the validation data, of the test data, and of a pair."""
     if not results.runs[BASELINE]:
         return "There are no records yet; `camloss price --train` makes them."
     parts = [f"## Margins and goals on the validation data\n\n{verdict(results)}"]
@@ -64,6 +64,13 @@ def price_tables(results: PriceResults, test: PriceResults) -> str:
         )
         of_test = [method for method in shown if test.runs[method]]
         parts += [margins(test, of_test), goals(test, of_test)]
+    if pair.runs[BASELINE]:
+        of_pair = [method for method in [*BASELINES, *CANDIDATES] if pair.runs[method]]
+        parts.append(
+            "## The models of the demo on the test data\n\nOne training each, seed 0: one number has no interval, and "
+            "a margin that is kept is kept by the mean. Five seeds of each method are in the tables above."
+        )
+        parts += [margins(pair, of_pair), goals(pair, of_pair)]
     parts.append(f"## What was tried\n\nSeed 0 of every method on the validation data.\n\n{tried(results.only([0]))}")
     if several := [m for m in best_finalists(results) if len(results.runs[m]) > 1]:
         parts.append(f"The finalists over all their seeds:\n\n{tried(results, several)}")

@@ -366,6 +366,24 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
             test.write(record)
 
 
+def of_methods(models: Mapping[str, MapClassifier], images: Images, device: torch.device) -> list[dict[str, Any]]:
+    """Measure trained models as the protocol does on the test data; their temperature is in their heads.
+
+    Args:
+        models: by method.
+        images: those for the test.
+        device: where the networks compute.
+
+    Returns:
+        A record for each, as seed 0 of its method.
+    """
+    material = make_material(images.splits["test"], CLAIMED, images.writers)
+    return [
+        {"method": method, "seed": 0, "measured": measure(model, material, device, temperature=1.0)}
+        for method, model in models.items()
+    ]
+
+
 @dataclass(frozen=True)
 class _Tested:
     """A run that is measured on the test data."""

@@ -371,7 +371,9 @@ def blocks(records: Path) -> dict[str, str]:
     """Every table that may stand between markers, by name."""
     measured = read_json(records / "evaluate.json")
     printed = {path.stem: path.read_text(encoding="utf-8").strip() for path in records.glob("*.md")}
-    price, tested = (PriceResults.read(records / "study" / f"{name}.jsonl") for name in ("price", "price-test"))
+    price, tested, of_pair = (
+        PriceResults.read(records / "study" / f"price{end}.jsonl") for end in ("", "-test", "-pair")
+    )
     price_seeds = {"30 development writers": price.only(SEEDS_OF_PRICE), "7 report writers": tested}
     return {
         "study": render(
@@ -389,7 +391,7 @@ def blocks(records: Path) -> dict[str, str]:
         "photos-alpha": photo_alpha(records / "photos"),
         "both": both_studies(Study.read(records / "study").last.claims, photo_claims(records / "photos")),
         "paper": paper_table(clean_accuracy(Study.read(records / "study").last), records / "photos"),
-        "price": price_tables(price, tested),
+        "price": price_tables(price, tested, of_pair),
         **printed,
     }
 

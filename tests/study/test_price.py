@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
+from untrained import write_pair
 
 from camloss import CamlossError
 from camloss.commands import price as command
@@ -15,7 +16,7 @@ from camloss.split import Split
 from camloss.study import price_runs
 from camloss.study.price import CANDIDATES, PriceResults, finalists, plan, winner
 from camloss.study.price_measures import ROBUSTNESS, make_material, measure
-from camloss.study.price_methods import PRICE_METHODS
+from camloss.study.price_methods import PRICE_METHODS, method_of
 from camloss.study.price_report import price_tables
 from camloss.study.price_runs import Images, Workers, run_study
 from camloss.study.runs import Records
@@ -125,6 +126,9 @@ def test_the_plan_waits_for_what_it_depends_on() -> None:
     assert len(whole) == len(set(whole))
 
 
+NONE = PriceResults([])
+
+
 @pytest.fixture
 def images(data: Dataset) -> Images:
     extra = {f"extra-{seed}": Split(data.train.images[:10], data.train.labels[:10]) for seed in range(5)}
@@ -204,17 +208,44 @@ def test_runs_are_made_printed_and_measured_once_on_test_data(
     assert tested.read()["ce-seed-0"] == marked
 
 
+def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_mnist(tmp_path)
+    write_report_writers(tmp_path)
+    pair = write_pair(tmp_path / "pair")
+    for seed, measured in results(alpha_1=[{}] * 5).runs["ce"].items():
+        Records(tmp_path / "price.jsonl").write({"method": "ce", "seed": seed, "measured": measured})
+    command.main(["--records", str(tmp_path / "price.jsonl"), "--pair", str(pair), "--data-dir", str(tmp_path)])
+    assert "## The models of the demo on the test data" in capsys.readouterr().out
+    found = Records(tmp_path / "price-pair.jsonl").read()
+    assert set(found) == {"ce-seed-0", "alpha-1-seed-0"}
+    assert all(record["measured"]["temperature"] == 1 for record in found.values())
+
+
+@pytest.mark.parametrize(
+    ("variant", "alpha", "method"),
+    [
+        ("ce", 0.0, "ce"),
+        ("cam", 10.0, "alpha-10"),
+        ("alpha-3", 3.0, "alpha-3"),
+        ("virtual-canvas", 3.0, "virtual-clutter-alpha-3"),
+        ("alpha-0_3", 0.3, None),
+    ],
+)
+def test_the_method_of_a_variant(variant: str, alpha: float, method: str | None) -> None:
+    assert method_of(variant, alpha) == method
+
+
 def test_the_tables_need_no_test_records() -> None:
     kept = results(alpha_1=[{}] * 5)
-    text = price_tables(kept, PriceResults([]))
+    text = price_tables(kept, NONE, NONE)
     assert "**CAM-loss at alpha 1** keeps every margin" in text
     assert "It reaches 1 of 8 goals; not: clutter, canvas of 56x56" in text
     good = dict.fromkeys(ROBUSTNESS, 0.985) | {"clutter_calibration": 0.01, "writers": (0.99, 0.99)}
     rivals = {"max_pooling": [{"clutter_8": 0.99}] * 5}
-    assert "reaches 8 of 8 goals." in price_tables(results(alpha_1=[good] * 5), PriceResults([]))
-    assert "7 of 8 goals; not: clutter." in price_tables(results(alpha_1=[good] * 5, **rivals), PriceResults([]))
+    assert "reaches 8 of 8 goals." in price_tables(results(alpha_1=[good] * 5), NONE, NONE)
+    assert "7 of 8 goals; not: clutter." in price_tables(results(alpha_1=[good] * 5, **rivals), NONE, NONE)
     assert "test data" not in text
     bad = results(alpha_1=[{"two_digits_separation": 0.9, "strokes_worst_digit": 0.9}] * 5)
-    assert "Of the winner's margins, 2 missed: two digits apart, worst digit." in price_tables(kept, bad)
-    assert "Of the winner's margins, none missed." in price_tables(kept, kept)
-    assert "no records yet" in price_tables(PriceResults([]), PriceResults([]))
+    assert "Of the winner's margins, 2 missed: two digits apart, worst digit." in price_tables(kept, bad, NONE)
+    assert "Of the winner's margins, none missed." in price_tables(kept, kept, NONE)
+    assert "no records yet" in price_tables(NONE, NONE, NONE)
