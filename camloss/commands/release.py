@@ -1,6 +1,7 @@
 """Release a pair: train it or take a finished one, put it into checkpoints/ and refresh everything made from it.
 
-    camloss release --alpha 10                              every flag of camloss train
+    camloss release --variants ce cam virtual-canvas alpha-0_3 alpha-1 alpha-3 alpha-30
+                                                            every flag of camloss train
     camloss release --pair runs/light_cnn-alpha-10-seed-0   a pair that is trained
 
 Works in a checkout. Runs the commands that docs/measure.md lists, in order, and prints each as you could type it. A
@@ -17,11 +18,13 @@ from pathlib import Path
 from camloss import cli
 from camloss.commands.train import add_train_flags, chosen_config
 from camloss.errors import CamlossError
+from camloss.losses import PAIR
 from camloss.training.config import TrainConfig
 
 RECORDS = Path("docs") / "records"
 STEPS: tuple[tuple[tuple[str, ...], str | None], ...] = (  # a script with its flags, and what to record it as
-    (("evaluate.py", "--ood", "--json"), "evaluate.json"),
+    (("evaluate.py", *(f"checkpoints/{variant}" for variant in PAIR), "--ood", "--json"), "evaluate.json"),
+    (("price.py", "--pair", "checkpoints"), None),
     (("dev/choose_opening.py",), None),
     (("dev/make_pictures.py",), None),
     (("dev/make_animation.py",), "animation.md"),

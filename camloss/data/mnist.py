@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from camloss.data.dataset import Dataset
-from camloss.data.ood_fitting import fit_ood_score, preprocess_split
+from camloss.data.ood_fitting import fit_ood_score, non_digits, preprocess_split
 from camloss.data.peaks import peaks
 from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.data.temperature import divide_by_temperature
@@ -47,12 +47,16 @@ class MNIST(Dataset):
         if not isinstance(model, MapClassifier) or model.middle == 0:  # no network of the drawing demo
             return {}
         temperature = divide_by_temperature(model, self.validation)
-        fit_ood_score(model, self.validation, self._preprocessed_validation)
+        fit_ood_score(model, self.validation, self._preprocessed_validation, self._non_digits)
         return {"temperature": temperature, "peaks": peaks(model, self.test)}
 
     @cached_property
     def _preprocessed_validation(self) -> Split:
         return preprocess_split(self.validation)
+
+    @cached_property
+    def _non_digits(self) -> torch.Tensor:
+        return non_digits(self.validation)
 
 
 def default_data_dir() -> Path:

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from camloss.digits.ood_drawings import CHOOSING, EASY, FAMILIES, KINDS, REPORTED, draw_ood_drawings
+from camloss.digits.ood_drawings import EASY, FAMILIES, FITTED, KINDS, REPORTED, draw_ood_drawings
 from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PEN
 from camloss.models import MapClassifier
-from camloss.ood import OODScore
+from camloss.ood import OODScore, evidence
 from camloss.split import Split
 
 FLAGGED = 0.0025  # false-positive rate on preprocessed validation digits, of each network: of a pair it is below 0.5 %
-PER_FAMILY = 400
+PER_FAMILY = 400  # drawings that are measured
+MOST_FITTED, SEED_TO_FIT = 600, 1  # drawings of a family that are fitted on; those that are measured have seed 0
 PAGE, RAW = "the page", "MNIST, test set, as it is"
 
 
@@ -25,25 +26,32 @@ def preprocess_split(split: Split, pen: float = PEN) -> Split:
     return Split((images * 255).round().to(torch.uint8), split.labels)
 
 
-def fit_ood_score(model: MapClassifier, validation: Split, read: Split) -> None:
-    """Fit the OOD score of a trained model on the validation digits, raw and preprocessed.
+def non_digits(digits: Split) -> Tensor:
+    """Drawings to fit on, as many of each of the `FITTED` families: at most 600, at most one to eight digits."""
+    count = max(2, min(MOST_FITTED, len(digits) // 8))
+    return torch.cat([draw_ood_drawings(family, count, SEED_TO_FIT, digits) for family in FITTED])
+
+
+def fit_ood_score(model: MapClassifier, validation: Split, read: Split, others: Tensor) -> None:
+    """Fit the OOD score of a trained model on the validation digits, raw and preprocessed, and on non-digits.
 
     Args:
         model: on the CPU, in eval mode.
         validation: MNIST's validation split.
         read: `preprocess_split(validation)`.
+        others: `non_digits(validation)`.
     """
     both = validation.joined(read)
     known = torch.arange(len(both)) >= len(validation)
-    model.ood_score = OODScore.fit(*_answers(model, both), both.labels, known, FLAGGED)
+    inside = torch.cat([_evidence(model, images) for images, _ in both.batches(1_000)])
+    outside = torch.cat([_evidence(model, images) for images in others.split(1_000)])
+    model.ood_score = OODScore.fit(inside, outside, known, model.head.out_features, FLAGGED)
 
 
 @torch.no_grad()
-def _answers(model: MapClassifier, split: Split) -> tuple[Tensor, Tensor]:
-    """Logits and averaged features of the middle."""
-    answers = [model.forward_features(images) for images, _ in split.batches(1_000)]
-    averaged = [middle.float().mean((-2, -1)) for _, _, middle in answers]
-    return torch.cat([logits for logits, _, _ in answers]), torch.cat(averaged)
+def _evidence(model: MapClassifier, images: Tensor) -> Tensor:
+    logits, _, middle = model.forward_features(images)
+    return evidence(logits.float(), middle.float())
 
 
 def pair_ood_scores(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
@@ -86,7 +94,7 @@ def measure_ood_score(
     Returns:
         By name of a model, or `PAGE`, and by family, or name of digits: "flagged", the share at 0.5 or more, and for
         families "auroc"; also the means of the `REPORTED` families but the `EASY` ones, as "reported, mean", and
-        likewise of the `CHOOSING` ones.
+        likewise of the `FITTED` ones.
     """
     shown = {**known, RAW: digits}
     of_digits = {name: pair_ood_scores(models, split.images.float() / 255) for name, split in shown.items()}
@@ -100,7 +108,7 @@ def measure_ood_score(
         everything = torch.cat([of_digits[name][who] for name in known])
         for family, found in of_families.items():
             rows[family] = {"flagged": share(found[who]), "auroc": auroc(found[who], everything)}
-        for name, families in (("chosen on, mean", CHOOSING), ("reported, mean", REPORTED)):
+        for name, families in (("fitted on, mean", FITTED), ("reported, mean", REPORTED)):
             counted = [rows[family] for family in families if family not in EASY]
             rows[name] = {key: sum(row[key] for row in counted) / len(counted) for key in ("flagged", "auroc")}
         measured[who] = rows

@@ -27,7 +27,6 @@ from camloss.checkpoint import pack
 from camloss.demo.pairs import seconds_of
 from camloss.errors import CamlossError
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
-from camloss.ood import DISTANCE_SHARE
 from camloss.pair import MOST_VARIANTS, SIDE_BY_SIDE, Pair
 
 KEPT_FILES = 8 * MOST_VARIANTS
@@ -95,9 +94,7 @@ def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dty
             "pooling": model.pooling,
             "mean": MNIST_MEAN,
             "std": MNIST_STD,
-            "ood_score": {"distance_share": DISTANCE_SHARE, "after": model.middle // PARTS}
-            if model.ood_score
-            else None,
+            "ood_score": {"after": model.middle // PARTS} if model.ood_score else None,
         }
         if model.ood_score:
             tensors |= {

@@ -1,7 +1,8 @@
 """Non-digits by family, preprocessed as a drawing is: what an OOD score should be high for.
 
-Nothing is ever trained on them. A score and its threshold are chosen on the `CHOOSING` families and reported on the
-`REPORTED` ones. Ambiguous glyphs, letters and shapes that anybody takes for digits, are a family of their own.
+No network is trained on them. An OOD score is fitted on the `FITTED` families and reported on the `REPORTED` ones, the
+first of which are what people try first. Ambiguous glyphs, letters and shapes that anybody takes for digits, are a
+family of their own.
 
     >>> images = draw_ood_drawings("shapes", 12, seed=0)
     >>> images.shape
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 Family = Callable[[random.Random, Split | None], Iterator[Tensor]]
 
-CHOOSING = ("capital letters", "scribbles", "digit fragments", "noise")
-REPORTED = ("small letters", "symbols", "shapes", "zigzags", "two digits", "blank")
+FITTED = ("drawn letters", "shapes", "scribbles", "zigzags", "digit fragments", "two digits", "noise")
+REPORTED = ("first tries", "capital letters", "small letters", "symbols", "blank")
 EASY = ("noise", "blank")  # left out of means
 AMBIGUOUS_GLYPHS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9; as do the `AMBIGUOUS_SHAPES`
 
@@ -76,17 +77,51 @@ SHAPES: dict[str, tuple[Stroke, ...]] = {  # in a unit square, y down
     "tick": (((0, 0.6), (0.35, 1), (1, 0)),),
     "hash": (((0.3, 0), (0.3, 1)), ((0.7, 0), (0.7, 1)), ((0, 0.3), (1, 0.3)), ((0, 0.7), (1, 0.7))),
     "tree": (((0.5, 0), (0.5, 1)), ((0.1, 0.35), (0.5, 0), (0.9, 0.35)), ((0, 0.8), (0.5, 0.4), (1, 0.8))),
-    "heart": (tuple(_heart(2 * math.pi * step / 40) for step in range(41)),),
     "spiral": (tuple(_spiral(0.25 * step) for step in range(76)),),
+    "fish": (_arc(0.42, 0.5, 0.42, 0.28), ((0.82, 0.5), (1, 0.25), (1, 0.75), (0.82, 0.5))),
+}
+
+
+def _bowl(top: float, bottom: float, wide: float) -> Stroke:
+    """The right half of an ellipse, from a stem at x = 0 and back to it."""
+    angles = [math.pi * step / 20 for step in range(21)]
+    middle, high = (top + bottom) / 2, (bottom - top) / 2
+    return tuple((wide * math.sin(angle), middle - high * math.cos(angle)) for angle in angles)
+
+
+_STEM: Stroke = ((0, 0), (0, 1))
+FIRST_TRIES: dict[str, tuple[Stroke, ...]] = {  # what people draw first to find out what is said of it
     "face": (
         _arc(0.5, 0.5, 0.5, 0.5),
         ((0.3, 0.35), (0.3, 0.45)),
         ((0.7, 0.35), (0.7, 0.45)),
         _arc(0.5, 0.55, 0.3, 0.22, 0.5),
     ),
-    "fish": (_arc(0.42, 0.5, 0.42, 0.28), ((0.82, 0.5), (1, 0.25), (1, 0.75), (0.82, 0.5))),
+    "heart": (tuple(_heart(2 * math.pi * step / 40) for step in range(41)),),
+    "drawn A": (((0, 1), (0.5, 0), (1, 1)), ((0.2, 0.6), (0.8, 0.6))),
+    "drawn B": (_STEM, _bowl(0, 0.48, 0.75), _bowl(0.48, 1, 0.85)),
+    "drawn T": (((0, 0), (1, 0)), ((0.5, 0), (0.5, 1))),
 }
-
+LETTERS: dict[str, tuple[Stroke, ...]] = {  # capitals, but those of `FIRST_TRIES` and what is like a digit
+    "drawn C": (tuple((x, 1 - y) for y, x in _arc(0.5, 0.5, 0.5, 0.5, 0.75)),),
+    "drawn D": (_STEM, _bowl(0, 1, 0.8)),
+    "drawn E": (((0.9, 0), (0, 0), (0, 1), (0.9, 1)), ((0, 0.5), (0.7, 0.5))),
+    "drawn F": (((0.9, 0), (0, 0), (0, 1)), ((0, 0.48), (0.7, 0.48))),
+    "drawn H": (_STEM, ((0.9, 0), (0.9, 1)), ((0, 0.5), (0.9, 0.5))),
+    "drawn J": (((0.8, 0), (0.8, 0.75), (0.55, 1), (0.2, 1), (0, 0.8)),),
+    "drawn K": (_STEM, ((0.8, 0), (0, 0.55), (0.8, 1))),
+    "drawn L": (((0, 0), (0, 1), (0.7, 1)),),
+    "drawn M": (((0, 1), (0, 0), (0.5, 0.6), (1, 0), (1, 1)),),
+    "drawn N": (((0, 1), (0, 0), (0.9, 1), (0.9, 0)),),
+    "drawn P": (_STEM, _bowl(0, 0.5, 0.8)),
+    "drawn Q": (_arc(0.5, 0.5, 0.45, 0.5), ((0.6, 0.7), (1, 1.05))),
+    "drawn R": (_STEM, _bowl(0, 0.5, 0.8), ((0, 0.5), (0.8, 1))),
+    "drawn U": (((0, 0), (0, 0.7), (0.25, 1), (0.65, 1), (0.9, 0.7), (0.9, 0)),),
+    "drawn V": (((0, 0), (0.5, 1), (1, 0)),),
+    "drawn W": (((0, 0), (0.25, 1), (0.5, 0.4), (0.75, 1), (1, 0)),),
+    "drawn X": (((0, 0), (1, 1)), ((1, 0), (0, 1))),
+    "drawn Y": (((0, 0), (0.5, 0.5), (1, 0)), ((0.5, 0.5), (0.5, 1))),
+}
 AMBIGUOUS_SHAPES: dict[str, tuple[Stroke, ...]] = {  # to any reader: 1 5 5 2
     "stem": (((0.5, 0), (0.5, 1)),),
     "lightning": (((0.6, 0), (0.2, 0.55), (0.7, 0.5), (0.3, 1)),),
@@ -99,7 +134,7 @@ def draw_ood_drawings(family: str, count: int, seed: int, digits: Split | None =
     """Draw a family of non-digits.
 
     Args:
-        family: one of `CHOOSING`, of `REPORTED`, "ambiguous glyphs", or one of the `KINDS` in them.
+        family: one of `FITTED`, of `REPORTED`, "ambiguous glyphs", or one of the `KINDS` in them.
         count: how many.
         seed: of everything that varies.
         digits: what "digit fragments" and "two digits" are made of.
@@ -258,10 +293,12 @@ def _blank(_: random.Random, __: Split | None) -> Iterator[Tensor]:
 
 
 FAMILIES: dict[str, Family] = {
+    "first tries": _of_strokes(_one_of(FIRST_TRIES)),
     "capital letters": _letters(CAPITALS),
     "small letters": _letters(SMALL),
     "symbols": _letters(SYMBOLS),
     "ambiguous glyphs": _in_turns(_letters(AMBIGUOUS_GLYPHS), _of_strokes(_one_of(AMBIGUOUS_SHAPES))),
+    "drawn letters": _of_strokes(_one_of(LETTERS)),
     "scribbles": _of_strokes(_scribble),
     "zigzags": _of_strokes(_zigzag),
     "shapes": _of_strokes(_one_of(SHAPES)),
@@ -273,5 +310,5 @@ FAMILIES: dict[str, Family] = {
 
 KINDS: dict[str, Family] = {  # one letter or shape alone
     **{letter: _letters(letter) for letter in CAPITALS + SMALL},
-    **{name: _of_strokes(_one_of({name: strokes})) for name, strokes in SHAPES.items()},
+    **{name: _of_strokes(_one_of({name: strokes})) for name, strokes in (FIRST_TRIES | LETTERS | SHAPES).items()},
 }

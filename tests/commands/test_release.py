@@ -29,7 +29,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 AFTER_TRAINING = [
-    ["scripts/evaluate.py", "--ood", "--json"],
+    ["scripts/evaluate.py", "checkpoints/ce", "checkpoints/cam", "--ood", "--json"],
+    ["scripts/price.py", "--pair", "checkpoints"],
     ["scripts/dev/choose_opening.py"],
     ["scripts/dev/make_pictures.py"],
     ["scripts/dev/make_animation.py"],
@@ -47,7 +48,7 @@ def test_a_pair_is_trained_and_all_that_is_said_of_it_made_anew(calls: list[list
     ]
     records = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / release.RECORDS).iterdir()}
     assert records == {
-        "evaluate.json": "scripts/evaluate.py --ood --json",
+        "evaluate.json": "scripts/evaluate.py checkpoints/ce checkpoints/cam --ood --json",
         "animation.md": "scripts/dev/make_animation.py",
     }
 

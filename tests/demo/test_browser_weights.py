@@ -160,9 +160,9 @@ def test_ood_score_goes_along(tmp_path: Path) -> None:
     flagged = Pair.load(write_pair(tmp_path))
     model = flagged.digit_models["cam"]
     model.ood_score = ood_score = OODScore(model.middle_channels, 10)
-    ood_score.means.uniform_()
+    ood_score.weight.uniform_()
     file = weight_file(flagged)
     assert file is not None
     tensors = load(file.plain)
-    assert torch.equal(tensors["cam.ood_score.means"], ood_score.means)
+    assert torch.equal(tensors["cam.ood_score.weight"], ood_score.weight)
     assert not any(name.startswith("ce.ood_score") for name in tensors)

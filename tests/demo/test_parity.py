@@ -28,7 +28,7 @@ from camloss.explain import explain
 from camloss.losses import LOSSES, PAIR
 from camloss.metrics import INK, stroke_energy
 from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier, build_classifier
-from camloss.ood import OODScore
+from camloss.ood import OODScore, evidence
 from camloss.pair import Pair, Snapshot
 
 pytestmark = pytest.mark.browser
@@ -104,8 +104,10 @@ def fit_ood_score(model: MapClassifier) -> None:
     """So that three of ten drawings have a high OOD score."""
     sketches = [write_strokes(strokes) for strokes in drawings(200)]
     logits, _, middle = model.forward_features(torch.cat([sketch.pixels for sketch in sketches if sketch is not None]))
+    inside = evidence(logits, middle)
+    others, _, of_others = model.forward_features(torch.rand(100, 1, 28, 28))
     known = torch.ones(len(logits), dtype=torch.bool)
-    model.ood_score = OODScore.fit(logits, middle.mean((-2, -1)), torch.arange(len(logits)) % 10, known, 0.3)
+    model.ood_score = OODScore.fit(inside, evidence(others, of_others), known, 10, 0.3)
 
 
 @pytest.fixture(scope="module")

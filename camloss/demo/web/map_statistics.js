@@ -31,18 +31,11 @@ export function softmax(logits) {
  */
 export function oodScoreOf({ ood_score }, logits, middle) {
   if (!ood_score || !middle) return null;
-  const { directions, spread, scale, distanceShare } = ood_score;
-  const channels = middle.length;
-  const turned = Float64Array.from(middle, (_, j) =>
-    middle.reduce((sum, mean, c) => sum + mean * directions[c * channels + j], 0),
-  );
-  const distances = Array.from(logits, (_, k) =>
-    Math.hypot(...turned.map((value, c) => value - ood_score.means[k * channels + c])),
-  );
   const top = Math.max(...logits);
   const energy = -top - Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
-  const score = (energy - spread[0]) / spread[1] + (distanceShare * (Math.min(...distances) - spread[2])) / spread[3];
-  return 1 / (1 + Math.exp((scale[0] - score) / scale[1]));
+  const evidence = [...middle, ...logits, energy];
+  const score = evidence.reduce((sum, value, i) => sum + value * ood_score.weight[i], ood_score.bias[0]);
+  return 1 / (1 + Math.exp(-score));
 }
 
 /**

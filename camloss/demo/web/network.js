@@ -54,8 +54,8 @@ export class Network {
     this.headWeight = tensor("head.weight"); // [class][channel]
     this.headBias = tensor("head.bias");
     this.ood_score = description.ood_score && {
-      ...oodScoreIn(tensor),
-      distanceShare: description.ood_score.distance_share,
+      weight: tensor("ood_score.weight"), // of the channels' means, the logits and their energy
+      bias: tensor("ood_score.bias"),
     };
     this.#free = (this.#kernel.__heap_base.value + 15) & ~15;
     this.#weights = description.layers.map((_, i) => ({
@@ -127,14 +127,6 @@ export class Network {
     return { logits, features: { values, height: h, width: w, channels }, middle };
   }
 }
-
-/** The numbers of camloss/ood.py. @param {(name: string) => Float32Array} tensor */
-const oodScoreIn = (tensor) => ({
-  directions: tensor("ood_score.directions"),
-  means: tensor("ood_score.means"),
-  spread: tensor("ood_score.spread"),
-  scale: tensor("ood_score.scale"),
-});
 
 /** Height, width and channels of the input and of each layer's output. @param {Layer[]} layers @param {number} height @param {number} width */
 function shapesOf(layers, height, width) {

@@ -146,7 +146,7 @@ export interface NetworkHeader {
   pooling: "avg" | "max";
   mean: number;
   std: number;
-  ood_score: { distance_share: number; after: number } | null; // after how many layers its channel means are taken; null where none was fitted
+  ood_score: { after: number } | null; // after how many layers its channel means are taken; null where none was fitted
 }
 
 /** A network's last maps, pixel by pixel, with a border of zeros one pixel wide. */
