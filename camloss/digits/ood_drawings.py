@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Family = Callable[[random.Random, Split | None], Iterator[Tensor]]
 
-FITTED = ("drawn letters", "shapes", "scribbles", "zigzags", "digit fragments", "two digits", "noise", "blank")
-REPORTED = ("first tries", "capital letters", "small letters", "symbols")
+FITTED = ("drawn letters", "shapes", "scribbles", "zigzags", "digit fragments", "two digits", "noise")
+REPORTED = ("first tries", "capital letters", "small letters", "symbols", "blank")
 EASY = ("noise", "blank")  # left out of means
 AMBIGUOUS_GLYPHS = "OoIlSsZzbgq"  # to any reader: 0 0 1 1 5 5 2 2 6 9 9; as do the `AMBIGUOUS_SHAPES`
 
