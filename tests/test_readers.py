@@ -194,7 +194,9 @@ def read_state(folder: Path) -> Any:
 def write_boxes(folder: Path) -> Path:
     (folder / "a.png").write_bytes(file_of("disc"))
     path = folder / "boxes.csv"
-    path.write_text('path,class,x_min,y_min,x_max,y_max\na.png,disc,3,4,50,60\n"b, c.png",disc,-1,0,9,9\n', "utf-8")
+    path.write_text(
+        'path,class,x_min,y_min,x_max,y_max\na.png,disc,3,4,50,60\n"b, c.png",disc,-1,0,9,9\n', encoding="utf-8"
+    )
     return path
 
 

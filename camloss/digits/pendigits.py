@@ -89,7 +89,7 @@ def _lines(path: Path) -> Iterator[str]:
         CamlossError: the text or a line is too long.
     """
     left = LARGEST
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         while line := file.readline(LONGEST_LINE + 1):
             left -= len(line)
             if left < 0 or len(line) > LONGEST_LINE:

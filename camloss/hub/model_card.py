@@ -6,13 +6,14 @@ The Hub itself checks a card when it is pushed (https://huggingface.co/docs/hub/
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from camloss.checkpoint import CONFIG, TRAINING, read_header, to_json, write_atomically
 from camloss.errors import CamlossError, one_line
 from camloss.losses import BASELINE
-from camloss.pair import LOSS_SETTINGS, described, pair_files
+from camloss.pair import LOSS_SETTINGS, SIDE_BY_SIDE, described, pair_files
 
 MAPS, CURVES = "maps.png", "curves.png"
 PICTURES = (MAPS, CURVES)
@@ -279,7 +280,8 @@ def _introduction(config: Mapping[str, Any], variants: Collection[str], space: s
     )
     page = (space or "").partition("@")[0]
     compare = f"\n\nDraw a digit and compare them: [{page}]({HUB}/spaces/{page})." if page else ""
-    return f"""# Handwritten digits: {" and ".join(described(variant).title for variant in variants)}
+    shown = [described(variant).title for variant in islice(variants, SIDE_BY_SIDE)]
+    return f"""# Handwritten digits: {" and ".join(shown)}
 
 Small CNNs (`{config["arch"]}`, {config["num_classes"]} classes) that say which digit was drawn and, by their
 class activation map (CAM), where the evidence lies. One training made them, with the same initial weights and the

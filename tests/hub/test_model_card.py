@@ -9,9 +9,9 @@ from huggingface_hub import ModelCard
 from untrained import RECORD, write_pair
 
 from camloss import CamlossError
-from camloss.checkpoint import WEIGHTS, read_header
+from camloss.checkpoint import read_header
 from camloss.hub.model_card import METRICS, check_space_card, files_beside, metadata, model_card, write_card
-from camloss.pair import Pair, described, pair_config
+from camloss.pair import Pair, described, pair_config, pair_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = {"format": 1, "arch": "sketch_cnn", "num_classes": 10}
@@ -111,8 +111,9 @@ def test_the_card_leaves_out_what_the_records_lack(missing: str) -> None:
 def test_the_card_in_checkpoints_is_what_is_written_today() -> None:
     """Else: python scripts/join_pair.py checkpoints writes it anew."""
     folder = ROOT / "checkpoints"
-    stored = {variant: read_header(folder / variant / WEIGHTS) for variant in VARIANTS}
-    card = model_card(stored, "checkpoints", pictures=PICTURES)
+    stored = {variant: read_header(file) for variant, file in pair_files(folder).items()}
+    pictures = [f"{variant}/{name}" for variant in stored for name in ("maps.png", "curves.png")]
+    card = model_card(stored, "checkpoints", pictures=pictures)
     assert (folder / "README.md").read_text(encoding="utf-8") == card
 
 
