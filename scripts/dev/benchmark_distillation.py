@@ -23,6 +23,7 @@ from camloss import cli
 from camloss.checkpoint import WEIGHTS, load_weights, save_checkpoint
 from camloss.data.datasets import load_data
 from camloss.data.mnist import default_data_dir
+from camloss.data.pictures import say
 from camloss.losses import BASELINE, LOSSES
 from camloss.metrics import evaluate
 from camloss.models import MapClassifier, on_pixels
@@ -82,9 +83,9 @@ def main() -> None:
     for loss in ALPHAS:
         if loss != BASELINE:
             found = differences(runs.measures, test[loss][1], test[BASELINE][1])
-            print(f"{LOSSES[loss].title} less cross-entropy: {found}.")
+            print(f"- {LOSSES[loss].title} less cross-entropy: {found}.")
     found = differences(runs.measures, test["caam-distillation"][1], test["logit-distillation"][1])
-    print(f"CAAM-CAM distillation less logit distillation: {found}.")
+    print(f"- CAAM-CAM distillation less logit distillation: {found}.")
     print(f"\n{runs.described}\n\n{hardware()}")
 
 
@@ -129,7 +130,7 @@ class Runs:
         if not (folder / WEIGHTS).is_file():
             config = dataclasses.replace(self.config, alpha=alpha, seed=seed, output_dir=folder)
             teacher = load_teacher(config, self.data)
-            trained = train(config, loss, self.data, loss=lambda now: LOSSES[loss].criterion(now, teacher))
+            trained = train(config, loss, self.data, log=say, loss=lambda now: LOSSES[loss].criterion(now, teacher))
             save_checkpoint(trained.model, folder, {"history": trained.history})
             TrainingState(config, loss).discard()
         return load_weights(folder / WEIGHTS)
