@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from camloss.data.boxes import boxes_of, read_boxes
 from camloss.data.dataset import Dataset
-from camloss.data.folder import Samples, class_names, load_folder, read_split, samples_in
-from camloss.data.pictures import SUFFIXES, read_picture
+from camloss.data.folder import Samples, class_names, load_folder, read_or_none, read_split, samples_in
+from camloss.data.pictures import SUFFIXES
 from camloss.errors import CamlossError
 from camloss.localisation import box_masks
 from camloss.split import Split
@@ -108,7 +108,8 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None, bo
 
 def _read_backgrounds(folder: Path, size: tuple[int, int]) -> Tensor | None:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return torch.stack([read_picture(path, size) for path in paths]) if len(paths) > 1 else None
+    whole = [picture for path in paths if (picture := read_or_none(path, size)) is not None]
+    return torch.stack(whole) if len(whole) > 1 else None
 
 
 Corrupt = Callable[[Scenes, torch.Generator], tuple[Tensor, Tensor]]

@@ -91,6 +91,8 @@ def records_as_written(where: Path) -> Iterator[None]:
         yield
     except CamlossError:
         raise
+    except OSError as error:
+        raise CamlossError(f"cannot read {error.filename}: {error.strerror}; restore it, or make it again") from error
     except Exception as error:  # a record is any JSON
         raise CamlossError(
             f"the records in {where} are not as they are written ({type(error).__name__}: {one_line(error)}); "

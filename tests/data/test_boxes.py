@@ -45,6 +45,9 @@ def test_the_first_box_of_a_picture_counts_and_further_columns_are_ignored(tmp_p
         (HEADER + "a.jpg,cat,5,0,1,2,x\n", r"line 2: .* is no box"),
         (HEADER + "a.jpg,cat,one,0,1,2,x\n", r"line 2: .* is no box"),
         (HEADER + "a.jpg,cat,1\n", r"line 2: .* is no box"),
+        (HEADER + f"a.jpg,cat,0,0,1{'0' * 400},2,x\n", r"line 2: .* is no box"),
+        (HEADER + f"a.jpg,cat,0,0,1{'0' * 5_000},2,x\n", r"line 2: .* is no box"),
+        (HEADER + f"a.jpg,{'a' * 200_000},0,0,1,2,x\n", "cannot be read"),
         ("\udcff", "cannot be read"),
     ],
 )

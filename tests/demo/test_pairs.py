@@ -11,6 +11,7 @@ from untrained import RECORD, write_pair, write_snapshots
 
 from camloss import CamlossError, load_checkpoint, save_checkpoint
 from camloss.checkpoint import CONFIG, TRAINING, WEIGHTS, load_training, pack, unpack
+from camloss.demo.examples import examples_in
 from camloss.demo.pairs import find_pairs, format_of, load_for_page, seconds_of, side_by_side, snapshots_in
 from camloss.epoch_snapshots import EPOCHS, read_snapshots
 from camloss.pair import ImageFormat, Pair, pair_config
@@ -151,6 +152,16 @@ def test_a_pair_brings_its_snapshots_and_what_the_record_says_of_them(tmp_path: 
     kept = read_snapshots(folder / "cam", RECORD["run"])
     assert last.models["cam"].head.bias.equal(kept[2]["head.bias"].float())
     assert list(first.models) == list(load_for_page(folder).models)
+
+
+def test_an_example_that_the_page_would_refuse_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_image_pair(tmp_path / "images") / "examples"
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "large.jpg").write_bytes(next(folder.glob("*.jpg")).read_bytes() + bytes(5_000_000))
+    assert len(examples_in(tmp_path / "images")) == len(CLASSES)
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"left out: {folder / name}" for name in ("broken.png", "large.jpg")
+    ]
 
 
 ODD_ALPHAS = (10**400, -(10**400), float("nan"), float("inf"), "nan", "1", None, True, [1.0])

@@ -172,6 +172,19 @@ def photo_inside_box(scenes: Scenes, number: int) -> bool:
     )  # fmt: skip
 
 
+def test_a_broken_background_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_photos(tmp_path)
+    (folder / "backgrounds" / "plain" / "1.png").write_bytes(b"no picture")
+    photos = load_photos(folder, 32)
+    assert [
+        len(scenes.backgrounds) for scenes in (photos.validation, photos.test) if scenes.backgrounds is not None
+    ] == [
+        2,
+        1,
+    ]
+    assert "1.png cannot be read (UnidentifiedImageError)" in capsys.readouterr().err
+
+
 def test_the_command_picks_an_alpha_on_any_folder(tmp_path: Path) -> None:
     folder = write_photos(tmp_path / "photos")
     words = ("--data", str(folder), "--output-dir", str(tmp_path / "runs"), "--size", "32", "--epochs", "2")

@@ -3,6 +3,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_mnist import write_tiny_mnist
@@ -147,6 +148,27 @@ def test_prepared_images_come_back(images: Images, tmp_path: Path) -> None:
     assert torch.equal(extra.labels, images.splits["extra-3"].labels)
     assert torch.equal(found.writers["raster"].writers, images.writers["raster"].writers)
     assert len(found.data.test) == 0
+
+
+@pytest.mark.parametrize("what", ["too large", "no labels", "no zip", "other shapes"])
+def test_prepared_images_that_are_damaged_are_one_line(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path = tmp_path / "prepared.npz"
+    images.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    if what == "too large":
+        monkeypatch.setattr(price_runs, "LARGEST", 1_000_000)
+        np.savez_compressed(path, zeros=np.zeros(2_000_000, np.uint8))
+        assert path.stat().st_size < 10_000
+    elif what == "no zip":
+        path.write_bytes(b"PK\3\4" + bytes(99))
+    else:
+        arrays.pop("strokes.labels") if what == "no labels" else arrays.update({"train.images": np.zeros((3, 5))})
+        np.savez(path, **arrays)
+    with pytest.raises(CamlossError, match=r"prepared.npz is damaged \(.*\); remove it, to make it again$"):
+        Images.load(path)
 
 
 def test_measures_of_a_network(images: Images, data: Dataset) -> None:

@@ -60,6 +60,23 @@ def test_a_page_that_is_not_what_the_records_say_is_found(tmp_path: Path) -> Non
         page.write_text(before, encoding="utf-8")
 
 
+def test_records_that_lack_something_are_one_line(tmp_path: Path) -> None:
+    records = tmp_path / "docs" / "records"
+    shutil.copytree(ROOT / "docs" / "records", records)
+    path = records / "study" / "full.jsonl"
+    first, *others = path.read_text(encoding="utf-8").splitlines()
+    for lacking, said in (("test", "lacks what was measured"), ("environment", "are not as they are written")):
+        record = {key: value for key, value in json.loads(first).items() if key != lacking}
+        path.write_text("\n".join([json.dumps(record), *others]), encoding="utf-8")
+        with pytest.raises(CamlossError, match=said) as refused:
+            report.main(["--root", str(tmp_path)])
+        assert "\n" not in str(refused.value)
+    path.write_text("\n".join([first, *others]), encoding="utf-8")
+    (records / "evaluate.json").unlink()
+    with pytest.raises(CamlossError, match=r"cannot read .*evaluate.json: No such file or directory; restore it"):
+        report.main(["--root", str(tmp_path)])
+
+
 def test_a_table_that_nothing_recorded_is_one_clear_line(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "records", tmp_path / "docs" / "records")
     (tmp_path / "README.md").write_text("<!-- table: nothing -->\n<!-- end -->", encoding="utf-8")
