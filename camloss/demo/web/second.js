@@ -112,6 +112,8 @@ export class SecondForm {
   }
 
   #show() {
+    if (this.#offered.length === 0) return;
+    if (!this.#found(this.#chosen)) this.#chosen = ""; // a link's that this pair does not have
     const wanted = this.#found(this.#chosen);
     if (!wanted) return;
     const stops = this.#stops;
