@@ -25,6 +25,7 @@ DARK = {
 
 OF_VARIANT = {"ce": "blue", "cam": "orange"}  # any other is shown in "alarm"
 SERIES = (LIGHT["blue"], LIGHT["orange"], "#3f7d3a", "#7b4fa3", "#8a6d00", "#a8324a")  # of lines in one figure
+SERIES_DARK = (DARK["blue"], DARK["orange"], "#86c97f", "#c9a5ec", "#d9bd55", "#f08ca0")  # where the page is dark
 
 
 def custom_properties() -> str:

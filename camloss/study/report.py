@@ -353,9 +353,11 @@ def pages(folder: Path) -> dict[str, str]:
     Raises:
         CamlossError: there is no run of cross-entropy, or none of CAM-loss.
     """
-    study = Study.read(folder)
+    study, photos = Study.read(folder), folder.parent / "photos"
     return {
-        "docs/results.md": render("results.md.j2", study=study),
+        "docs/results.md": render(
+            "results.md.j2", study=study, photos=photo_summary(photos) if photo_claims(photos) else ""
+        ),
         "docs/results-tables.md": render(
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
         ),
@@ -429,7 +431,7 @@ def render(template: str, **context: Any) -> str:
         undefined=StrictUndefined,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {f.__name__: f for f in (pp, percent, title, seeds, listed, capital, compared)}
+    environment.filters |= {f.__name__: f for f in (pp, percent, of_100, title, seeds, listed, capital, compared)}
     environment.globals |= {f.__name__: f for f in (row, ahead, strength, devices, columns, suffixed)}
     environment.globals |= CONSTANTS
     text = re.sub(r"\n{3,}", "\n\n", environment.get_template(template).render(**context))
@@ -472,6 +474,10 @@ def columns(methods: Iterable[str], names: Iterable[str]) -> list[str]:
 
 def suffixed(measure: str, suffixes: Iterable[str]) -> list[str]:
     return [f"{measure}{suffix}" for suffix in suffixes]
+
+
+def of_100(value: float) -> str:
+    return f"{100 * value:.0f}"
 
 
 def percent(value: float, measure: str = "") -> str:
@@ -532,11 +538,19 @@ def in_the_demo(study: Study, evaluated: Path) -> dict[str, Any]:
         verdicts[is_sure].append(kind.replace("_", " ").replace("gaussian", "Gaussian"))
         beside = [m for m in (runs.controls.get(measure) or runs.controls[FIRST], REFERENCE) if m is not None]
         there = [m for m in (BASELINE, runs.chosen, *beside) if runs.results.values(m, measure)]
-        told[kind] = of_the_pair(pair, measure, words)
-        told[kind] += f"Accuracy in the study with {words} {means(runs.results, there, measure)}."
+        own = of_the_pair(pair, measure, words)
+        told[kind] = f"{own}In the study" if own else f"Accuracy in the study with {words}"
+        told[kind] += f" {means(runs.results, there, measure)}."
         told[kind] += "" if is_sure else " The difference is inconclusive."
-        if elsewhere := [m for m in beside if m not in there and short.values(m, measure)]:
-            told[kind] += f" In short runs {means(short, [BASELINE, runs.chosen, *elsewhere], measure)}."
+        if beside[0] not in there and short.values(beside[0], measure):
+            told[kind] += f" In short runs {means(short, [BASELINE, runs.chosen, beside[0]], measure)}."
+        from_control = runs.results.difference(runs.chosen, beside[0], measure)
+        if from_control is not None and from_control.sign < 0:
+            told[kind] += f" {capital(title(beside[0]))} is ahead."
+        elif from_control is not None and from_control.sign == 0:
+            told[kind] += f" The difference from {title(beside[0])} is inconclusive."
+        if kind == "clutter":
+            told[kind] += why_clutter_harms(pair)
     found = {"The study finds a difference with": verdicts[True], "Inconclusive": verdicts[False]}
     among = {Path(name).name: round(numbers[IN_THE_DEMO["clutter"][0]], 4) for name, numbers in pair.items()}
     return {
@@ -551,6 +565,15 @@ def of_the_pair(pair: Mapping[str, Mapping[str, float]], measure: str, words: st
     shown = islice(pair.items(), SIDE_BY_SIDE)
     found = [f"{described(Path(name).name).title} {numbers[measure]:.1%}" for name, numbers in shown]
     return f"Accuracy of these two networks with {words}: {', '.join(found)}. " if found else ""
+
+
+def why_clutter_harms(pair: Mapping[str, Mapping[str, float]]) -> str:
+    """That less clutter harms cross-entropy more, where it was measured so."""
+    first = next(iter(pair.values()), {})
+    empty, among = (first.get(measure, math.nan) for measure in ("canvas_56", FIRST))
+    if not empty < among:
+        return ""
+    return f" Without a fragment in the same space, cross-entropy has {empty:.1%}: the empty space breaks it."
 
 
 def means(results: Results, methods: Sequence[str], measure: str) -> str:

@@ -45,7 +45,11 @@ def test_tables_scroll_by_themselves(tmp_path: Path) -> None:
 def test_the_committed_results_have_an_answer_and_a_rest() -> None:
     results = results_in(ROOT / "docs")
     assert results is not None
-    assert results.answer.startswith("# Does CAM-loss work?\n\n**")
+    _, sentence, figure, _, headline, _ = results.answer.split("\n\n", 5)
+    assert sentence.startswith("Among clutter: ")
+    assert figure.startswith("![Accuracy among clutter")
+    assert headline.startswith("**")
+    assert "\n\n**On photographs** " in results.answer
     assert "\n\n- **Question:** " in results.answer
     assert results.answer.count('class="wide"') == 1  # the claims
     assert results.answer.count("](web/") == 2

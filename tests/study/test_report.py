@@ -134,7 +134,7 @@ def answer(results: str) -> dict[str, str]:
 
 
 def headline(results: str) -> str:
-    return results.split("\n\n")[1]
+    return next(part for part in results.split("\n\n") if part.startswith("**"))
 
 
 def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
@@ -160,6 +160,13 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     assert len(re.findall(r"^\| CAM-loss at .* chosen \|$", tables, re.MULTILINE)) == 1
     assert "None is chosen yet" not in tables
     assert "![Accuracy by alpha, short runs](results/alpha-short.svg)" in made[ANSWER]
+    _, first, figure, _ = made[ANSWER].split("\n\n", 3)
+    assert re.fullmatch(
+        r"Among clutter: 50 against (79|80|81) of 100 digits read right, cross-entropy against CAM-loss at alpha \d+; "
+        r"the strongest simple alternative, \*.+\*: (49|50|51)\.",
+        first,
+    )
+    assert figure == "![Accuracy among clutter, short runs](results/clutter-short.svg)"
     for name, text in made.items():
         assert not re.search(r"\bnan\b", text), name
         if name.endswith(".svg"):
@@ -241,9 +248,14 @@ def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
     (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
     assert told["line"].startswith(
-        "Accuracy of these two networks with a line: Cross-entropy 25.0%, CAM-loss 50.0%. Accuracy in the study with "
+        "Accuracy of these two networks with a line: Cross-entropy 25.0%, CAM-loss 50.0%. In the study (3 seeds): "
     )
+    assert "the empty space breaks it" not in told["clutter"]  # as bad without a fragment
     assert "variants" not in told
+    evaluated["checkpoints"]["made/ce"]["canvas_56"] = 0.1
+    (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
+    told = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    assert told["clutter"].endswith("cross-entropy has 10.0%: the empty space breaks it.")
     evaluated["checkpoints"]["made/alpha-1"] = dict.fromkeys(measures, 1 / 3)
     (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
     of_three = json.loads(pages(folder)["camloss/demo/web/study.json"])
