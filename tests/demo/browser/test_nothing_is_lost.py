@@ -44,6 +44,21 @@ def test_a_link_to_a_corrupted_digit_is_corrupted_as_soon_as_the_weights_are_the
     late.close()
 
 
+@pytest.mark.slow
+def test_a_link_to_a_corrupted_digit_opens_over_3g(page: Page, browser: Browser, page_server: PageServer) -> None:
+    link = link_to_clutter(page)
+    said = page.locator(".verdict").inner_text()
+    far = browser.new_page()
+    session = far.context.new_cdp_session(far)
+    session.send("Network.enable")
+    line = {"latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}  # ms, bytes a second
+    session.send("Network.emulateNetworkConditions", {"offline": False, **line})
+    far.goto(f"{page_server.url}#{link}", wait_until="commit")
+    expect(far.locator(".verdict")).to_have_text(said, timeout=120_000)
+    assert far.evaluate("document.querySelector('[data-ready]').answer.is_corrupted")
+    far.close()
+
+
 def test_undo_after_clear_brings_back_what_was_added(page: Page) -> None:
     draw(page, example(3))
     settled(page)
