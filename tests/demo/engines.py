@@ -1,8 +1,11 @@
 """Browser engines to run the page's modules in: each takes a JavaScript function and what to call it with."""
 
+import itertools
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +26,7 @@ from camloss.errors import CamlossError
 from camloss.pair import Pair
 
 Run = Callable[[str, Any], Any]
+FIREFOX = "firefox-esr"
 MINI_BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 
 
@@ -92,6 +96,48 @@ def webkit(address: str) -> Iterator[Run]:
             yield run
         finally:
             driver.quit()
+
+
+@contextmanager
+def firefox(address: str) -> Iterator[Run]:
+    """Firefox without a window, over WebDriver BiDi."""
+    import websocket
+
+    with tempfile.TemporaryDirectory() as profile:
+        flags = ("--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
+        process = subprocess.Popen([FIREFOX, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            listening = next(line for line in process.stderr if line.startswith("WebDriver BiDi listening on"))
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # so that it never waits for a reader
+            socket = websocket.create_connection(f"{listening.split()[-1]}/session", timeout=300, suppress_origin=True)
+            numbers = itertools.count()
+
+            def ask(method: str, **params: Any) -> Any:
+                number = next(numbers)
+                socket.send(json.dumps({"id": number, "method": method, "params": params}))
+                while (answer := json.loads(socket.recv())).get("id") != number:
+                    pass
+                if answer["type"] == "error":
+                    raise AssertionError(answer["message"])
+                return answer["result"]
+
+            ask("session.new", capabilities={})
+            context = ask("browsingContext.getTree")["contexts"][0]["context"]
+            ask("browsingContext.navigate", context=context, url=address, wait="complete")
+
+            def run(function: str, argument: Any) -> Any:
+                script = f"Promise.resolve(({function})({json.dumps(argument)})).then(JSON.stringify)"
+                answer = ask("script.evaluate", expression=script, target={"context": context}, awaitPromise=True)
+                if answer["type"] == "exception":
+                    raise AssertionError(answer["exceptionDetails"]["text"])
+                return json.loads(answer["result"]["value"])
+
+            yield run
+            socket.close()
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
