@@ -15,7 +15,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,11 @@ class Pair:
     @property
     def variants(self) -> tuple[str, ...]:
         return tuple(self.models)
+
+    @property
+    def shown(self) -> "Pair":
+        """The pair with its first two models alone, those that the demo shows beside each other."""
+        return replace(self, models=dict(islice(self.models.items(), SIDE_BY_SIDE)))
 
     @property
     def num_classes(self) -> int:

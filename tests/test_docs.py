@@ -265,8 +265,7 @@ def test_the_record_is_of_the_weights_that_are_shipped() -> None:
 def test_the_record_of_ood_score_is_of_what_is_shipped() -> None:
     """Fails when the weights, the page's reader or its pen have changed: run camloss release --pair checkpoints."""
     record = json.loads((ROOT / "docs" / "records" / "evaluate.json").read_text(encoding="utf-8"))
-    models = Pair.load(ROOT / "checkpoints").digit_models
-    shown = {variant: models[variant] for variant in PAIR}
+    shown = Pair.load(ROOT / "checkpoints").shown.digit_models
     found = pair_ood_scores(shown, draw_ood_drawings("shapes", PER_FAMILY, seed=0))
     for who, values in found.items():
         assert record["ood"]["rates"][who]["shapes"]["flagged"] == pytest.approx(share(values), abs=0.01)

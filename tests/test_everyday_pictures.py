@@ -12,7 +12,7 @@ LARGE = "48 megapixels"  # takes seconds a drawing
 
 @pytest.fixture(scope="module")
 def shipped() -> Pair:
-    return Pair.load(ROOT / "checkpoints")
+    return Pair.load(ROOT / "checkpoints").shown
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != LARGE])

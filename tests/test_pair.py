@@ -257,3 +257,11 @@ def test_a_home_folder_is_a_pair_and_a_file_is_none(pair: Path, monkeypatch: pyt
         Pair.load(alone)
     with pytest.raises(CamlossError, match="is no address of a repository; expected https://hugging"):
         Pair.load("https://huggingface.co/user")
+
+
+def test_shown_are_the_first_two(tmp_path: Path) -> None:
+    pair = Pair.load(write_pair(tmp_path, variants=("ce", "cam", "alpha-3")))
+    assert pair.variants == ("ce", "cam", "alpha-3")
+    assert pair.shown.variants == ("ce", "cam")
+    assert pair.shown["cam"] is pair["cam"]
+    assert pair.shown.run == pair.run

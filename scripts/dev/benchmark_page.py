@@ -850,7 +850,7 @@ def parity() -> list[Row]:
 
 async def largest_differences(url: str, digits: list[PenDigit]) -> tuple[float, float, int, int]:
     """Of pixels, logits and maps; and how many digits get another prediction."""
-    pair = Pair.load(ROOT / "checkpoints")
+    pair = Pair.load(ROOT / "checkpoints").shown
     ink = logits = 0.0
     steps = other = 0
     async with ready_page(url) as tab:
@@ -887,7 +887,7 @@ def fat_brush() -> list[Row]:
     if not path.is_file():
         return []
     digits = read_digits(path)[::EVERY]
-    pair = Pair.load(ROOT / "checkpoints")
+    pair = Pair.load(ROOT / "checkpoints").shown
     rows: list[Row] = []
     for share in FAT:
         drawn = [fit(digit, share) for digit in digits]

@@ -73,7 +73,7 @@ def pixels_of(strokes: object) -> Tensor:
 
 def read_draws(pair: Pair, digits: Tensor, kind: str) -> Readings:
     """What both models make of all examples in all draws of a corruption."""
-    models = [pair.models[variant] for variant in pair.variants[:2]]
+    models = list(pair.shown.models.values())
     clean = torch.stack([read(model, digits).argmax(1) for model in models])
     draws = [KINDS[kind](digits, torch.zeros(len(digits), dtype=torch.long), seed) for seed in range(DRAWS)]
     probs = torch.stack([torch.stack([read(model, draw) for model in models]) for draw in draws], dim=2)
@@ -108,7 +108,7 @@ def typical_draw(found: Readings) -> int:
 def caption(found: Readings, pair: Pair) -> str:
     total, examples = found.kept[0].numel(), len(found.clean[0])
     (first, kept), (other, others) = zip(
-        [described(variant).title for variant in pair.variants[:2]], found.kept.sum((1, 2)).tolist(), strict=True
+        [described(variant).title for variant in pair.shown.variants], found.kept.sum((1, 2)).tolist(), strict=True
     )
     return (
         f"{first} keeps its reading in {kept} of {total} draws of clutter around the {examples} examples of this page, "

@@ -612,7 +612,7 @@ def main() -> None:
     flags = parser.parse_args()
     data = os.environ.get("CAMLOSS_DATA_DIR")
     digits, whose = digits_of(Path(data) if data else None)
-    pair = Pair.load(flags.checkpoints)
+    pair = Pair.load(flags.checkpoints).shown
     read = partial(row_of, pair=pair, digits=digits[: flags.drawings], seed=flags.seed)
     rows = []
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:

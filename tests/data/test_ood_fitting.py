@@ -23,7 +23,6 @@ from camloss.data.ood_fitting import (
 )
 from camloss.data.synthetic_digits import draw_synthetic_digits
 from camloss.digits.ood_drawings import FAMILIES, KINDS, draw_ood_drawings
-from camloss.losses import PAIR
 from camloss.models import MapClassifier
 from camloss.pair import Pair
 from camloss.split import Split
@@ -82,8 +81,7 @@ def test_few_digits_are_flagged_and_most_non_digits() -> None:
 
 def test_the_shipped_pair_flags_non_digits() -> None:
     """Noise, houses and faces; what the examples of digits get is in tests/demo/test_examples.py."""
-    models = Pair.load(ROOT / "checkpoints").digit_models
-    shown = {variant: models[variant] for variant in PAIR}
+    shown = Pair.load(ROOT / "checkpoints").shown.digit_models
     for family in ("noise", "house", "face"):
         assert share(pair_ood_scores(shown, draw_ood_drawings(family, 40, seed=0))[PAGE]) >= 0.75, family
 

@@ -70,17 +70,11 @@ def random_pair(arch: str, seed: int) -> Pair:
     return Pair(models, "run", "untrained")
 
 
-def shipped() -> Pair:
-    """The models that the page shows side by side at first."""
-    pair = Pair.load(ROOT / "checkpoints")
-    return replace(pair, models={variant: pair[variant] for variant in PAIR})
-
-
 @pytest.fixture(scope="module")
 def pairs() -> dict[str, Pair]:
     found = {
-        "default": shipped(),
-        "flagging": shipped(),
+        "default": Pair.load(ROOT / "checkpoints").shown,
+        "flagging": Pair.load(ROOT / "checkpoints").shown,
         "plain_cnn": random_pair("plain_cnn", 0),
     }
     for model in found["flagging"].digit_models.values():
