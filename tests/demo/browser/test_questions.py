@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from browser.driving import VARIANTS, Open, area_above_half, follow, numbers, settled, show_example
 from camloss import explain
 from camloss.demo import inference
-from camloss.demo.pairs import load_for_page
+from camloss.demo.pairs import load_for_page, side_by_side
 from camloss.digits.rasterize import write_strokes
 from camloss.metrics import stroke_energy
 
@@ -34,7 +34,7 @@ def test_selectors_show_what_explain_says(server_page: Page) -> None:
         answer = settled(page)
         sketch = write_strokes(inference.open_strokes(json.loads(sent.value.post_data or "")["data"]["strokes"]))
         assert sketch is not None
-        for variant, model in pair.models.items():
+        for variant, model in side_by_side(pair).items():
             truth, said = explain(model, sketch.pixels, class_idx, other_idx), answer[variant]
             assert said["class_idx"] == int(truth.class_idx)
             torch.testing.assert_close(numbers(said["cam"]), truth.cam.flatten(), atol=3e-3, rtol=0)
