@@ -22,7 +22,7 @@ from _page import box_of, chromium_page, page
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from camloss import cli, explain, overlay
+from camloss import cli, explain, overlay, palette
 from camloss.data.pictures import fitted
 from camloss.data.synthetic_digits import STYLES, draw_synthetic_digits
 from camloss.pair import Pair, described
@@ -36,7 +36,7 @@ WEB = _root.ROOT / "camloss" / "demo" / "web"
 CARD = WEB / "card.png"
 SAMPLES = 40  # of each digit
 TILE, GAP, LINE, NAMES = 96, 6, 16, 100  # pixels of the maps, between them, of a line of text, and left of them
-WRONG = "#c02000"  # predictions
+WRONG = palette.LIGHT["alarm"]  # predictions
 
 
 def main() -> None:
