@@ -152,6 +152,7 @@ def questions(draw: Draw) -> Question:
         "other_idx": draw(digit),
         "networks": draw(st.one_of(st.none(), st.none(), st.just("checkpoints"), JSON)),
         "strokes": drawing if picture is None else draw(st.one_of(st.none(), strokes)),
+        "second": draw(st.one_of(st.none(), st.sampled_from(("ce", "alpha-3", "virtual-canvas")), JSON)),
         "erase": draw(st.one_of(st.none(), st.floats(), st.just(0.1), JSON)),
     }
     if function in CALLED:

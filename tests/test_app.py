@@ -79,7 +79,7 @@ def test_api_page_documents_the_endpoint(page_server: PageServer) -> None:
     assert list(info) == ["/explain", "/explain_image"]
     assert "where in the picture each of them finds its evidence" in info["/explain"]["description"]
     parameters = {p["parameter_name"]: p["parameter_has_default"] for p in info["/explain"]["parameters"]}
-    assert parameters == dict.fromkeys(("picture", "class_idx", "other_idx", "networks", "strokes"), True)
+    assert parameters == dict.fromkeys(("picture", "class_idx", "other_idx", "networks", "strokes", "second"), True)
     words = {p["parameter_name"]: p["python_type"]["description"] for p in info["/explain"]["parameters"]}
     assert words["picture"].startswith("a PNG, JPEG or WebP image as base64 text")
     assert all(len(description) > 20 for description in words.values())

@@ -65,7 +65,7 @@ def main() -> None:
         help="of the teacher's checkpoint (default: %(default)s)",
     )
     parser.add_argument("--arch", default="tiny_cnn", help="of the student (default: tiny_cnn)")
-    parser.add_argument("--arch-arg", nargs="*", default=(), metavar="NAME=VALUE", help="its options")
+    parser.add_argument("--arch-arg", nargs="*", default=[], metavar="NAME=VALUE", help="its options")
     parser.add_argument("--images", type=int, metavar="N", help="training images (default: all)")
     parser.add_argument("--epochs", type=int, metavar="N", help="of each training (default: the recipe's)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings each (default: %(default)s)")

@@ -271,7 +271,7 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument("--tiny", action="store_true", help="a few steps, to try the script")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of {', '.join(PARTS)}")
-    parser.add_argument("--limit", type=float, default=570.0, metavar="SECONDS", help="of all parts (default: 570)")
+    parser.add_argument("--limit", type=float, default=570, metavar="SECONDS", help="of all parts (default: 570)")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
