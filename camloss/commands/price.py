@@ -84,14 +84,12 @@ def measure_pair(flags: argparse.Namespace) -> None:
     import torch
 
     from camloss.checkpoint import load_training
-    from camloss.study.price_runs import Images, of_methods
+    from camloss.study.price_runs import Images, of_variants
 
-    methods = {}
-    for variant, model in Pair.load(flags.pair).digit_models.items():
-        alpha = load_training(flags.pair / variant)["history"][-1]["alpha"]
-        if (method := method_of(variant, alpha)) is not None:
-            methods[method] = model
-    records = of_methods(methods, Images.for_test(flags.data_dir), torch.device(flags.device))
+    models = Pair.load(flags.pair).digit_models
+    alphas = {variant: load_training(flags.pair / variant)["history"][-1]["alpha"] for variant in models}
+    methods = {variant: method_of(variant, alpha) for variant, alpha in alphas.items()}
+    records = of_variants(models, methods, Images.for_test(flags.data_dir), torch.device(flags.device))
     lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in records]
     write_atomically(record_files(flags.records)[-1], "".join(lines).encode())
 

@@ -186,7 +186,7 @@ def _draw_tab(endpoints: Endpoints, folders: Mapping[str, Path]) -> None:
             server_functions=[endpoints.answer, endpoints.sketch],
             palette=palette.LIGHT,
             examples=json.loads(_web("examples.json")),
-            accuracy=study.pop("variants", {}),
+            measured=study.pop("variants", {}),
             study=study,
             opening=json.loads(_web("opening.json")),
             has_seconds=len(pair_files(next(iter(folders.values())))) > SIDE_BY_SIDE,

@@ -247,8 +247,7 @@ PRICE_METHODS: dict[str, PriceMethod] = {  # baselines first, then in the order 
 }
 
 
-def method_of(variant: str, alpha: float) -> str | None:
-    """The method that a variant of the default recipe is trained with, `alpha` being that of its last epoch."""
+def method_of(variant: str, alpha: float) -> str:
+    """What a variant of the default recipe would be called here, `alpha` being that of its last epoch; not all are."""
     names = {BASELINE: BASELINE, "virtual-canvas": f"virtual-clutter-alpha-{alpha:g}"}
-    name = names.get(variant, f"alpha-{alpha:g}")
-    return name if name in PRICE_METHODS else None
+    return names.get(variant, f"alpha-{alpha:g}")

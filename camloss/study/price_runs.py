@@ -366,11 +366,14 @@ def test_study(images: Images, records: Records, test: Records, weights: Path, *
             test.write(record)
 
 
-def of_methods(models: Mapping[str, MapClassifier], images: Images, device: torch.device) -> list[dict[str, Any]]:
-    """Measure trained models as the protocol does on the test data; their temperature is in their heads.
+def of_variants(
+    models: Mapping[str, MapClassifier], methods: Mapping[str, str], images: Images, device: torch.device
+) -> list[dict[str, Any]]:
+    """Measure the models of a pair as the protocol does on the test data; their temperature is in their heads.
 
     Args:
-        models: by method.
+        models: by variant.
+        methods: the name of each variant's method.
         images: those for the test.
         device: where the networks compute.
 
@@ -379,8 +382,13 @@ def of_methods(models: Mapping[str, MapClassifier], images: Images, device: torc
     """
     material = make_material(images.splits["test"], CLAIMED, images.writers)
     return [
-        {"method": method, "seed": 0, "measured": measure(model, material, device, temperature=1.0)}
-        for method, model in models.items()
+        {
+            "method": methods[variant],
+            "variant": variant,
+            "seed": 0,
+            "measured": measure(model, material, device, temperature=1.0),
+        }
+        for variant, model in models.items()
     ]
 
 

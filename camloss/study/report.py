@@ -37,6 +37,7 @@ from camloss.study.photo_report import (
 from camloss.study.price import SEEDS as SEEDS_OF_PRICE
 from camloss.study.price import PriceResults
 from camloss.study.price_report import price_tables
+from camloss.study.runs import Records
 from camloss.study.statistics import (
     CLAIMS,
     COST,
@@ -361,7 +362,7 @@ def pages(folder: Path) -> dict[str, str]:
         "docs/results-tables.md": render(
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
         ),
-        "camloss/demo/web/study.json": json.dumps(in_the_demo(study, folder.parent / "evaluate.json"), indent=1) + "\n",
+        "camloss/demo/web/study.json": json.dumps(in_the_demo(study, folder), indent=1) + "\n",
         "camloss/demo/web/photo_study.json": json.dumps(photo_answer(folder.parent / "photos")) + "\n",
         **{
             f"docs/results/{name}-{runs.name}.svg": svg for runs in study.deciding for name, svg in runs.figures.items()
@@ -519,15 +520,20 @@ def devices(everything: Mapping[str, Results]) -> list[str]:
     return sorted({"{device}, torch {torch}".format(**record["environment"]) for record in records})
 
 
-def in_the_demo(study: Study, evaluated: Path) -> dict[str, Any]:
+OF_VARIANTS = ("clutter_8", "two_digits_separation")
+
+
+def in_the_demo(study: Study, folder: Path) -> dict[str, Any]:
     """What the demo says beside each of its corruptions, and of all of them under ""; of a pair of more than two
-    variants, the accuracy of each among clutter under "variants".
+    variants, what was measured of each under "variants": the accuracy among clutter, and how far the CAM of one of two
+    digits keeps to it.
 
     Args:
         study: what it says of each.
-        evaluated: the record of `camloss evaluate` of the pair that the demo shows, whose numbers come first; it may
-            not be there.
+        folder: of the study's records. Those of `camloss evaluate` and `camloss price --pair` of the pair that the demo
+            shows, whose numbers come first, may lie there or not.
     """
+    evaluated, measured = folder.parent / "evaluate.json", Records(folder / "price-pair.jsonl").read().values()
     pair = read_json(evaluated)["checkpoints"] if evaluated.is_file() else {}
     runs, short = study.last, study.everything["short"]
     verdicts: dict[bool, list[str]] = {True: [], False: []}
@@ -552,11 +558,11 @@ def in_the_demo(study: Study, evaluated: Path) -> dict[str, Any]:
         if kind == "clutter":
             told[kind] += why_clutter_harms(pair)
     found = {"The study finds a difference with": verdicts[True], "Inconclusive": verdicts[False]}
-    among = {Path(name).name: round(numbers[IN_THE_DEMO["clutter"][0]], 4) for name, numbers in pair.items()}
+    variants = {one["variant"]: {name: one["measured"][name] for name in OF_VARIANTS} for one in measured}
     return {
         "": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds),
         **told,
-        **({"variants": among} if len(among) > SIDE_BY_SIDE else {}),
+        **({"variants": variants} if len(variants) > SIDE_BY_SIDE else {}),
     }
 
 

@@ -241,6 +241,7 @@ def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: p
     found = Records(tmp_path / "price-pair.jsonl").read()
     assert set(found) == {"ce-seed-0", "alpha-1-seed-0"}
     assert all(record["measured"]["temperature"] == 1 for record in found.values())
+    assert [record["variant"] for record in found.values()] == ["cam", "ce"]
 
 
 @pytest.mark.parametrize(
@@ -250,10 +251,10 @@ def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: p
         ("cam", 10.0, "alpha-10"),
         ("alpha-3", 3.0, "alpha-3"),
         ("virtual-canvas", 3.0, "virtual-clutter-alpha-3"),
-        ("alpha-0_3", 0.3, None),
+        ("alpha-0_3", 0.3, "alpha-0.3"),
     ],
 )
-def test_the_method_of_a_variant(variant: str, alpha: float, method: str | None) -> None:
+def test_the_method_of_a_variant(variant: str, alpha: float, method: str) -> None:
     assert method_of(variant, alpha) == method
 
 

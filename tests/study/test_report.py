@@ -256,10 +256,15 @@ def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
     (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
     assert told["clutter"].endswith("cross-entropy has 10.0%: the empty space breaks it.")
-    evaluated["checkpoints"]["made/alpha-1"] = dict.fromkeys(measures, 1 / 3)
-    (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
+    numbers = {"clutter_8": 0.25, "two_digits_separation": 0.75, "line": 0.5}
+    records = [
+        {"method": name, "variant": name, "seed": 0, "measured": numbers} for name in ("ce", "alpha-10", "alpha-0.3")
+    ]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (tmp_path / "study" / "price-pair.jsonl").write_text(lines, encoding="utf-8")
     of_three = json.loads(pages(folder)["camloss/demo/web/study.json"])
-    assert of_three == {**told, "variants": {"ce": 0.25, "cam": 0.5, "alpha-1": 0.3333}}
+    measured = {name: {"clutter_8": 0.25, "two_digits_separation": 0.75} for name in ("ce", "alpha-10", "alpha-0.3")}
+    assert of_three == {**told, "variants": measured}
 
 
 def test_where_full_runs_have_no_control_the_demo_quotes_short_ones(tmp_path: Path) -> None:

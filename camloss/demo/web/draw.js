@@ -160,7 +160,7 @@ export function start(root, props, server) {
     keep();
     refresh();
   });
-  const second = new SecondForm(root, models, props.accuracy, props.has_seconds, () => {
+  const second = new SecondForm(root, models, props.measured, props.has_seconds, () => {
     clearAddress();
     keep();
     refresh();

@@ -3,7 +3,7 @@
 import { control, find, percent, write } from "./dom.js";
 import { reader } from "./reader.js";
 
-/** @import { Model, Second } from "./types.d.ts" */
+/** @import { Model, OfVariant, Second } from "./types.d.ts" */
 
 const WAITING = "Fetching this model: until it is here, the one before stays.";
 const LACKING = "This model did not load: choose it again to try once more.";
@@ -19,13 +19,13 @@ export class SecondForm {
 
   /**
    * @param {HTMLElement} root of the tab @param {Model[]} own the models of the columns, as the pair has them
-   * @param {Record<string, number>} accuracy among clutter, by variant, where it was measured
+   * @param {Record<string, OfVariant>} measured by variant
    * @param {boolean} isExpected whether there will be a choice
    * @param {() => void} changed another model is to be asked
    */
-  constructor(root, own, accuracy, isExpected, changed) {
+  constructor(root, own, measured, isExpected, changed) {
     this.own = own;
-    this.accuracy = accuracy;
+    this.measured = measured;
     this.place = find(root, ".second");
     this.label = find(this.place, ".alpha");
     this.slider = control(root, "alpha");
@@ -133,9 +133,12 @@ export class SecondForm {
     if (this.#lacking === wanted.variant) return LACKING;
     if (wanted.file && reader.has(this.#networks) && !reader.has(this.#networks, wanted.variant)) return WAITING;
     if (wanted.alpha === 0) return ITSELF;
-    const [before, now] = [this.own[0], wanted].map(({ variant }) => this.accuracy[variant]);
+    const [before, now] = [this.own[0], wanted].map(({ variant }) => this.measured[variant]);
     if (before === undefined || now === undefined) return ONE_RUN;
-    return `Among clutter it reads ${percent(now)} of the test digits, cross-entropy ${percent(before)}. ${ONE_RUN}`;
+    const among = `Among clutter it reads ${percent(now.clutter_8)} of the test digits`;
+    const apart = `of two digits ${percent(now.two_digits_separation)} of its CAM's top lie on the right one`;
+    const beside = [before.clutter_8, before.two_digits_separation].map(percent).join(" and ");
+    return `${among}; ${apart} (cross-entropy: ${beside}). ${ONE_RUN}`;
   }
 
   /** Pressed once more, it gives the place back to the slider, or to the pair's own. @param {Second} second */

@@ -185,6 +185,12 @@ export interface Model {
 }
 
 /** A variant that may stand in the second column. */
+/** On the test images: accuracy among clutter; of two digits, the share of a CAM's top on the right one. */
+export interface OfVariant {
+  clutter_8: number;
+  two_digits_separation: number;
+}
+
 export interface Second {
   variant: string;
   title: string;
@@ -219,7 +225,7 @@ export interface DrawProps {
   examples: Example[];
   opening: Opening;
   study: Record<string, string>; // what the study says of each corruption, and of all under ""
-  accuracy: Record<string, number>; // among clutter, by variant, where it was measured
+  measured: Record<string, OfVariant>; // by variant, where it was measured
   has_seconds: boolean; // whether the first pair has further variants
   colours: Record<string, string>;
   palette: Record<string, string>;
