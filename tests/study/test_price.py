@@ -241,7 +241,7 @@ def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: p
     found = Records(tmp_path / "price-pair.jsonl").read()
     assert set(found) == {"ce-seed-0", "alpha-1-seed-0"}
     assert all(record["measured"]["temperature"] == 1 for record in found.values())
-    assert [record["variant"] for record in found.values()] == ["cam", "ce"]
+    assert [record["variant"] for record in found.values()] == ["ce", "cam"]
 
 
 @pytest.mark.parametrize(
