@@ -35,9 +35,7 @@ LOSS_SETTINGS = ("alpha", "alpha_start_epoch")  # of a training's config: what t
 COMMON = (  # of a checkpoint's config: what the variants of a pair have alike
     *("arch", "arch_args", "num_classes", "pooling", "in_chans", "classes", "image_size", "mean", "std", "dtype"),
 )
-SIDE_BY_SIDE = (
-    2  # variants that the demo shows side by side: the first ones; only of these the training's epochs are kept
-)
+SIDE_BY_SIDE = 2  # the first variants, which the demo shows beside each other; of no others are epochs kept
 MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
 HOW_TO_PAIR = "train both with `camloss train`, or join two finished checkpoints with `camloss join-pair`"
 

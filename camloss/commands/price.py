@@ -83,13 +83,11 @@ def test_all(flags: argparse.Namespace) -> None:
 def measure_pair(flags: argparse.Namespace) -> None:
     import torch
 
-    from camloss.checkpoint import load_training
     from camloss.study.price_runs import Images, of_variants
 
-    models = Pair.load(flags.pair).digit_models
-    alphas = {variant: load_training(flags.pair / variant)["history"][-1]["alpha"] for variant in models}
-    methods = {variant: method_of(variant, alpha) for variant, alpha in alphas.items()}
-    records = of_variants(models, methods, Images.for_test(flags.data_dir), torch.device(flags.device))
+    pair = Pair.load(flags.pair)
+    methods = {variant: method_of(variant, pair.alphas.get(variant, 0.0)) for variant in pair.variants}
+    records = of_variants(pair.digit_models, methods, Images.for_test(flags.data_dir), torch.device(flags.device))
     lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in records]
     write_atomically(record_files(flags.records)[-1], "".join(lines).encode())
 
