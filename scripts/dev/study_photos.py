@@ -42,6 +42,7 @@ from camloss.training.config import RECIPES
 ALPHAS = tuple(alpha_method(alpha) for alpha in (1.0, 10.0, 0.3, 30.0))
 PRIMARY = (BASELINE, "alpha-3", "max-pooling")
 MATCHED = ("small-cam", "small-caam")
+STRONGEST = ("random-weight", "small-cam", "other-image")  # controls that had 12 or 13 seeds when a GPU's time ended
 RECIPE_METHODS = tuple(name for name, method in PHOTO_METHODS.items() if method.vary or method.mix)
 RECORDS, OUTPUT_DIR = Path("docs", "records", "photos"), Path("runs", "photos")
 TAKEN = "taken"  # folder with one file for each run that a worker has begun
@@ -77,8 +78,9 @@ def plan() -> list[tuple[Part, str]]:
         *runs(RESNET18, (BASELINE, "alpha-3"), range(3)),
         *runs(TIN10, RECIPE_METHODS, range(5)),
         *runs(TIN10, (*ALPHAS, *POOLINGS), range(16)),
+        *runs(TIN10, rest, range(12)),
+        *runs(TIN10, (BASELINE, "alpha-3", *STRONGEST), range(16, 20)),
         *runs(RESNET10T, PRIMARY, range(2)),
-        *runs(TIN10, rest, range(16)),
     ]
     return list(dict.fromkeys(order))
 
