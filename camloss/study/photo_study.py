@@ -103,8 +103,3 @@ class PhotoStudy(Study):
                 numbers[split] = rounded(locate(make(scenes.split.images[scenes.counted]), scenes, threshold))
             common = {"config": self._common(), "validation_size": self.validation_size}
             self.records.write({"method": name, "seed": 0, **common, **numbers})
-
-
-def methods_of(runs: Sequence[str]) -> list[str]:
-    """The methods of runs, in the order of their first."""
-    return list(dict.fromkeys(map(method_of, runs)))

@@ -38,6 +38,7 @@ from camloss.training.loop import DivergedError, initial_model, train
 
 LARGEST = 2_000_000_000  # bytes of prepared images; the study's take 130 million
 MOST_TRYING = 45.0  # seconds, after which steps are not recorded
+LONGEST_RUN = 604_800.0  # seconds; a queue refuses to wait for 25 days
 
 Job = tuple[str, int]
 """Method and seed."""
@@ -291,7 +292,7 @@ def run_study(
         if not begun:
             break
         try:
-            job, record, saved = workers.results.get(timeout=max(1.0, end + 5 - time.monotonic()))
+            job, record, saved = workers.results.get(timeout=min(max(1.0, end + 5 - time.monotonic()), LONGEST_RUN))
         except queue.Empty:
             print("the time is up", flush=True)
             break

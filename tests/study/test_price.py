@@ -202,7 +202,7 @@ def test_runs_are_made_printed_and_measured_once_on_test_data(
         2, config, images.data, make_material(images.splits["validation"], 20, images.writers), replay=False
     )
     try:
-        run_study(workers, records, weights, 1e6, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
+        run_study(workers, records, weights, 1e9, lambda job: job[0] in ("ce", "alpha-1") and job[1] < 5)
     finally:
         workers.close()
     found = records.read()
