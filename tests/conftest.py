@@ -1,6 +1,7 @@
 """What several test modules share: untrained networks, the page's server, a browser, and a training of seconds."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs in the background, with all below
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("fuzz", max_examples=10_000)  # the long run of test_fuzz.py
 
 
