@@ -6,58 +6,77 @@ FOLDER/test/CLASS/*.jpg       to report on; without it, val is reported, and cal
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from camloss.data.augment import CropAndFlip
 from camloss.data.dataset import Dataset
-from camloss.data.pictures import MEAN, STD, SUFFIXES, read_picture, refuse_many_broken, say
+from camloss.data.pictures import MEAN, STD, SUFFIXES, PictureFile, read_picture, refuse_many_broken, say
 from camloss.data.streamed import streamed
 from camloss.errors import CamlossError
 from camloss.split import Split
 
 SIZE = 64  # pixels a side, unless another is asked for
+PARTS = ("train", "val", "test")
 EXPECTED = "expected train/CLASS/*.jpg, val/CLASS/*.jpg and perhaps test/CLASS/*.jpg"
 
 Samples = list[tuple[Path, int]]
 """Picture files and their class indices."""
+File = TypeVar("File", bound=PictureFile)
 
 
 def load_folder(folder: str | Path, size: int = 0) -> Dataset:
-    """A folder of pictures: in memory, or all but what is learnt from, where that is too much.
+    """A folder of pictures as a data set; see `dataset_of`.
 
     Args:
         folder: in the layout above.
         size: height and width that the pictures are brought to; 0 for `SIZE`.
 
     Raises:
-        CamlossError: the folder is not laid out so, a class has no pictures, or too many of them are broken; or those
-            to measure on are larger than memory.
+        CamlossError: the folder is not laid out so, or a class has no pictures; also as `dataset_of`.
     """
-    root, side = Path(folder), size or SIZE
+    root = Path(folder)
     names = class_names(root / "train")
-    train = samples_in(root / "train", names)
-    test = samples_in(root / "test", names) if (root / "test").is_dir() else None
-    if (root / "val").is_dir():
-        validation = samples_in(root / "val", names)
-    else:
-        train, validation = split_off(train)
+    splits = {part: samples_in(root / part, names) for part in PARTS if (root / part).is_dir()}
+    return dataset_of(names, splits, size, str(root))
+
+
+def dataset_of(
+    names: Sequence[str], splits: Mapping[str, Sequence[tuple[PictureFile, int]]], size: int, root: str
+) -> Dataset:
+    """Picture files as a data set: in memory, or all but what is learnt from, where that is too much.
+
+    Args:
+        names: of the classes.
+        splits: the files and their class indices; "train", and perhaps "val" and "test".
+        size: height and width that the pictures are brought to; 0 for `SIZE`.
+        root: what to call all of them, and `root/train` those to learn from.
+
+    Raises:
+        CamlossError: too many files are broken, or those to measure on are larger than memory; or a class has one
+            picture, and there is no "val".
+    """
+    side = size or SIZE
+    train, validation, test = splits["train"], splits.get("val"), splits.get("test")
+    if validation is None:
+        train, validation = split_off(train, names)
         say(f"{root} has no val: {len(validation)} of its training pictures, always the same, are set aside for it")
     is_small = bytes_of(len(train) + len(validation) + len(test or ()), side) <= room()
     if not is_small:
         refuse_more_than_memory(len(validation) + len(test or ()), side)
         say(f"{len(train):,} training pictures are more than half of the memory: every epoch reads them anew")
-    known = read_split(validation, (side, side))
+    known = read_split(validation, (side, side), f"{root}/val")
     return Dataset(
-        train=read_split(train, (side, side)) if is_small else streamed(train, (side, side)),
+        train=(read_split if is_small else streamed)(train, (side, side), f"{root}/train"),
         validation=known,
-        test=read_split(test, (side, side)) if test else known,
+        test=read_split(test, (side, side), f"{root}/test") if test else known,
         reported_on="test set" if test else "validation set",
-        class_names=names,
+        class_names=tuple(names),
         mean=MEAN,
         std=STD,
         augmentation=CropAndFlip(),
@@ -134,13 +153,15 @@ def samples_in(folder: Path, names: Sequence[str]) -> Samples:
     return samples
 
 
-def split_off(samples: Samples) -> tuple[Samples, Samples]:
+def split_off(
+    samples: Sequence[tuple[File, int]], names: Sequence[str]
+) -> tuple[list[tuple[File, int]], list[tuple[File, int]]]:
     """A tenth of each class, at least one picture, as a second list; always the same ones."""
-    kept, held_out = split_off_idx(torch.tensor([class_idx for _, class_idx in samples]))
+    kept, held_out = split_off_idx(torch.tensor([class_idx for _, class_idx in samples]), names)
     return [samples[idx] for idx in kept], [samples[idx] for idx in held_out]
 
 
-def split_off_idx(labels: Tensor) -> tuple[Tensor, Tensor]:
+def split_off_idx(labels: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """The indices of what is kept, and those of a tenth of each class, at least one; always the same ones.
 
     Raises:
@@ -152,7 +173,7 @@ def split_off_idx(labels: Tensor) -> tuple[Tensor, Tensor]:
         of_class = (labels == class_idx).nonzero().squeeze(1)
         if len(of_class) < 2:
             raise CamlossError(
-                f"class {int(class_idx)} has one picture, which val would take; add more or a val folder"
+                f"class {names[class_idx]} has one picture, which val would take; add more pictures, or a val"
             )
         order = torch.randperm(len(of_class), generator=generator)
         held_out.append(of_class[order[: max(1, len(of_class) // 10)]])
@@ -161,8 +182,13 @@ def split_off_idx(labels: Tensor) -> tuple[Tensor, Tensor]:
     return (~is_out).nonzero().squeeze(1), is_out.nonzero().squeeze(1)
 
 
-def read_split(samples: Samples, size: tuple[int, int]) -> Split:
+def read_split(samples: Sequence[tuple[PictureFile, int]], size: tuple[int, int], where: str) -> Split:
     """Decode pictures into memory; broken ones are named and left out.
+
+    Args:
+        samples: the files and their class indices.
+        size: height and width that the pictures are brought to.
+        where: what they are part of.
 
     Raises:
         CamlossError: more than `MOST_BROKEN` of them are broken.
@@ -170,26 +196,16 @@ def read_split(samples: Samples, size: tuple[int, int]) -> Split:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         read = list(threads.map(lambda sample: read_or_none(sample[0], size), samples))
     whole = [(image, class_idx) for image, (_, class_idx) in zip(read, samples, strict=True) if image is not None]
-    images, labels = [image for image, _ in whole], [class_idx for _, class_idx in whole]
-    return whole_split(images, labels, len(samples), str(samples[0][0].parent.parent))
-
-
-def whole_split(images: Sequence[Tensor], labels: Sequence[int], count: int, what: str) -> Split:
-    """The pictures that could be read, of `count`.
-
-    Raises:
-        CamlossError: more than `MOST_BROKEN` of them could not.
-    """
-    broken = count - len(images)
-    refuse_many_broken(broken, count, what)
+    broken = len(samples) - len(whole)
+    refuse_many_broken(broken, len(samples), where)
     if broken:
-        say(f"{broken} of {count} pictures are broken and left out")
-    return Split(torch.stack(list(images)), torch.tensor(labels))
+        say(f"{broken} of {len(samples)} pictures are broken and left out")
+    return Split(torch.stack([image for image, _ in whole]), torch.tensor([class_idx for _, class_idx in whole]))
 
 
-def read_or_none(path: Path, size: tuple[int, int]) -> Tensor | None:
+def read_or_none(file: PictureFile, size: tuple[int, int]) -> Tensor | None:
     try:
-        return read_picture(path, size)
+        return read_picture(file, size)
     except Exception as error:  # decoders raise anything
-        say(f"{path} cannot be read ({type(error).__name__})")
+        say(f"{file} cannot be read ({type(error).__name__})")
         return None

@@ -1,21 +1,23 @@
 """Data sets that are downloaded: CIFAR-10 by torchvision, those of the Hugging Face Hub by `datasets`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch.nn import functional as F
 
 from camloss.data.augment import CropAndFlip
 from camloss.data.dataset import Dataset
-from camloss.data.folder import SIZE, split_off_idx, whole_split
-from camloss.data.pictures import MEAN, STD, fitted, say
+from camloss.data.folder import dataset_of, split_off_idx
+from camloss.data.pictures import MEAN, STD, say
 from camloss.errors import CamlossError, one_line, require
 from camloss.split import Split
 
 PREFIX = "hf:"
-SPLITS = {"validation": ("validation", "val", "valid", "dev"), "test": ("test",)}
+SPLITS = {"train": ("train",), "val": ("validation", "val", "valid", "dev"), "test": ("test",)}
 
 
 def load_cifar10(data_dir: Path, size: int = 0) -> Dataset:
@@ -35,7 +37,7 @@ def load_cifar10(data_dir: Path, size: int = 0) -> Dataset:
             "cifar-10-python.tar.gz there"
         ) from error
     labels = torch.tensor(train.targets)
-    kept, held_out = split_off_idx(labels)
+    kept, held_out = split_off_idx(labels, train.classes)
     images = _resized(torch.from_numpy(train.data).permute(0, 3, 1, 2).contiguous(), size)
     return _dataset(
         tuple(train.classes),
@@ -48,12 +50,14 @@ def load_cifar10(data_dir: Path, size: int = 0) -> Dataset:
 def load_from_hub(name: str, size: int = 0) -> Dataset:
     """An image data set of the Hugging Face Hub: pictures and class labels in its splits train, validation and test.
 
+    It is fetched to the disk; what lies in memory is as for a folder, see `camloss.data.folder.dataset_of`.
+
     Args:
         name: "hf:USER/DATASET", or "hf:USER/DATASET:CONFIG".
         size: height and width that the pictures are brought to; 0 for `camloss.data.folder.SIZE`.
 
     Raises:
-        CamlossError: it cannot be fetched, or has no pictures or no class labels.
+        CamlossError: it cannot be fetched, has no pictures, or pictures without a class; also as `dataset_of`.
     """
     require("datasets")
     import datasets
@@ -67,20 +71,44 @@ def load_from_hub(name: str, size: int = 0) -> Dataset:
     if "train" not in found:
         raise CamlossError(f"{repo} has no split train, but {', '.join(found)}; take another data set")
     picture, label = columns_of(found["train"].features, repo)
-    names = tuple(found["train"].features[label].names)
-    side = size or SIZE
-    splits = {
-        part: _decoded(found[key], picture, label, side, f"{repo}, {key}")
-        for part, keys in {"train": ("train",), **SPLITS}.items()
-        for key in keys
-        if key in found
-    }
-    if "validation" not in splits:
-        whole = splits["train"]
-        kept, held_out = split_off_idx(whole.labels)
-        say(f"{repo} has no validation split: {len(held_out)} of its training pictures are set aside for it")
-        splits["train"], splits["validation"] = (Split(whole.images[i], whole.labels[i]) for i in (kept, held_out))
-    return _dataset(names, splits["train"], splits["validation"], splits.get("test"))
+    names = found["train"].features[label].names
+    if len(names) < 2:
+        raise CamlossError(f"{repo} has one class, {', '.join(names)}; take another data set, with two or more")
+    splits = {}
+    for part, keys in SPLITS.items():
+        for key in keys:
+            rows, where = found.get(key, ()), f"{repo}/{key}"
+            classes = rows[label][:] if len(rows) else []
+            if classes and all(class_idx in range(len(names)) for class_idx in classes):
+                files = rows.select_columns([picture]).cast_column(picture, datasets.Image(decode=False))
+                splits[part] = [(HubPicture(files, row, where), class_idx) for row, class_idx in enumerate(classes)]
+            elif classes and part == "test":
+                say(f"{where} keeps its classes secret: it is left out, and the validation set reported")
+            elif classes or key == "train":
+                raise CamlossError(f"{where} has pictures without a class, or none at all; take another data set")
+    return dataset_of(names, splits, size, repo)
+
+
+@dataclass(frozen=True, slots=True)
+class HubPicture:
+    """A picture in a data set of the Hub, which is read from the disk when it is opened."""
+
+    rows: Any
+    """With one column, of pictures that are not decoded."""
+    row: int
+    where: str
+
+    def open(self, _mode: str, /) -> IO[bytes]:
+        import fsspec
+
+        (content,) = self.rows[self.row].values()
+        if content["bytes"] is not None:
+            return BytesIO(content["bytes"])
+        with fsspec.open(content["path"], "rb") as file:  # perhaps in an archive
+            return BytesIO(file.read())
+
+    def __str__(self) -> str:
+        return f"{self.where}, row {self.row},"
 
 
 def columns_of(features: Any, repo: str) -> tuple[str, str]:
@@ -95,18 +123,6 @@ def columns_of(features: Any, repo: str) -> tuple[str, str]:
         lacking = "pictures" if not pictures else "class labels"
         raise CamlossError(f"{repo} has no column of {lacking}, but {', '.join(features)}; take one for classification")
     return pictures[0], labels[0]
-
-
-def _decoded(rows: Any, picture: str, label: str, side: int, what: str) -> Split:
-    images, labels = [], []
-    for number in range(len(rows)):
-        try:
-            row = rows[number]
-            images.append(fitted(row[picture], (side, side)))
-            labels.append(int(row[label]))
-        except Exception as error:  # decoders raise anything
-            say(f"{what}: picture {number} cannot be read ({type(error).__name__})")
-    return whole_split(images, labels, len(rows), what)
 
 
 def _resized(images: torch.Tensor, size: int) -> torch.Tensor:

@@ -4,8 +4,7 @@ Everything that shows a network a picture goes through `fitted`, so that trainin
 """
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +20,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 MOST_BROKEN = 0.01  # share of the pictures of a split
 
 
-def read_picture(path: Path, size: tuple[int, int]) -> Tensor:
+class PictureFile(Protocol):
+    """A `Path`, or anything else that opens like one; as text, what to call it."""
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]: ...
+
+
+def read_picture(file: PictureFile, size: tuple[int, int]) -> Tensor:
     """A picture file as (3, height, width) uint8; see `fitted`.
 
     Raises:
@@ -29,7 +34,7 @@ def read_picture(path: Path, size: tuple[int, int]) -> Tensor:
     """
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with file.open("rb") as opened, Image.open(opened) as picture:
         picture.draft("RGB", (2 * size[1], 2 * size[0]))  # a JPEG is decoded at no more than it needs
         return fitted(picture, size)
 
@@ -75,7 +80,7 @@ def refuse_many_broken(broken: int, count: int, where: str) -> None:
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(f"{line}\n", end="", file=sys.stderr)  # whole, also from several threads
 
 
 def _rgb(picture: "Image") -> "Image":

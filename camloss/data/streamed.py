@@ -4,14 +4,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from camloss.data.pictures import MOST_BROKEN, read_picture, refuse_many_broken, say
+from camloss.data.pictures import MOST_BROKEN, PictureFile, read_picture, refuse_many_broken, say
 from camloss.errors import CamlossError
 from camloss.split import Split
 
@@ -25,11 +24,13 @@ Read = tuple[Tensor, list[int], dict[int, str]]
 class PictureFiles:
     """Picture files that are read a batch at a time."""
 
-    paths: Sequence[Path]
+    files: Sequence[PictureFile]
     size: tuple[int, int]
+    where: str
+    """What they are part of."""
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
     def __getitems__(self, positions: Sequence[int]) -> Read:
         """Each picture, or the next whole one where it is broken; black ones where too many are."""
@@ -38,7 +39,7 @@ class PictureFiles:
             image, at = torch.zeros(3, *self.size, dtype=torch.uint8), position
             while len(broken) <= MOST_BROKEN * len(self):
                 try:
-                    image = read_picture(self.paths[at], self.size)
+                    image = read_picture(self.files[at], self.size)
                     break
                 except Exception as error:  # decoders raise anything
                     broken[at] = type(error).__name__
@@ -75,9 +76,9 @@ class StreamedSplit(Split):
             ahead = idx, self.files.__getitems__(idx.tolist())
         images, taken, broken = ahead[1]
         for at in sorted(broken.keys() - self.broken):
-            say(f"{self.files.paths[at]} cannot be read ({broken[at]}); the next picture takes its place")
+            say(f"{self.files.files[at]} cannot be read ({broken[at]}); the next picture takes its place")
         self.broken.update(broken)
-        refuse_many_broken(len(self.broken), len(self), str(self.files.paths[0].parent.parent))
+        refuse_many_broken(len(self.broken), len(self), self.files.where)
         device = self.labels.device
         return images.to(device).float() / 255, self.labels[torch.tensor(taken, device=device)]
 
@@ -107,9 +108,9 @@ class StreamedSplit(Split):
             ) from error
 
 
-def streamed(samples: Sequence[tuple[Path, int]], size: tuple[int, int]) -> StreamedSplit:
+def streamed(samples: Sequence[tuple[PictureFile, int]], size: tuple[int, int], where: str) -> StreamedSplit:
     """A split of picture files and their class indices that are read when they are asked for."""
-    files = PictureFiles([path for path, _ in samples], size)
+    files = PictureFiles([file for file, _ in samples], size, where)
     return StreamedSplit(files.__getitems__([0])[0], torch.tensor([class_idx for _, class_idx in samples]), files)
 
 

@@ -93,7 +93,7 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None, bo
 
     def scenes(samples: Samples, known: Split, first: int) -> Scenes:
         """Of half of the backgrounds, so that choices are not made on those that are reported."""
-        split = known if test_names is None else read_split(samples, side)
+        split = known if test_names is None else read_split(samples, side, str(root / "val"))
         own = None
         if boxes is not None and len(samples) == len(split):
             own = boxes_of([path for path, _ in samples], root, boxes, side)

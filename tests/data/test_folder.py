@@ -45,9 +45,9 @@ def test_without_val_a_tenth_of_train_is_split_off_and_said(folder: Path, capsys
     assert data.validation.labels.tolist() == [0, 1, 2]
     assert "has no val: 3 of its training pictures" in capsys.readouterr().err
     samples = [(folder / f"{number}", number % 3) for number in range(30)]
-    kept, held_out = split_off(samples)
+    kept, held_out = split_off(samples, CLASSES)
     assert sorted([*kept, *held_out]) == sorted(samples)
-    assert split_off(samples) == (kept, held_out)
+    assert split_off(samples, CLASSES) == (kept, held_out)
 
 
 def test_other_files_are_left_alone(folder: Path) -> None:
@@ -74,6 +74,13 @@ def an_empty_class(folder: Path) -> str:
     return "train/disc has no pictures; add some"
 
 
+def one_picture_and_no_val(folder: Path) -> str:
+    shutil.rmtree(folder / "val")
+    for path in sorted((folder / "train" / "disc").iterdir())[1:]:
+        path.unlink()
+    return "class disc has one picture, which val would take; add more pictures, or a val"
+
+
 def classes_that_differ_in_case(folder: Path) -> str:
     (folder / "train" / "Disc").mkdir()
     if len(list((folder / "train").iterdir())) == 3:
@@ -93,7 +100,10 @@ def many_broken_pictures(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "spoil",
-    [one_class, no_train, an_empty_class, classes_that_differ_in_case, other_classes_in_val, many_broken_pictures],
+    [
+        *(one_class, no_train, an_empty_class, one_picture_and_no_val, classes_that_differ_in_case),
+        *(other_classes_in_val, many_broken_pictures),
+    ],
 )
 def test_folders_that_are_refused(folder: Path, spoil: Callable[[Path], str]) -> None:
     reason = spoil(folder)

@@ -5,21 +5,23 @@ import io
 import pickle
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import datasets
 import numpy as np
 import pytest
 import torch
 import torchvision
-from pictures import CLASSES, picture
+from pictures import CLASSES, picture, write_pictures
 
 from camloss import CamlossError
 from camloss.data.datasets import load_data
+from camloss.data.folder import load_folder
 
 FILES = {"data_batch_1": 30, "test_batch": 10}
 NAMES = [f"class {number}" for number in range(10)]
@@ -77,10 +79,17 @@ def test_cifar10_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_data("cifar10", tmp_path / "data")
 
 
-def rows(count: int) -> datasets.Dataset:
-    content = {"picture": [picture(CLASSES[n % 3], n) for n in range(count)], "kind": [n % 3 for n in range(count)]}
-    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=list(CLASSES))})
+def rows(count: int, kinds: Sequence[int | None] = (0, 1, 2), names: Sequence[str] = CLASSES) -> datasets.Dataset:
+    content = {
+        "picture": [picture(CLASSES[n % 3], n) for n in range(count)],
+        "kind": [kinds[n % len(kinds)] for n in range(count)],
+    }
+    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=list(names))})
     return datasets.Dataset.from_dict(content, features=features)
+
+
+def served(monkeypatch: pytest.MonkeyPatch, **splits: datasets.Dataset) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict(splits))
 
 
 def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -99,12 +108,44 @@ def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert data.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
 
 
+def test_pictures_of_the_hub_that_are_files_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Data sets of the kind imagefolder name them, on the disk or in an archive."""
+    folder = write_pictures(tmp_path / "photos", train=4, val=2)
+    paths = [path for name in CLASSES for path in sorted((folder / "train" / name).iterdir())]
+    with ZipFile(tmp_path / "photos.zip", "w") as archived:
+        for number, path in enumerate(paths):
+            archived.write(path, f"{number}.png")
+    of_files = [str(path) for path in paths[:6]]
+    of_archive = [f"zip://{number}.png::{tmp_path / 'photos.zip'}" for number in range(6, 12)]
+    content = {"picture": [*of_files, *of_archive], "kind": [path.parent.name for path in paths]}
+    served(monkeypatch, train=datasets.Dataset.from_dict(content, features=rows(3).features), validation=rows(6))
+    found, expected = load_data("hf:user/shapes", tmp_path, 32).train, load_folder(folder, 32).train
+    assert torch.equal(found.images, expected.images)
+    assert torch.equal(found.labels, expected.labels)
+
+
+def test_a_test_split_without_classes_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As those of contests are."""
+    served(monkeypatch, train=rows(30), validation=rows(6), test=rows(9, kinds=[-1]))
+    data = load_data("hf:user/shapes", tmp_path)
+    assert (len(data.test), data.reported_on) == (6, "validation set")
+    assert "user/shapes/test keeps its classes secret: it is left out" in capsys.readouterr().err
+
+
 def test_data_sets_of_the_hub_that_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict({"validation": rows(3)}))
+    served(monkeypatch, train=rows(30, kinds=[0, 1, None]))
+    with pytest.raises(CamlossError, match="user/shapes/train has pictures without a class"):
+        load_data("hf:user/shapes", tmp_path)
+    served(monkeypatch, train=rows(30, kinds=[0], names=["disc"]))
+    with pytest.raises(CamlossError, match="user/shapes has one class, disc; take another data set"):
+        load_data("hf:user/shapes", tmp_path)
+    served(monkeypatch, validation=rows(3))
     with pytest.raises(CamlossError, match="user/shapes has no split train, but validation"):
         load_data("hf:user/shapes", tmp_path)
     texts = datasets.Dataset.from_dict({"text": ["a"], "kind": [0]})
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict({"train": texts}))
+    served(monkeypatch, train=texts)
     with pytest.raises(CamlossError, match="user/texts has no column of pictures, but text, kind"):
         load_data("hf:user/texts", tmp_path)
 
