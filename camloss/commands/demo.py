@@ -1,7 +1,7 @@
 """Show a pair: a page where you draw a digit and see what both networks predict and where they look.
 
     camloss demo                                the pair in ./checkpoints
-    camloss demo --pair runs/mine             a pair in another folder
+    camloss demo --pair runs/mine               a pair in another folder
     camloss demo --pair USER/NAME               a pair on the Hugging Face Hub
 
 GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say where the page listens.

@@ -1,7 +1,7 @@
 """Deploy the page as a Space on the Hugging Face Hub: exactly the files it needs, in one commit.
 
     hf auth login                                         once, or set HF_TOKEN
-    camloss deploy-space USER/camloss --dry-run         what would be sent
+    camloss deploy-space USER/camloss --dry-run           what would be sent
     camloss deploy-space USER/camloss --weights USER/camloss-mnist --hardware zero-a10g
 
 README.md becomes the Space's card: the settings in scripts/space.yaml go on its top, scripts/space.md at its end.

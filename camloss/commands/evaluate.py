@@ -222,9 +222,14 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         "sources", nargs="*", default=["checkpoints"], help="folders or Hub repositories of pairs or checkpoints"
     )
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder that holds mnist/")
-    parser.add_argument("--data", metavar="FOLDER", help="of pictures: measure pairs trained on pictures, on its test/")
     parser.add_argument(
-        "--boxes", type=Path, metavar="FILE", help="true boxes of the pictures in its folder: measure localisation too"
+        "--data", metavar="FOLDER", help="measure pairs trained on pictures, on FOLDER/test, else on FOLDER/val"
+    )
+    parser.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="true boxes of the pictures in the folder of FILE, or of --data: measure localisation too",
     )
     parser.add_argument("--ood", action="store_true", help="measure the OOD score too")
     parser.add_argument("--json", action="store_true", help="print everything that was measured as JSON")

@@ -7,7 +7,7 @@
     camloss price                         print what the records say
 
 Every run of one method and seed leaves a line in RECORDS and its weights in OUTPUT_DIR; a run that has a record is not
-made again. The table that the command prints is also in the documentation.
+made again. The tables that the command prints are those of docs/results-price.md.
 """
 
 import argparse
@@ -126,7 +126,9 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--prepared", type=Path, metavar="FILE", help="keep the prepared images there, or take them")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at once; 0: only --prepared")
-    parser.add_argument("--seconds", type=float, default=1e9, metavar="S", help="begin no run that would last longer")
+    parser.add_argument(
+        "--seconds", type=float, default=1e9, metavar="S", help="begin no run that would end later (default: no limit)"
+    )
     flags = parser.parse_args(argv)
     if flags.workers < 0 or flags.seconds <= 0:
         raise CamlossError("--workers and --seconds are counts; expected numbers of at least 0")

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--space",
         metavar="USER/NAME",
-        help="the Space that the card links to and install the package from (default: USER/camloss)",
+        help="the Space that the card links to, and from which it installs the package (default: USER/camloss)",
     )
     parser.add_argument("--private", action="store_true", help="create a private repository")
     parser.add_argument("--tag", help="name the commit, such as v1")

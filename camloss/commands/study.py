@@ -214,24 +214,30 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         nargs="+",
         metavar="A",
-        help="with --data FOLDER, in place of --methods",
+        help="with --data FOLDER, in place of --methods; 0 is cross-entropy (default: 0.3 1 3 10)",
     )
     parser.add_argument(
         "--seeds",
         type=int,
         nargs="+",
         metavar="N",
-        help="of each method (default: as many as it is to have); with --data FOLDER one number says how many (3)",
+        help="of each method (default: as the protocol says); with --data FOLDER one number says how many (default: 3)",
     )
     parser.add_argument(
-        "--full", action="store_true", help="the whole recipe, with the defaults of camloss train; pictures always"
+        "--full",
+        action="store_true",
+        help="the whole recipe, with the defaults of camloss train; always so with --data FOLDER",
     )
     parser.add_argument(
-        "--test-names", metavar="PATTERN", help="with --data FOLDER: the pictures of val/ that are for testing alone"
+        "--test-names",
+        metavar="PATTERN",
+        help="with --data FOLDER: the names of the pictures of val/ that are for testing alone, such as val_*",
     )
     parser.add_argument("--only", choices=("train", "measure"), help="do one of the two (default: both)")
     parser.add_argument("--storage", metavar="URL", help="database of the list of runs (default: a file in OUTPUT_DIR)")
-    parser.add_argument("--heartbeat", type=int, default=30, metavar="SECONDS", help="between two signs of life")
+    parser.add_argument(
+        "--heartbeat", type=int, default=30, metavar="SECONDS", help="between two heartbeats of a worker"
+    )
     parser.add_argument(
         "--records",
         type=Path,

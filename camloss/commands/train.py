@@ -4,7 +4,7 @@
     camloss train --data photos/       a pair on pictures: photos/train/CLASS/*.jpg, photos/val/CLASS/*.jpg
     camloss train --recipe original    the recipe of the article that this project goes back to
     camloss train --resume             continue after Ctrl-C or a crash
-    camloss train --loss caam-distillation --teacher runs/light_cnn-alpha-10-seed-0/cam --arch tiny_cnn --alpha 1
+    camloss train --loss caam-distillation --teacher runs/light_cnn-alpha-10-seed-0/cam --arch tiny_cnn --alpha 3
                                        cross-entropy alone and CAAM-CAM distillation
 
 The pair appears in its folder in one step, when both models are done; until then the previous one stays. A single model
@@ -290,8 +290,8 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
-        help="where the other flags' defaults are from, which are shown for the one of MNIST (default: pictures for "
-        "other data); first: with today's handwriting",
+        help="where the defaults of the other flags are from; those shown are of default, for MNIST (default: pictures "
+        "for other data)",
     )
     cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
 

@@ -48,7 +48,8 @@ def load_checkpoint(
             torchvision. Weights of another dtype than its own replace its parameters: make its optimizer afterwards.
 
     Returns:
-        The model, or the one given. Its `config` is the header: `config["classes"]` and more, where they were saved.
+        The model, or the one given. Where none was given, its `checkpoint_config` is the header: "classes" and more, as
+        they were saved.
 
     Raises:
         CamlossError: there is no checkpoint, or it is damaged, has missing or extra tensors or wrong shapes, names an

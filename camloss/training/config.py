@@ -58,28 +58,28 @@ class TrainConfig:
     )
     epochs: int = option(10, "passes over the training images")
     batch_size: int = option(128, "images a step, of all processes together")
-    optimizer: str = option("muon", "orthogonalised momentum, AdamW, Adam as in the article, or Nesterov's", OPTIMIZERS)
+    optimizer: str = option("muon", "Muon, AdamW, Adam as in the article, or SGD with Nesterov's momentum", OPTIMIZERS)
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
     weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
     alpha: float = option(10.0, "weight of L_cam in the variant cam")
     alpha_start_epoch: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
-    augment: float = option(0.6, "how far size, slant, rotation, position and stroke width of the images vary; 0: not")
+    augment: float = option(0.6, "how far size, slant, rotation, position and stroke width of the images vary; 0: none")
     synthetic: int = option(300, "synthetic digits to add of each writing style, such as a 7 with a bar")
     pretrained: bool = option(False, "start from ImageNet weights, where the network has some")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
     precision: str = option(
         "auto", "of convolutions; auto: bfloat16 where it is faster", ("auto", "float32", "bfloat16", "float16")
     )
-    accumulate: int = option(1, "parts that a batch is computed in, to fit the memory", added=True)
-    clip: float = option(0.0, "largest norm of the gradients; 0: any", added=True)
-    average: float = option(0.0, "share that the saved average of the weights keeps a step; 0: none", added=True)
+    accumulate: int = option(1, "micro-batches that a batch is split into, to fit the memory", added=True)
+    clip: float = option(0.0, "largest norm of the gradients; 0: no clipping", added=True)
+    average: float = option(0.0, "decay of the moving average of the weights, which is then saved; 0: none", added=True)
     sync_bn: bool = option(False, "under torchrun, take the statistics of batch norm over all processes", added=True)
-    compile: bool = option(False, "compile the network first: for long runs", added=True)
-    saved_as: str = option("float32", "number type of the weights that are written", tuple(DTYPES), added=True)
+    compile: bool = option(False, "torch.compile the network: for long runs", added=True)
+    saved_as: str = option("float32", "dtype of the weights that are written", tuple(DTYPES), added=True)
     device: str = option("auto", "cpu, cuda, mps, ...; auto takes a GPU where there is one")
     data_dir: Path = option(default_data_dir, "folder that holds mnist/; MNIST is downloaded there if it has none")
-    output_dir: Path = option(lambda: Path("runs"), "folder for the pair; by default named by the options that it has")
+    output_dir: Path = option(lambda: Path("runs"), "folder for what is trained; by default named after the options")
     resume: bool = option(False, "continue an interrupted run to the same weights as an uninterrupted one")
     dry_run: bool = option(False, "train two steps of each variant, write nothing")
 
@@ -187,7 +187,7 @@ class TrainConfig:
 
 RECIPES: dict[str, TrainConfig] = {
     "default": TrainConfig(),
-    # The first recipe of this project, but with today's handwriting: twice the operations, AdamW, images varied more.
+    # The first recipe of this project, but with today's synthetic digits: twice the MACs, AdamW, images varied more.
     "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0, alpha=3.0),
     # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
     "original": TrainConfig(
