@@ -127,7 +127,7 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at once; 0: only --prepared")
     parser.add_argument(
-        "--seconds", type=float, default=1e9, metavar="S", help="begin no run that would end later (default: no limit)"
+        "--seconds", type=float, default=float("inf"), metavar="S", help="begin no run that would end later"
     )
     flags = parser.parse_args(argv)
     if flags.workers < 0 or flags.seconds <= 0:
