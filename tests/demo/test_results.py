@@ -46,7 +46,7 @@ def test_the_committed_results_have_an_answer_and_a_rest() -> None:
     results = results_in(ROOT / "docs")
     assert results is not None
     _, sentence, figure, _, headline, _ = results.answer.split("\n\n", 5)
-    assert sentence.startswith("Among clutter: ")
+    assert sentence.startswith("Among clutter, ")
     assert figure.startswith("![Accuracy among clutter")
     assert headline.startswith("**")
     assert "\n\n**On photographs** " in results.answer

@@ -162,8 +162,8 @@ def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     assert "![Accuracy by alpha, short runs](results/alpha-short.svg)" in made[ANSWER]
     _, first, figure, _ = made[ANSWER].split("\n\n", 3)
     assert re.fullmatch(
-        r"Among clutter: 50 against (79|80|81) of 100 digits read right, cross-entropy against CAM-loss at alpha \d+; "
-        r"the strongest simple alternative, \*.+\*: (49|50|51)\.",
+        r"Among clutter, cross-entropy predicts 50 of 100 digits correctly and CAM-loss at alpha \d+ predicts "
+        r"(79|80|81); the strongest control, \*.+\*, predicts (49|50|51)\.",
         first,
     )
     assert figure == "![Accuracy among clutter, short runs](results/clutter-short.svg)"
@@ -220,9 +220,9 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
     block = render("readme.md.j2", study=Study.read(tmp_path), costs=["lower accuracy"], over_seeds={})
     assert block.startswith(headline(pages(tmp_path)[ANSWER]))
     assert block.endswith(
-        "Accuracy among clutter in other runs. Higher than with cross-entropy and the control: full runs on a GPU "
-        "(5 seeds). Not higher than with both, or without a control: runs of the original recipe, with max pooling "
-        "(5 seeds).\n"
+        "Accuracy among clutter in other runs: CAM-loss is ahead of cross-entropy and of the control in full runs on a "
+        "GPU (5 seeds); it is not ahead of both, or no control was trained, in runs of the original recipe, with max "
+        "pooling (5 seeds).\n"
     )
 
 
@@ -343,7 +343,7 @@ def test_full_runs_speak_first_and_a_control_where_there_is_one(tmp_path: Path) 
     said = answer(results)
     assert said["Finding"].startswith("in the full runs (5 seeds)")
     assert said["Strongest control"].startswith("in the short runs (1 seed)")
-    assert said["Verdicts"].startswith("on the full runs, by rules written down before them: supported: nothing;")
+    assert said["Verdicts"].startswith("on the full runs, by rules fixed before the runs: supported: nothing;")
     assert "(results/clutter-short.svg)" in results  # with the control's line
 
 
