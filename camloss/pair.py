@@ -37,7 +37,7 @@ COMMON = (  # of a checkpoint's config: what the variants of a pair have alike
 )
 SIDE_BY_SIDE = 2  # the first variants, which the demo shows beside each other; of no others are epochs kept
 MOST_VARIANTS, VARIANT_NAME = 10, "[a-z0-9][a-z0-9_-]{0,39}"
-HOW_TO_PAIR = "train both with `camloss train`, or join two finished checkpoints with `camloss join-pair`"
+HOW_TO_PAIR = "train both with `camloss train`, or join finished checkpoints with `camloss join-pair`"
 
 
 def described(variant: str) -> Loss:

@@ -11,7 +11,7 @@ from camloss.errors import CamlossError
 COMMANDS = {  # what each does, in one line; join-pair is the module join_pair
     "train": "train a pair: cross-entropy alone and CAM-loss, same seed, same data order",
     "demo": "draw a digit and see what both models of a pair predict, and where they look",
-    "join-pair": "join two finished checkpoints into a pair",
+    "join-pair": "join finished checkpoints into a pair",
     "push": "publish a pair on the Hugging Face Hub",
     "deploy-space": "deploy the page as a Space on the Hugging Face Hub, from a checkout",
     "release": "for maintainers: put a pair into checkpoints/ and refresh everything made from it",

@@ -7,8 +7,7 @@
 
 Batch norm is folded into the convolutions in float64. The two models that are shown side by side are one file, in
 float32; each further variant, and the snapshots of the training, which few ask for, are files of their own, in float16.
-A network of other parts than the kernel knows has no such
-file: the server goes on answering for it.
+A network of other parts than the kernel knows has no such file: the server goes on answering for it.
 """
 
 import functools

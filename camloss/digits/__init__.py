@@ -1,1 +1,1 @@
-"""The ten digits: data, drawings, and networks that read them."""
+"""What the drawing demo needs: preprocess, rasterize, corruptions, stroke topology, pen strokes."""

@@ -19,7 +19,7 @@ from camloss.training.step import Mix, Vary
 
 
 def put_among_clutter(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A batch (B, 1, 28, 28) in [0, 1] as (B, 1, 40, 40): each image among eight clutter of the others."""
+    """A batch (B, 1, 28, 28) in [0, 1] as (B, 1, 40, 40): each image among eight fragments of the others."""
     (number,) = torch.randint(2**31, (1,), generator=generator, device=images.device).tolist()
     grey = (images * 255).round().to(torch.uint8).cpu()
     return among_clutter(grey, number + torch.arange(len(grey)), grey, side=40).to(images) / 255
