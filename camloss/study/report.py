@@ -56,7 +56,7 @@ from camloss.study.statistics import (
 
 FIRST = "clutter_8"  # the claim that the answer is about
 REFERENCE = "ce-among-clutter"
-WAYS = {"raster": "raster images", "strokes": "strokes"}  # in which writers' digits are given
+INPUTS = {"raster": "raster images", "strokes": "strokes"}  # as which writers' digits are given
 MEASURES = {  # of the table of all methods
     "accuracy": "clean accuracy",
     "clutter_8": "accuracy among clutter",
@@ -634,7 +634,7 @@ def writers_table(record: Mapping[str, Any]) -> str:
 def costs_for_writers(record: Mapping[str, Any]) -> list[str]:
     """What CAM-loss changes in accuracy on the report writers, of the pair whose baseline comes first."""
     found = []
-    for kind, words in WAYS.items():
+    for kind, words in INPUTS.items():
         values = [*record["writers"].get(f"report, {kind}", {}).get("by_writer", {}).values()]
         if len(values) == 2 and (difference := paired(values[1], values[0])):
             found.append(f"{compared(difference)} from {words} ({pp(difference, 2)} pp, {difference.seeds} writers)")
@@ -643,7 +643,7 @@ def costs_for_writers(record: Mapping[str, Any]) -> list[str]:
 
 def costs_over_seeds(results: PriceResults) -> list[str]:
     """What CAM-loss at alpha 10 changes in accuracy on writers, each writer's being a mean over the seeds."""
-    found = ((words, results.gain_by_writer("alpha-10", way)) for way, words in WAYS.items())
+    found = ((words, results.gain_by_writer("alpha-10", kind)) for kind, words in INPUTS.items())
     seeds = len(results.runs["alpha-10"])
     return [
         f"{compared(gain)} from {words} ({pp(gain, 2)} pp, {seeds} seeds)" for words, gain in found if gain is not None
@@ -652,7 +652,7 @@ def costs_over_seeds(results: PriceResults) -> list[str]:
 
 def compared(difference: Difference) -> str:
     """In words, what the interval of a difference in accuracy says."""
-    return {-1: "lower accuracy", 0: "no conclusive difference", 1: "higher accuracy"}[difference.sign]
+    return {-1: "lower accuracy", 0: "no conclusive difference in accuracy", 1: "higher accuracy"}[difference.sign]
 
 
 def ood_table(record: Mapping[str, Any]) -> str:

@@ -397,7 +397,7 @@ def test_the_costs_over_seeds_say_what_the_intervals_of_writers_say() -> None:
     lower = [run("alpha-10", seed, {"a": 0.90 + seed / 50, "b": 0.79}) for seed in (0, 1)]  # as 0.91 and 0.79
     results = PriceResults([*(run("ce", seed, {"a": 0.92, "b": 0.80}) for seed in (0, 1)), *lower])
     assert costs_over_seeds(results) == [
-        "no conclusive difference from raster images (+0.00 [+0.00, +0.00] pp, 2 seeds)",
+        "no conclusive difference in accuracy from raster images (+0.00 [+0.00, +0.00] pp, 2 seeds)",
         "lower accuracy from strokes (-1.00 [-1.00, -1.00] pp, 2 seeds)",
     ]
     assert costs_over_seeds(PriceResults([])) == []
@@ -411,5 +411,5 @@ def test_the_costs_say_what_the_intervals_of_the_report_writers_say() -> None:
     writers = {f"report, {kind}": {"by_writer": {"ce": baseline, "cam": cam}} for kind, cam in pairs.items()}
     raster, strokes = costs_for_writers({"writers": writers})
     assert raster == "lower accuracy from raster images (-1.00 [-1.25, -0.75] pp, 3 writers)"
-    assert strokes.startswith("no conclusive difference from strokes (-0.33 [")
+    assert strokes.startswith("no conclusive difference in accuracy from strokes (-0.33 [")
     assert costs_for_writers({"writers": {}}) == []
