@@ -1,4 +1,4 @@
-"""What gradio and its company read from the environment, checked before they do: they would end in a traceback."""
+"""Check the environment variables that gradio and its dependencies read: a bad one would end in a traceback."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""What the page's log says: its own words, and of what strangers sent 200 ASCII characters that no terminal acts on."""
+"""The page's log: its own words, and at most 200 ASCII characters, without control codes, of what a caller sent."""
 
 import logging
 import re

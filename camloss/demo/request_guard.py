@@ -1,4 +1,4 @@
-"""What stands between strangers and gradio: which requests there are, how long and how large they may be.
+"""The request guard before gradio: which requests are let in, how large they may be and how long they may take.
 
 gradio answers about 70 routes and believes what it is sent: it fetches the addresses that it finds among the values of
 a call, for one. Here is the one list of the routes that the page, its API and its start need; whatever is not on it is

@@ -1,4 +1,4 @@
-"""Who waits for whom: what the page sends while somebody draws never waits for what takes several times as long.
+"""Worker pools: what the page asks while somebody draws never waits for what takes several times as long.
 
 Four worker pools, each with threads and a bounded queue of its own. What a question costs decides which of them takes
 it, and callers take turns. Who finds a queue full is told so at once, and nobody who waits keeps one of the threads

@@ -1,4 +1,4 @@
-"""What the Hub's client may take of an answer: so many bytes and no more, and hashes where a path is made of them.
+"""Limits on what the Hub's client takes of an answer: its size, and hashes alone in headers that become paths.
 
 The client itself reads whatever comes, unpacks it, and names files in its cache by what the headers say. Its requests
 within `limited_answers` ask for plain bytes; of an answer, at most so many are read, and what is packed is refused.

@@ -1,4 +1,4 @@
-"""Nobody waits for the Hub for ever: what does not get on is given up, and is told so where it goes on by itself.
+"""The stall timeout of the Hub: a call that makes no progress is given up, and its thread told to stop.
 
 The Hub's client has no limit for a push, retries for minutes where the Hub hangs, and sleeps for as long as a busy Hub
 asks it to. None of these can be interrupted, so they are done in a thread that can be left behind.

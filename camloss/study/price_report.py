@@ -1,4 +1,4 @@
-"""The tables of the second study, from its records: margins and goals, what was tried, and who wins."""
+"""The tables of the second study, from its records: margins and goals, what was tried, and which method wins."""
 
 import math
 from collections.abc import Callable, Sequence

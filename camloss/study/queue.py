@@ -1,8 +1,8 @@
 """The list of runs that the workers of a study share, kept by Optuna.
 
 No run is given to two workers. A worker that was killed is noticed by its missing heartbeat, and its run is given to
-another. While a database server does not answer, as when it restarts, workers go on training and wait for it; nobody's
-heart is heard then, so a worker takes another for dead only after it has listened for long enough itself.
+another. While a database server does not answer, as when it restarts, workers go on training and wait for it; no
+heartbeat arrives then, so a worker takes another for dead only after it has listened for long enough itself.
 """
 
 import math

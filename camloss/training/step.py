@@ -1,4 +1,4 @@
-"""One training step; a GPU repeats it by itself: hundreds of small kernels, started by one call (CUDA graphs)."""
+"""One training step; a GPU records its hundreds of small kernels once and replays them by one call (CUDA graphs)."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
