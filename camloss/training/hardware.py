@@ -46,7 +46,8 @@ def environment(device: torch.device) -> dict[str, str]:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{torch.get_num_threads()} threads of {cpu_name()}"
+        threads = torch.get_num_threads()
+        name = f"{threads} thread{'s' if threads > 1 else ''} of {cpu_name()}"
     return {"device": name, "torch": torch.__version__, "python": platform.python_version()}
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from camloss import CamlossError
-from camloss.training.hardware import pick_device, pick_precision
+from camloss.training.hardware import environment, pick_device, pick_precision
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
@@ -23,3 +23,9 @@ def test_bfloat16_is_taken_only_where_the_cpu_says_it_has_it(monkeypatch: pytest
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
         assert pick_precision("auto", torch.device("cpu")) == expected
     assert pick_precision("bfloat16", torch.device("cpu")) == "bfloat16"
+
+
+@pytest.mark.parametrize(("threads", "named"), [(1, "1 thread of "), (2, "2 threads of ")])
+def test_the_environment_names_threads_and_processor(monkeypatch: pytest.MonkeyPatch, threads: int, named: str) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert environment(torch.device("cpu"))["device"].startswith(named)
