@@ -295,10 +295,7 @@ def pretrained_of_torchvision(arch: str, in_chans: int | None, arch_args: Mappin
     try:
         network: nn.Module = models.get_model(arch.partition("/")[2], weights="DEFAULT", **arch_args)
     except (OSError, RuntimeError) as error:
-        raise CamlossError(
-            f"cannot get the ImageNet weights of {one_line(arch)} ({one_line(error)}); connect to a network or go on "
-            "without --pretrained"
-        ) from error
+        raise _no_weights(arch, one_line(error)) from error
     if in_chans not in (None, 3):
         _replace_stem(network, in_chans)
     return network
@@ -319,7 +316,8 @@ def build_classifier(
         model = ARCHS[arch](num_classes, **channels, **arch_args)
     except TypeError as error:
         raise CamlossError(
-            f"arch {arch!r} does not take {', '.join(arch_args)}; only resnet18 takes pretrained"
+            f"arch {arch!r} does not take {', '.join(arch_args)}; pretrained are resnet18, timm/NAME and "
+            "torchvision/NAME"
         ) from error
     model.arch = arch
     model.arch_args = {name: value for name, value in arch_args.items() if name != "pretrained"}
@@ -452,8 +450,17 @@ def build_library_network(
         raise not_installed(library) from error
     except Exception as error:  # foreign code
         reason = " ".join(str(error).split())[:120] or type(error).__name__
+        if pretrained:
+            raise _no_weights(arch, reason) from error
         raise CamlossError(f"{one_line(arch)} cannot be made ({reason}); correct its options") from error
     return network
+
+
+def _no_weights(arch: str, reason: str) -> CamlossError:
+    return CamlossError(
+        f"cannot get the ImageNet weights of {one_line(arch)} ({reason}); connect to a network or go on without "
+        "--pretrained"
+    )
 
 
 def _replace_stem(network: nn.Module, in_chans: int) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MOST_IMAGES, MOST_PIXELS = 1_000, 1_000 * 64 * 64  # of a batch, where no size is asked for
+
 
 @dataclass(frozen=True)
 class Split:
@@ -30,8 +32,12 @@ class Split:
     def joined(self, other: "Split") -> "Split":
         return Split(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
-    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller."""
+    def batches(self, batch_size: int = 0, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images as float in [0, 1], labels) in the given order, or as they lie; the last may be smaller.
+
+        With a `batch_size` of 0 they hold 1,000 images, or fewer where these are larger than 64x64 pixels.
+        """
+        batch_size = batch_size or max(1, min(MOST_IMAGES, MOST_PIXELS // self.images[0, 0].numel()))
         order = torch.arange(len(self)) if order is None else order
         for batch in torch.split(order.to(self.images.device), batch_size):
             yield self[batch]

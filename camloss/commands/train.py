@@ -34,7 +34,7 @@ from camloss.data.datasets import load_data
 from camloss.epoch_snapshots import save_snapshots
 from camloss.losses import BASELINE, LOSSES, CAMLoss
 from camloss.metrics import evaluate
-from camloss.models import MapClassifier, on_pixels
+from camloss.models import MapClassifier, build_model, on_pixels
 from camloss.pair import SIDE_BY_SIDE, alone_in, is_pair, pair_config, pair_files, put_pair, write_pair_config
 from camloss.training.config import DTYPES, RECIPES, TrainConfig, default_output_dir, recipe_for
 from camloss.training.distributed import ALONE, Processes, processes
@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         config = dataclasses.replace(config, device=device)
         if not together.given(together.first(lambda: is_finished(config))):
             check_trainable(config)  # now, not after a download
+            build_model(config.arch, **config.arch_args)
             data = together.first_then_all(lambda: load_data(config.data, config.data_dir, config.size))
             together.refuse_difference(data.fingerprint, "other images")
             measured = train_and_save(config, data, together)
@@ -218,7 +219,7 @@ def _train_and_save(
 
 
 def measure(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, float]:
-    return evaluate(on_pixels(network, data.mean, data.std), data.test.batches(1_000))
+    return evaluate(on_pixels(network, data.mean, data.std), data.test.batches())
 
 
 def about_pictures(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, Any]:

@@ -45,6 +45,11 @@ def load_data(name: str, data_dir: Path, size: int = 0) -> Dataset:
         size: height and width of the images in pixels; 0 for the data set's own.
 
     Raises:
-        CamlossError: files are missing or damaged.
+        CamlossError: there is no such data set, or files are missing or damaged.
     """
-    return DATASETS[kind_of(name)](name, data_dir, size)
+    kind = kind_of(name)
+    if kind == "folder" and not Path(name).is_dir():
+        raise CamlossError(
+            f"there is no folder {name}; expected mnist, cifar10, hf:USER/DATASET, or a folder with train/CLASS/*.jpg"
+        )
+    return DATASETS[kind](name, data_dir, size)

@@ -23,7 +23,7 @@ from camloss.split import Split
 
 SIZE = 64  # pixels a side, unless another is asked for
 PARTS = ("train", "val", "test")
-EXPECTED = "expected train/CLASS/*.jpg, val/CLASS/*.jpg and perhaps test/CLASS/*.jpg"
+EXPECTED = "expected train/CLASS/*.jpg, and perhaps val/CLASS/*.jpg and test/CLASS/*.jpg"
 
 Samples = list[tuple[Path, int]]
 """Picture files and their class indices."""
@@ -146,11 +146,16 @@ def samples_in(folder: Path, names: Sequence[str]) -> Samples:
         )
     samples: Samples = []
     for class_idx, name in enumerate(names):
-        files = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in SUFFIXES)
+        files = sorted(path for path in (folder / name).rglob("*") if is_picture(path.relative_to(folder)))
         if not files:
             raise CamlossError(f"{folder / name} has no pictures; add some ({', '.join(SUFFIXES[:4])}), or remove it")
         samples += [(path, class_idx) for path in files]
     return samples
+
+
+def is_picture(path: Path) -> bool:
+    """By its name; not those that systems hide, such as ._1.jpg and .ipynb_checkpoints/1.jpg."""
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def split_off(

@@ -136,8 +136,8 @@ class TrainConfig:
 
     @property
     def arch_args(self) -> dict[str, Any]:
-        """The options of the network by name: numbers, lists and names."""
-        found = {}
+        """The options of the network by name: numbers, lists and names; and that it is pretrained, where it is."""
+        found: dict[str, Any] = {"pretrained": True} if self.pretrained else {}
         for word in self.arch_arg:
             name, equals, text = word.partition("=")
             if not (name.isidentifier() and equals):

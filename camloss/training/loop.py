@@ -139,7 +139,9 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
             for at in range(len(batches))
         ]
         ce, cam = one_epoch(
-            step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch, processes=processes
+            *(step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch),
+            accumulate=config.accumulate,
+            processes=processes,
         )
         seconds = time.perf_counter() - started
         processes.average_buffers(network)
@@ -174,6 +176,7 @@ def one_epoch(
     variant: str,
     epoch: int,
     *,
+    accumulate: int = 1,
     processes: Processes = ALONE,
 ) -> tuple[float, float]:
     """Take the steps of an epoch, each with a batch and its learning rate: the means of L_ce and L_cam.
@@ -191,7 +194,7 @@ def one_epoch(
             parts = step(batch)
         except torch.OutOfMemoryError:
             fits = 0 if processes.started else largest_that_fits(step, batch)  # the others would wait for this one
-            raise CamlossError(out_of_memory(len(batch), fits)) from None
+            raise CamlossError(out_of_memory(len(batch), fits, accumulate)) from None
         sums += parts
         if number % 20 == 0:
             total, ce, cam = processes.sum(parts.clone()).tolist()
@@ -217,11 +220,11 @@ def largest_that_fits(step: Callable[[Tensor], Tensor], batch: Tensor) -> int:
     return 0
 
 
-def out_of_memory(batch_size: int, fits: int) -> str:
-    """What to do where a batch does not fit."""
+def out_of_memory(batch_size: int, fits: int, accumulate: int = 1) -> str:
+    """What to do where a batch does not fit that is computed in `accumulate` parts."""
     if not fits:
         return f"the device has too little memory for {batch_size} images a step; take a lower --batch-size or --size"
-    parts = math.ceil(batch_size / fits)
+    parts = accumulate * math.ceil(batch_size / fits)
     return (
         f"the device has too little memory for {batch_size} images a step; {fits} fit: take --batch-size {fits}, or "
         f"--accumulate {parts} for the same weights"
@@ -250,10 +253,9 @@ def initial_model(
     """The network before its first step: the same for one seed, whatever it is to learn from; by default for digits."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        options = {**config.arch_args, **({"pretrained": True} if config.pretrained else {})}
         named = pooling if isinstance(pooling, str) else None
         num_classes, in_chans = (len(data.class_names), data.channels) if data else (10, 1)
-        network = build_model(config.arch, num_classes, named, in_chans, **options)
+        network = build_model(config.arch, num_classes, named, in_chans, **config.arch_args)
     if callable(pooling):
         pool_by(network, pooling)
     return network
@@ -285,7 +287,7 @@ def accuracy(model: Network, split: Split, processes: Processes = ALONE) -> floa
     """The share of a split that the model gets right, in eval mode; each process answers for a part of it."""
     model.eval()
     own = torch.arange(processes.rank, len(split), processes.count)
-    right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(1_000, own)]
+    right = [correct(model(images)[0], labels).sum() for images, labels in split.batches(order=own)]
     total = torch.stack(right).sum() if right else torch.zeros((), dtype=torch.int64, device=split.labels.device)
     return float(processes.sum(total)) / len(split)
 

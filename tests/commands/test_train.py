@@ -126,6 +126,7 @@ def test_no_data_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("words", "reason"),
     [
         (("train", "--device", "nowhere"), "device 'nowhere' cannot be used"),
+        (("train", "--arch", "torchvision/squeezenet1_1"), "SqueezeNet has no exact CAM"),
         (("train", "--alpha", "0"), "both models would be the same"),
         (("train", "--variants", "cam", "--output-dir", "{pair}"), "holds a pair; name another --output-dir"),
         (("study", "--device", "nowhere", "--output-dir", "{out}"), "device 'nowhere' cannot be used"),

@@ -67,7 +67,8 @@ def test_a_network_of_timm_with_its_options(photos: Path, tmp_path: Path) -> Non
         (("--arch", "timm/vit_tiny_patch16_224"), "has no exact CAM"),
         (("--arch", "timm/no_such_net"), "unknown arch 'timm/no_such_net'"),
         (("--arch-arg", "width"), "arch_arg is 'width'; expected NAME=VALUE"),
-        (("--data", "nowhere/photos"), "has no folder train; expected train/CLASS"),
+        (("--data", "cifar-10"), "there is no folder cifar-10; expected mnist, cifar10, hf:USER/DATASET, or a folder"),
+        (("--arch", "small_resnet", "--pretrained"), "does not take pretrained; pretrained are resnet18, timm/NAME"),
         (("--data", "mnist", "--size", "64"), "MNIST's images have 28 pixels a side"),
     ],
 )

@@ -54,6 +54,9 @@ def test_other_files_are_left_alone(folder: Path) -> None:
     (folder / "train" / "disc" / "notes.txt").write_text("no picture", encoding="utf-8")
     (folder / "train" / "README.md").write_text("nor this", encoding="utf-8")
     (folder / "train" / ".cache").mkdir()
+    (folder / "train" / "disc" / "._0.png").write_bytes(b"what macOS puts beside 0.png into archives")
+    (folder / "train" / "disc" / ".ipynb_checkpoints").mkdir()
+    shutil.copy(folder / "train" / "disc" / "0.png", folder / "train" / "disc" / ".ipynb_checkpoints")
     assert len(load_folder(folder, 16).train) == 30
 
 
@@ -65,7 +68,7 @@ def one_class(folder: Path) -> str:
 
 def no_train(folder: Path) -> str:
     shutil.rmtree(folder / "train")
-    return "photos has no folder train; expected train/CLASS"
+    return "photos has no folder train; expected train/CLASS/\\*.jpg, and perhaps val/CLASS"
 
 
 def an_empty_class(folder: Path) -> str:

@@ -58,6 +58,12 @@ def test_batches_cover_everything_once_in_the_given_order() -> None:
     )
 
 
+@pytest.mark.parametrize(("side", "expected"), [(64, [1000, 1000, 300]), (256, [62] * 37 + [6])])
+def test_batches_of_large_images_hold_fewer(side: int, expected: list[int]) -> None:
+    split = Split(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(2_300, 1, side, side), torch.zeros(2_300))
+    assert [len(labels) for _, labels in split.batches()] == expected
+
+
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "garbage"])
 def test_a_damaged_file_is_one_clear_line(data_dir: Path, name: str, damage: str) -> None:

@@ -153,5 +153,7 @@ def test_too_little_memory_says_what_fits() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     with pytest.raises(CamlossError, match="64 images a step; 16 fit: take --batch-size 16, or --accumulate 4"):
         one_epoch(step, optimizer, [(torch.arange(64), 0.1)], "ce", 0)
+    with pytest.raises(CamlossError, match="16 fit: take --batch-size 16, or --accumulate 8"):
+        one_epoch(step, optimizer, [(torch.arange(64), 0.1)], "ce", 0, accumulate=2)
     assert largest_that_fits(step, torch.arange(1)) == 0
     assert "take a lower --batch-size" in out_of_memory(1, 0)
