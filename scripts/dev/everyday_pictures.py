@@ -603,7 +603,14 @@ def row_of(name: str, pair: Pair, digits: list[PenDigit], seed: int) -> tuple[st
 
 def main() -> None:
     parser = cli.Parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help="some alone")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=KINDS,
+        default=list(KINDS),
+        metavar="KIND",
+        help="these kinds of pictures alone, a name of several words in quotes (default: all)",
+    )
     parser.add_argument("--drawings", type=int, default=200, help="of each kind (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of all that varies (default: 0)")
     parser.add_argument(

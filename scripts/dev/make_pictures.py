@@ -42,7 +42,7 @@ WRONG = palette.LIGHT["alarm"]  # predictions
 def main() -> None:
     parser = cli.Parser(__doc__)
     parser.add_argument("--only", choices=("page", "card", "styles", "maps"), help="make these alone")
-    parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="where to")
+    parser.add_argument("--output-dir", type=Path, default=_root.ROOT / "docs", help="folder for the pictures")
     flags = parser.parse_args()
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     if flags.only in (None, "styles"):
