@@ -79,7 +79,7 @@ IMAGES, LABELS = ("images", "image", "pixel_values", "x"), ("labels", "label", "
 
 
 def diagnose(model: Network, batches: Iterable[Batch]) -> Diagnosis:
-    """Say by what a network's CAM and CAAM agree, or that they do not.
+    """Say why a network's CAM and CAAM agree, or that they do not.
 
     The model answers in eval mode and is left as it was.
 

@@ -29,7 +29,7 @@ class LossTerms(NamedTuple):
 
 
 class CAMLoss(nn.Module):
-    """Cross-entropy plus the distance of what the backbone sees from what the class needs.
+    """Cross-entropy plus alpha times the distance of the CAM of the true label from the CAAM.
 
     `L = L_ce + alpha * L_cam`, `L_cam = mean |norm(CAAM) - norm(CAM_target)|` (Wang et al., ICCV 2021, equations
     4 to 6). The head's weight is detached inside the CAM, so that the head learns from `L_ce` alone and the backbone

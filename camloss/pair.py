@@ -78,13 +78,14 @@ class ImageFormat:
 
 @dataclass(frozen=True)
 class Pair:
-    """A checked pair of models in eval mode, and one line that says where they come from."""
+    """Two or more models of one training run that differ in the loss alone: checked, in eval mode."""
 
     models: Mapping[str, Classifier]
     """By variant, the baseline first; they take pixels in [0, 1]."""
     run: str
     """The id of the training that made them."""
     source: str
+    """One line that says where the models come from."""
     snapshots: tuple[Snapshot, ...] = ()
     """In the order of the epochs; only for the page, which looks for them."""
     alphas: Mapping[str, float] = field(default_factory=dict)

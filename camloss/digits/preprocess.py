@@ -56,7 +56,8 @@ INK_THRESHOLD = 0.4  # of the strongest contrast with the paper; pencils and pho
 def preprocess_sketch(image: "Image | np.ndarray[Any, Any]") -> Tensor | None:
     """A drawing or photo of a digit -> (1, 1, 28, 28) float32 in [0, 1], white ink on black; None when it shows none.
 
-    The digit is as large as MNIST's, its centre of mass lies in the middle, its strokes are `pen.PEN` wide.
+    The digit is as large as MNIST's, its centre of mass lies in the middle, its strokes are
+    `camloss.digits.rasterize.PEN` pixels wide.
 
     Args:
         image: a PIL image of any mode, or an array (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA, of bool,

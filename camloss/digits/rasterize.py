@@ -24,7 +24,7 @@ from camloss.digits.pendigits import Stroke
 
 IMAGE_SIDE = 28  # pixels, side of a model's input
 BOX = 20  # pixels, longer side of the digit in it
-MNIST_PEN = 2.6  # pixels: mean of what `sketch._path` finds in MNIST's training images
+MNIST_PEN = 2.6  # pixels: mean of what `preprocess._path` finds in MNIST's training images
 REACH = BOX - MNIST_PEN  # pixels, longer side of the path of MNIST's pen
 PEN = 1.1  # pixels, width of the pen: chosen on development writers among those in docs/measure.md
 MIN_SHARE = 0.05  # of the largest mark's ink; marks with less are ignored

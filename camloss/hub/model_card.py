@@ -335,7 +335,7 @@ def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:
     """In words, where a network's CAMs peak: its numbers first, those of what it is compared with after each.
 
     Args:
-        columns: by name, what `camloss.study.measures.locate_peaks` measures.
+        columns: by name, what `camloss.data.peaks.locate_peaks` measures.
     """
 
     def share(key: str) -> str:
