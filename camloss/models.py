@@ -262,8 +262,8 @@ def build_model(
     """Build a network by name, with fresh weights from torch's global generator.
 
     Args:
-        arch: one of `camloss.models.ARCHS`, or "timm/NAME" or "torchvision/NAME" for a network of that library, which is
-            wrapped.
+        arch: one of `camloss.models.ARCHS`, or "timm/NAME" or "torchvision/NAME" for a network of that library, which
+            is wrapped.
         num_classes: K.
         pooling: "avg" or "max", in place of the network's own; those of the libraries are taken with "avg" alone.
         in_chans: channels of an image, by default 3 for "small_resnet" and the libraries, 1 for the others of `ARCHS`.
