@@ -37,7 +37,7 @@ class Explanation:
     ood_score: Tensor | None = None
     """(N,) in [0, 1]: at 0.5 or more the image may show none of the classes; None where the model has no `OODScore`."""
     other_idx: Tensor | None = None
-    """(N,) int64, the class that `contrast` holds against `class_idx`."""
+    """(N,) int64, the class that `contrast` compares `class_idx` with."""
     contrast: Tensor | None = None
     """(N, H, W) in [-1, 1], the contrastive CAM over its largest absolute value: positive for `class_idx`."""
 

@@ -47,7 +47,7 @@ def contrastive_cam(features: Tensor, weight: Tensor, class_idx: Tensor, other_i
         features: (N, C, H, W).
         weight: (K, C).
         class_idx: (N,) int64, the class asked for.
-        other_idx: (N,) int64, the class it is held against.
+        other_idx: (N,) int64, the class to contrast it with.
 
     Returns:
         (N, H, W): positive where there is evidence for `class_idx`, negative where there is evidence for `other_idx`.

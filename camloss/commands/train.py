@@ -2,7 +2,7 @@
 
     camloss train                      both, to runs/light_cnn-alpha-10-seed-0/ce and .../cam
     camloss train --data photos/       a pair on pictures: photos/train/CLASS/*.jpg, photos/val/CLASS/*.jpg
-    camloss train --recipe original    the recipe of the article that this project goes back to
+    camloss train --recipe original    the recipe of the article that this project started from
     camloss train --resume             continue after Ctrl-C or a crash
     camloss train --loss caam-distillation --teacher runs/light_cnn-alpha-10-seed-0/cam --arch tiny_cnn --alpha 3
                                        cross-entropy alone and CAAM-CAM distillation

@@ -63,8 +63,8 @@ def answer(
             `prob`. Scattered positions would be no control: they harm a network more than one hole does.
 
     Raises:
-        CamlossError: the picture is none, or too large, a class is not among the models' or is held against itself, or
-            `erase` is no such share.
+        CamlossError: the picture is none, or too large, a class is not among the models' or is contrasted with itself,
+            or `erase` is no such share.
     """
     if pair.images is None:
         raise CamlossError(f"{pair.source} is a pair for drawn digits, not for pictures; take one trained on pictures")

@@ -72,7 +72,7 @@ def answer(
         map_size: [height, width] of a map.
         ce, cam: what each model says, trained with cross-entropy and with CAM-loss; in place of cam the `second`.
             digit, probs: the digit it predicts, the probability of each.
-            class_idx, other_idx: the digit that the maps explain, and the one that it is held against or null.
+            class_idx, other_idx: the digit that the maps explain, and the one to contrast it with, or null.
             cam, caam: maps in [0, 1].
             contrast: null, or a map in [-1, 1]: positive is evidence for class_idx, negative for other_idx.
             similarity: of CAM and CAAM: 1 minus their distance, in [0, 1].
@@ -82,8 +82,8 @@ def answer(
             ood_score: in [0, 1]; at 0.5 or more this may be no digit. Only where the model was fitted for it.
 
     Raises:
-        CamlossError: the picture is none, or too large, a class is not a digit or is held against itself, or the pair
-            has no such variant.
+        CamlossError: the picture is none, or too large, a class is not a digit or is contrasted with itself, or the
+            pair has no such variant.
     """
     wanted, other = asked_classes(pair, class_idx, other_idx)
     models = side_by_side(pair, second)
@@ -245,14 +245,14 @@ def _is_coordinate(value: Any) -> bool:
 
 
 def asked_classes(pair: Pair, class_idx: object, other_idx: object) -> tuple[int | None, int | None]:
-    """The class to explain and the one that it is held against, checked.
+    """The class to explain and the one to contrast it with, checked.
 
     Raises:
         CamlossError: one of them is not among the models', or they are the same.
     """
     wanted, other = _check_class(pair, class_idx), _check_class(pair, other_idx)
     if wanted is not None and wanted == other:
-        raise CamlossError(f"{wanted} cannot be held against itself; name another class as other_idx, or none")
+        raise CamlossError(f"{wanted} cannot be contrasted with itself; name another class as other_idx, or none")
     return wanted, other
 
 

@@ -138,7 +138,7 @@ class PriceMethod:
 
     title: str
     kind: Literal["baseline", "candidate", "reference"] = "candidate"
-    """`baseline`: what margins and goals are held against; `reference`: trained on what it is measured on."""
+    """`baseline`: what margins and goals compare with; `reference`: trained on what it is measured on."""
     alpha: float = 0.0
     loss: Callable[[float], CAMLoss] = CAMLoss
     """From the alpha of an epoch to what is learnt in it."""

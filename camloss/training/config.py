@@ -189,7 +189,7 @@ RECIPES: dict[str, TrainConfig] = {
     "default": TrainConfig(),
     # The first recipe of this project, but with today's synthetic digits: twice the MACs, AdamW, images varied more.
     "first": TrainConfig(arch="sketch_cnn", optimizer="adamw", augment=1.0, alpha=3.0),
-    # The article that this project goes back to. alpha follows its schedule: 0 for ten epochs, then 3.
+    # The article that this project started from. alpha follows its schedule: 0 for ten epochs, then 3.
     "original": TrainConfig(
         arch="plain_cnn",
         epochs=20,

@@ -179,7 +179,7 @@ def test_a_mask_in_bytes_is_0_or_254(image_pair: Pair) -> None:
         ({"class_idx": 3}, "class 3 is not one of the models'; expected a whole number from 0 to 2"),
         ({"class_idx": True}, "class True is not one of the models'"),
         ({"other_idx": -1}, "class -1 is not one of the models'"),
-        ({"class_idx": 1, "other_idx": 1}, "1 cannot be held against itself; name another class"),
+        ({"class_idx": 1, "other_idx": 1}, "1 cannot be contrasted with itself; name another class"),
         ({"erase": 0.6}, "erase is 0.6; expected a share of the positions from 0 to 0.5"),
         ({"erase": -0.1}, "erase is -0.1; expected a share"),
         ({"erase": float("nan")}, "erase is nan; expected a share"),

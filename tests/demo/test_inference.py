@@ -222,7 +222,7 @@ def test_classes_that_are_refused(pair: Pair, class_idx: Any) -> None:
 
 
 def test_a_class_is_not_held_against_itself(pair: Pair) -> None:
-    with pytest.raises(CamlossError, match="4 cannot be held against itself"):
+    with pytest.raises(CamlossError, match="4 cannot be contrasted with itself"):
         inference.answer(pair, SEVEN, 4, 4)
 
 

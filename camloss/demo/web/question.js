@@ -53,7 +53,7 @@ export class QuestionForm {
     this.changed();
   }
 
-  /** Nothing is held against itself: what all networks explain is not offered as the other. @param {MapsOf[]} readings */
+  /** No class is contrasted with itself: what all networks explain is not offered as the other. @param {MapsOf[]} readings */
   show(readings) {
     this.#offer(readings.map(({ class_idx }) => class_idx));
   }
