@@ -53,6 +53,11 @@ NINE = {"digit": 9, "class_idx": 9}
     [
         ({}, {}, "Both read 4."),
         ({}, NINE, "They disagree: cross-entropy reads 4, CAM-loss 9."),
+        (
+            {},
+            {**NINE, "title": "CAM-loss at alpha 3"},
+            "They disagree: cross-entropy reads 4, CAM-loss at alpha 3 reads 9.",
+        ),
         ({"class_idx": 9}, {"class_idx": 9}, "Both read 4."),
         ({"ood_score": 0.49}, {"ood_score": 0.49}, "Both read 4."),
         ({"ood_score": 0.5}, {}, "Not a digit? Both read 4."),
@@ -110,8 +115,8 @@ def test_ood_scores_of_what_is_corrupted_are_not_told(say: Say) -> None:
 
 
 APART = (
-    "Evidence in different places: cross-entropy 40% of the image, peaking beside the ink; "
-    "CAM-loss 6%, peaking where strokes meet."
+    "Evidence in different places: cross-entropy over 40% of the image, peaking beside the ink; "
+    "CAM-loss over 6%, peaking where strokes meet."
 )
 
 
@@ -122,28 +127,29 @@ APART = (
         (
             {"peak": "hole"},
             {"peak": "hole", "area_above_half": 0.004},
-            "Evidence in different places: cross-entropy 40% of the image, CAM-loss less than 1%, "
+            "Evidence in different places: cross-entropy over 40% of the image, CAM-loss over less than 1%, "
             "both peaking in a hole, where there is no ink.",
         ),
         (
             {"area_above_half": 0.6},
             {**NINE, "area_above_half": 0.94, "peak": "added"},
-            "Evidence: cross-entropy most of the image, peaking beside the ink; CAM-loss most of it, "
+            "Evidence: cross-entropy over most of the image, peaking beside the ink; CAM-loss over most of it, "
             "peaking on what was added.",
         ),
         (
             {"class_idx": 9},
             {"class_idx": 9, "peak": "beside"},
-            "Evidence for 9: cross-entropy 40% of the image, CAM-loss 6%, both peaking beside the ink.",
+            "Evidence for 9: cross-entropy over 40% of the image, CAM-loss over 6%, both peaking beside the ink.",
         ),
         (
             {"other_idx": 3},
             {**NINE, "other_idx": 3, "peak": "nowhere"},
-            "Evidence for its own digit rather than 3: cross-entropy 40% of the image, peaking beside the ink; "
-            "CAM-loss 6%, with no evidence for it.",
+            "Evidence for its own digit rather than 3: cross-entropy over 40% of the image, peaking beside the ink; "
+            "CAM-loss over 6%, with no evidence for it.",
         ),
-        ({"prob": 0.799}, {"prob": 0.8}, f"{APART} Cross-entropy is not sure: 79%."),
-        ({"prob": 0.7}, {"prob": 0.6}, f"{APART} Neither is sure: 70%, 60%."),
+        ({"prob": 0.799}, {"prob": 0.8}, f"{APART} Cross-entropy is not sure: 79.9%."),
+        ({"prob": 0.67961}, {"prob": 0.79996}, f"{APART} Cross-entropy is not sure: 68.0%."),  # as beside the digit
+        ({"prob": 0.7}, {"prob": 0.6}, f"{APART} Neither is sure: 70.0%, 60.0%."),
     ],
 )
 def test_details(say: Say, ce: dict[str, Any], cam: dict[str, Any], detail: str) -> None:

@@ -2,7 +2,7 @@
 
 import { CARD } from "./card.js";
 import { KINDS } from "./corruptions.js";
-import { button, contextOf, find, write } from "./dom.js";
+import { button, contextOf, find } from "./dom.js";
 import { drawPixelsOn } from "./maps.js";
 import { pngOf, save } from "./save.js";
 
@@ -42,7 +42,7 @@ export class Scoreboard {
         this.run.disabled = false;
       });
       if (found) this.#show(found);
-      else write(this.tally, "The draws run in your browser, once the networks are there.");
+      else this.tally.textContent = "The draws run in your browser, once the networks are there.";
     });
     this.saving.addEventListener(
       "click",
@@ -56,8 +56,13 @@ export class Scoreboard {
     if (!this.#shown && !this.tally.textContent) return;
     this.#shown = null;
     this.stamps.replaceChildren();
-    write(this.tally, "");
+    this.tally.replaceChildren();
     this.saving.hidden = true;
+  }
+
+  /** In the colours of the theme. */
+  restyle() {
+    if (this.#shown) this.#show(this.#shown);
   }
 
   /** @param {Found} found */

@@ -2,11 +2,12 @@
 // drawing and nothing else.
 
 import { KINDS } from "./corruptions.js";
+import { percent } from "./dom.js";
 
 /** @import { Peak, Reading, Summary } from "./types.d.ts" */
 
 const OOD_THRESHOLD = 0.5; // score from which the headline asks whether this is a digit
-const SURE = 0.8; // probability below which a network counts as not sure
+const SURE = 80; // probability in percent, as it is shown, below which a network counts as not sure
 const OVERLAP = 0.5; // of the top positions, from which the reasons count as the same
 const WIDER = 2; // times another's area, from which one of them is said to be wider
 const EVERYWHERE = 0.6; // of the image, from which its share tells nothing of where
@@ -60,7 +61,8 @@ function headlineOf(reads, oddity, changed) {
 function asItIs(reads, isFirst) {
   if (agree(reads, "digit")) return `${everyone(reads)} read ${reads[0].digit}`;
   const [first, ...others] = reads;
-  const rest = others.map(({ title, digit }) => `${inner(title)} ${digit}`);
+  const apart = (/** @type {string} */ title) => (/\d$/.test(title) ? " reads " : " "); // from the number in its name
+  const rest = others.map(({ title, digit }) => `${inner(title)}${apart(title)}${digit}`);
   return `${isFirst ? "they disagree: " : ""}${inner(first.title)} reads ${[String(first.digit), ...rest].join(", ")}`;
 }
 
@@ -85,7 +87,9 @@ const agree = (reads, what) => new Set(reads.map((read) => read[what])).size ===
 /** @param {Read[]} reads @param {number} overlap */
 function evidenceOf(reads, overlap) {
   const isAsked = reads.some((read) => read.class_idx !== read.digit || read.other_idx !== null);
-  const areas = reads.map(({ title, area_above_half }, i) => `${inner(title)} ${areaOf(area_above_half, i === 0)}`);
+  const areas = reads.map(
+    ({ title, area_above_half }, i) => `${inner(title)} over ${areaOf(area_above_half, i === 0)}`,
+  );
   const places = agree(reads, "peak")
     ? `${areas.join(", ")}, ${everyone(reads)} ${PEAKS[reads[0].peak]}`
     : areas.map((area, i) => `${area}, ${PEAKS[reads[i].peak]}`).join("; ");
@@ -111,7 +115,7 @@ function why(reads, overlap) {
 /** @param {number} share @param {boolean} isFirst */
 export function areaOf(share, isFirst) {
   if (share >= EVERYWHERE) return isFirst ? "most of the image" : "most of it";
-  return isFirst ? `${percent(share)} of the image` : percent(share);
+  return isFirst ? `${whole(share)} of the image` : whole(share);
 }
 
 /** The most telling one about single networks; "" for none. @param {Read[]} reads */
@@ -119,10 +123,10 @@ function remarkOn(reads) {
   const itself = reads.find(({ class_idx, other_idx }) => class_idx === other_idx);
   if (itself) return `${itself.title} reads ${itself.digit} itself: there is no other digit to contrast`;
   const probOf = (/** @type {Read} */ { probs, digit }) => probs[digit];
-  const unsure = reads.filter((read) => probOf(read) < SURE);
-  const below = (/** @type {Read} */ read) => `${Math.floor(100 * probOf(read))}%`; // 79.9 % is not the 80 % of who is sure
-  if (unsure.length === reads.length) return `neither is sure: ${reads.map(below).join(", ")}`;
-  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${below(unsure[0])}` : "";
+  const told = (/** @type {Read} */ read) => percent(probOf(read)); // as beside the digit
+  const unsure = reads.filter((read) => Number.parseFloat(told(read)) < SURE);
+  if (unsure.length === reads.length) return `neither is sure: ${reads.map(told).join(", ")}`;
+  return unsure.length > 0 ? `${unsure[0].title} is not sure: ${told(unsure[0])}` : "";
 }
 
 /** @param {unknown[]} reads */
@@ -135,7 +139,7 @@ export const inner = (title) =>
     : title[0].toLowerCase() + title.slice(1);
 
 /** @param {number} share */
-const percent = (share) => (share < 0.005 ? "less than 1%" : `${Math.floor(100 * share + 0.5)}%`);
+const whole = (share) => (share < 0.005 ? "less than 1%" : `${Math.floor(100 * share + 0.5)}%`);
 
 /** @param {string} text */
 const upper = (text) => text[0].toUpperCase() + text.slice(1);

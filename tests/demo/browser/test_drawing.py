@@ -83,7 +83,7 @@ def test_a_disagreement_is_said(server_page: Page) -> None:
     server_page.route("**/component_server/", disagree)
     show_example(server_page, 9)
     expect(server_page.locator(".verdict")).to_have_text("They disagree: cross-entropy reads 4, CAM-loss 9.")
-    said = "^Evidence: cross-entropy 40% of the image, .*CAM-loss 6%, "
+    said = "^Evidence: cross-entropy over 40% of the image, .*CAM-loss over 6%, "
     expect(server_page.locator(".detail")).to_have_text(re.compile(said))
     expect(server_page.locator(".board")).to_have_class(re.compile("disagree"))
 
