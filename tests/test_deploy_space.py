@@ -89,7 +89,9 @@ def checkout(checkpoints: Path, tmp_path: Path) -> Path:
     (root / "docs" / "page.png").write_bytes(b"page")
     (root / "docs" / "digit.png").write_bytes(b"digit")
     (root / "docs" / "more.md").write_text("# More", encoding="utf-8")
-    (root / "docs" / "results.md").write_text("![A figure](figure.svg)", encoding="utf-8")
+    (root / "docs" / "results.md").write_text("![A figure](figure.svg) [All](tables.md)", encoding="utf-8")
+    (root / "docs" / "tables.md").write_text("# All\n\n![Another](another.svg) [More](more.md)", encoding="utf-8")
+    (root / "docs" / "another.svg").write_text("<svg/>", encoding="utf-8")
     (root / "docs" / "figure.svg").write_text("<svg/>", encoding="utf-8")
     (root / "README.md").write_text(README, encoding="utf-8")
     (root / "scripts" / "space.yaml").write_text(SETTINGS, encoding="utf-8")
@@ -150,6 +152,8 @@ def test_exactly_what_the_page_needs_is_uploaded(hub: Hub, deploy: Deploy) -> No
         "docs/more.md",
         "docs/results.md",
         "docs/figure.svg",
+        "docs/tables.md",
+        "docs/another.svg",
     }
     assert of_package | of_page <= set(files)
     assert {line.split()[0] for line in dry.out.splitlines()[1:]} == set(files) - {".gitattributes"}

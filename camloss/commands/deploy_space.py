@@ -19,6 +19,7 @@ from typing import Any
 from camloss import cli
 from camloss.checkpoint import CONFIG, WEIGHTS
 from camloss.demo.pairs import example_paths, find_pairs
+from camloss.demo.results import ANSWER, linked_pages
 from camloss.epoch_snapshots import EPOCHS
 from camloss.errors import CamlossError
 from camloss.hub.messages import check_repo_id
@@ -146,12 +147,14 @@ def named_in(readme: str) -> list[str]:
 
 
 def results_of(root: Path) -> list[str]:
-    """The study's results and their figures, which the page shows in a tab; nothing where they are not written."""
-    page = root / "docs" / "results.md"
-    if not page.is_file():
+    """The study's results, the pages that they link and their figures; nothing where they are not written."""
+    docs = root / "docs"
+    if not (docs / ANSWER).is_file():
         return []
-    shown = re.findall(r"!\[[^\]]*\]\(([^)\s]+)", page.read_text(encoding="utf-8"))
-    return ["docs/results.md", *(f"docs/{name}" for name in shown if "://" not in name)]
+    pages = [ANSWER, *linked_pages(docs / ANSWER)]
+    texts = [(docs / page).read_text(encoding="utf-8") for page in pages]
+    shown = [name for text in texts for name in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", text) if "://" not in name]
+    return [f"docs/{name}" for name in dict.fromkeys([*pages, *shown])]
 
 
 def space_card(readme: str, space: str, weights: str | None) -> str:

@@ -101,7 +101,7 @@ def build(checkpoints: Path, repo: str | None = None) -> tuple[gr.Blocks, dict[s
     blocks = _layout(endpoints, pairs, examples, results)
     blocks.queue(max_size=request_guard.MAX_WAITING)
     html_metadata.put_into(templates)
-    files = {**files_in(), **(results.figures if results else {})}
+    files = {**files_in(), **(results.pages if results else {})}
     scripts = [name for name in files if name.endswith(".js") and not name.startswith(LATER)]
     if examples:
         files |= {name: WebFile((WEB / name).read_bytes(), kind) for name, kind in OF_LATER.items()}
@@ -154,8 +154,6 @@ def _layout(
         if pairs.of_digits and results:
             with gr.Tab("Results", elem_id="results"):
                 gr.Markdown(results.answer, elem_classes="prose", sanitize_html=False)  # which drops tabindex
-                with gr.Accordion("Everything that was measured", open=False, elem_classes="fold"):
-                    gr.Markdown(results.rest, elem_classes="prose", sanitize_html=False)
         if pairs.of_digits:
             api(endpoints.explain_digit, api_name="explain", concurrency_limit=WORKERS)
         if pairs.of_images:

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 WEB = Path(__file__).resolve().parent / "web"
 MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".json": "application/json",
     ".png": "image/png",

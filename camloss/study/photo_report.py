@@ -9,6 +9,7 @@ from pathlib import Path
 from camloss import cli
 from camloss.diagnose import Diagnosis
 from camloss.losses import BASELINE
+from camloss.study.charts import Point, interval_chart
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
 from camloss.study.photo_recipes import RECIPES
 from camloss.study.photo_study import ALPHA, alpha_method
@@ -51,6 +52,8 @@ COLUMNS = {
 }
 PRIMARY, METHODS, ON_TOP = "Primary hypotheses", "Every training method", "CAM-loss on top of a recipe"  # headings
 NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
+SETTING = "ten classes of Tiny ImageNet, a network with 0.46 million parameters"
+OF_DIFFERENCES = 0, 2  # colours in a figure: from cross-entropy, whose colour it has, and from the strongest control
 TITLES = {"centred-gaussian": "a centred Gaussian", "edge-energy": "edge energy"}
 
 
@@ -80,7 +83,7 @@ def photo_summary(folder: Path) -> str:
         return NO_RECORDS
     title = results.protocol.methods[alpha].title
     return (
-        f"**On photographs** (ten classes of Tiny ImageNet, a network with 0.46 million parameters, {title}; "
+        f"**On photographs** ({SETTING}, {title}; "
         f"differences in pp from cross-entropy, then from the strongest control). "
         f"{by_verdict(results, alpha, lambda claim: in_words(claim, results))} {cost(results, alpha)}"
     )
@@ -93,6 +96,31 @@ def photo_claims(folder: Path) -> list[Claim]:
     return [] if alpha is None or not results.runs[BASELINE] else judged(results, alpha)
 
 
+def photo_figure(folder: Path) -> str:
+    """The primary hypotheses as SVG: the differences from cross-entropy and from the strongest control."""
+    titles = Results(folder / f"{FIRST}.jsonl", PICTURES).protocol.methods
+    groups = {}
+    for claim in photo_claims(folder):
+        control = titles[claim.control].title if claim.control else ""
+        both = {"from cross-entropy": claim.from_baseline, f"from {control}": claim.from_control}
+        groups[f"{claim.words}: {claim.verdict}"] = {
+            name: (Point(found.mean, found.low, found.high), colour)
+            for (name, found), colour in zip(both.items(), OF_DIFFERENCES, strict=True)
+            if found is not None
+        }
+    return interval_chart(
+        "What CAM-loss changes on photographs", "difference in percentage points, with 95 % intervals", groups
+    )
+
+
+def photo_setting(folder: Path) -> str:
+    """What the figure is of, and what clean accuracy did; where there are hypotheses."""
+    results = Results(folder / f"{FIRST}.jsonl", PICTURES)
+    alpha = alpha_to_judge(results)
+    assert alpha is not None, "without hypotheses there is no figure"
+    return f"{SETTING[0].upper()}{SETTING[1:]}, {results.protocol.methods[alpha].title}. {cost(results, alpha)}"
+
+
 def photo_answer(folder: Path) -> str:
     """What the demo says beside pictures, without markup; empty where there are no records."""
     results = Results(folder / f"{FIRST}.jsonl", PICTURES)
@@ -100,7 +128,7 @@ def photo_answer(folder: Path) -> str:
         return ""
     return (
         f"The study on photographs trained other networks than these: {results.protocol.methods[alpha].title} "
-        f"(differences in pp from cross-entropy, then from the strongest control). "
+        f"(differences in percentage points, pp, from cross-entropy, then from the strongest control). "
         f"{by_verdict(results, alpha, without_markup)} {cost(results, alpha)}"
     )
 

@@ -23,7 +23,7 @@ from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.pair import SIDE_BY_SIDE, described
-from camloss.study.line_chart import Point, line_chart
+from camloss.study.charts import Point, line_chart
 from camloss.study.measures import CLAIMED, IN_DEPTH
 from camloss.study.methods import MATCHED_TO, METHODS
 from camloss.study.photo_report import (
@@ -31,6 +31,8 @@ from camloss.study.photo_report import (
     photo_alpha,
     photo_answer,
     photo_claims,
+    photo_figure,
+    photo_setting,
     photo_summary,
     photo_tables,
 )
@@ -355,18 +357,24 @@ def pages(folder: Path) -> dict[str, str]:
         CamlossError: there is no run of cross-entropy, or none of CAM-loss.
     """
     study, photos = Study.read(folder), folder.parent / "photos"
+    on_photographs = photo_claims(photos)
     return {
         "docs/results.md": render(
-            "results.md.j2", study=study, photos=photo_summary(photos) if photo_claims(photos) else ""
+            "results.md.j2",
+            study=study,
+            photos={"sentence": both_studies([], on_photographs), "setting": photo_setting(photos)}
+            if on_photographs
+            else None,
         ),
         "docs/results-tables.md": render(
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
         ),
         "camloss/demo/web/study.json": json.dumps(in_the_demo(study, folder), indent=1) + "\n",
-        "camloss/demo/web/photo_study.json": json.dumps(photo_answer(folder.parent / "photos")) + "\n",
+        "camloss/demo/web/photo_study.json": json.dumps(photo_answer(photos)) + "\n",
         **{
             f"docs/results/{name}-{runs.name}.svg": svg for runs in study.deciding for name, svg in runs.figures.items()
         },
+        **({"docs/results/photos.svg": photo_figure(photos)} if on_photographs else {}),
     }
 
 

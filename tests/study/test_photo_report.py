@@ -6,11 +6,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from camloss.diagnose import Diagnosis
-from camloss.study.photo_report import COLUMNS, NO_RECORDS, paper_table, photo_answer, photo_summary, photo_tables
+from camloss.study.photo_report import (
+    COLUMNS,
+    NO_RECORDS,
+    paper_table,
+    photo_answer,
+    photo_claims,
+    photo_figure,
+    photo_setting,
+    photo_summary,
+    photo_tables,
+)
 from camloss.study.photo_study import PHOTO_METHODS
 
 ENVIRONMENT = {"device": "a test", "torch": "2", "precision": "float32"}
@@ -54,9 +65,27 @@ def test_the_demo_says_what_readme_says_without_markup(tmp_path: Path) -> None:
     told = photo_answer(write(tmp_path, GAINS))
     verdicts = re.sub(r" from \*.*?\*", "", photo_summary(tmp_path).partition("Supported: ")[2])
     assert told.endswith(
-        f"(differences in pp from cross-entropy, then from the strongest control). Supported: {verdicts}"
+        "(differences in percentage points, pp, from cross-entropy, then from the strongest control). "
+        f"Supported: {verdicts}"
     )
     assert "*" not in told
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_the_figure_has_the_verdicts_and_both_differences(tmp_path: Path) -> None:
+    figure = ElementTree.fromstring(photo_figure(write(tmp_path, GAINS)))
+    said = [str(text.text) for text in figure.iter(f"{SVG}text")]
+    assert "box accuracy at IoU 0.5: not supported" in said
+    assert said.count("from cross-entropy") == len(photo_claims(tmp_path)) == 4
+    assert "accuracy with the background replaced:" in " ".join(said)
+    means = [word for word in said if re.fullmatch(r"[+-]\d+\.\d", word)]
+    found = [d for claim in photo_claims(tmp_path) for d in (claim.from_baseline, claim.from_control) if d]
+    assert means == [f"{100 * difference.mean:+.1f}" for difference in found]
+    assert len(means) == 8
+    assert photo_setting(tmp_path).startswith("Ten classes of Tiny ImageNet, ")
+    assert "CAM-loss at alpha 3. Clean accuracy is not inferior" in photo_setting(tmp_path)
 
 
 def test_tables_say_what_was_chosen_and_against_what(tmp_path: Path) -> None:

@@ -8,6 +8,13 @@ export function start(root, { returned }) {
   const frame = /** @type {HTMLElement} */ (root.closest(".gradio-container"));
   // gradio may have measured its tabs before they had our style, and hidden some that have room.
   document.fonts.ready.then(() => window.dispatchEvent(new Event("resize")));
+  const { classList } = document.body;
+  let isDark = false;
+  window.addEventListener("beforeprint", () => {
+    isDark = classList.contains("dark");
+    classList.remove("dark"); // paper is white
+  });
+  window.addEventListener("afterprint", () => classList.toggle("dark", isDark));
   const reword = new MutationObserver(() => {
     for (const words of frame.querySelectorAll(".api-docs .desc")) {
       const text = words.firstChild;

@@ -369,6 +369,7 @@ export function start(root, props, server) {
     pad.restyle();
     drawExamples();
     found.draw();
+    scoreboard.restyle();
     paint();
   }).observe(document.body, { attributeFilter: ["class"] });
   drawExamples();

@@ -99,6 +99,47 @@ def test_the_results_are_a_tab_where_they_have_been_written(page: Page) -> None:
         assert figure.evaluate("(image) => image.naturalWidth") > 100
 
 
+def test_the_results_are_there_when_the_network_is_gone(open_page: Open) -> None:
+    page = open_page(watched=False)
+    page.context.set_offline(True)
+    page.get_by_role("tab", name="Results").click()
+    expect(page.locator(".prose h1")).to_be_visible()
+    figures = page.locator(".prose img").all()
+    assert len(figures) == 3
+    for figure in figures:
+        page.wait_for_function("(image) => image.complete && image.naturalWidth > 100", arg=figure.element_handle())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_long_tables_are_a_link(open_page: Open, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(color_scheme=scheme)
+    page.get_by_role("tab", name="Results").click()
+    assert page.locator(".prose table").count() == 1  # the claims
+    links = page.locator(".prose a[href^=web]")
+    assert set(links.all_inner_texts()) == {"results on photographs", "The protocol", "all tables"}
+    for link in links.all():
+        with page.expect_popup() as opened:  # and the drawing stays
+            link.click()
+        document = opened.value
+        expect(document.get_by_role("heading", level=1)).to_be_visible()
+        assert document.title() == document.get_by_role("heading", level=1).inner_text()
+        found = Axe().run(document).response["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == []
+        for figure in document.locator("img").all():
+            assert figure.evaluate("(image) => image.naturalWidth") > 100
+        if link.inner_text() == "all tables":
+            assert document.locator("table").count() > 10
+            document.set_viewport_size({"width": 390, "height": 844})
+            assert document.evaluate("document.documentElement.scrollWidth") <= 390
+            document.get_by_role("link", name="the protocol").click()
+            expect(document.get_by_role("heading", level=1)).to_contain_text("rotocol")
+        document.get_by_role("link", name="Back to the demo").click()
+        expect(document.get_by_role("tab", name="Results")).to_be_visible()
+        document.close()
+
+
 def test_the_panel_of_the_api_says_what_the_functions_say(open_page: Open, page_server: PageServer) -> None:
     page = open_page(watched=False)
     complaints: list[str] = []

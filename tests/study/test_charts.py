@@ -1,11 +1,14 @@
-"""The one kind of figure: its names, and its colours by day and by night."""
+"""Both kinds of figures: their names, and their colours by day and by night; where intervals lie."""
 
 import itertools
+import math
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 from camloss import palette
-from camloss.study.line_chart import ROW, Point, line_chart
+from camloss.study.charts import ROW, WIDTH, Point, interval_chart, line_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -17,7 +20,7 @@ def chart(**ends: float) -> ElementTree.Element:
 
 def named(figure: ElementTree.Element) -> list[tuple[float, str, str]]:
     """Where each row of a name stands, its words, and the class of its colour."""
-    texts = (text for text in figure.iter(f"{SVG}text") if text.get("class"))
+    texts = (text for text in figure.iter(f"{SVG}text") if "name" in text.get("class", ""))
     return [(float(text.get("y", "")), str(text.text), str(text.get("class")).split()[1]) for text in texts]
 
 
@@ -70,3 +73,40 @@ def _contrast(one: str, other: str) -> float:
 def test_names_can_be_read_on_their_ground() -> None:
     for colours, series in ((palette.LIGHT, palette.SERIES), (palette.DARK, palette.SERIES_DARK)):
         assert min(_contrast(colour, colours["raised"]) for colour in series) >= 4.5
+
+
+def test_intervals_lie_where_their_numbers_say() -> None:
+    groups = {
+        "one": {"from a": (Point(0.05, 0.02, 0.08), 0), "from b": (Point(-0.10, -0.12, -0.08), 2)},
+        "two": {"from a": (Point(0.0, math.nan, math.nan), 0)},
+    }
+    figure = ElementTree.fromstring(interval_chart("Title", "points", groups))
+    circles = [float(circle.get("cx", "")) for circle in figure.iter(f"{SVG}circle")]
+    (zero,) = (path for path in figure.iter(f"{SVG}path") if path.get("class") == "zero")
+    middle = float(re.findall(r"M([\d.]+)", zero.get("d", ""))[0])
+    point = (circles[0] - middle) / 5  # as wide as one percentage point
+    assert point > 0
+    assert circles[1] == pytest.approx(middle - 10 * point, abs=0.2)
+    assert circles[2] == pytest.approx(middle, abs=0.1)
+    lines = [path.get("d", "") for path in figure.iter(f"{SVG}path") if "line" in path.get("class", "")]
+    ends = [[float(x) for x in re.findall(r"[MH]([\d.]+)", line)] for line in lines]
+    assert ends == [
+        pytest.approx([middle + 2 * point, middle + 8 * point], abs=0.3),
+        pytest.approx([middle - 12 * point, middle - 8 * point], abs=0.3),
+    ]  # and none where there is no interval
+    assert [(words, colour) for _, words, colour in named(figure)] == [
+        *(("from a", "s0"), ("+5.0", "s0"), ("from b", "s2"), ("-10.0", "s2")),
+        *(("from a", "s0"), ("+0.0", "s0")),
+    ]
+    marks = [str(text.text) for text in figure.iter(f"{SVG}text") if "middle" in text.get("text-anchor", "")]
+    assert marks == ["-15", "-10", "-5", "0", "+5", "+10", "points"]
+
+
+@pytest.mark.parametrize("ends", [(0.0, 0.001), (-0.9, 0.9), (-0.002, 0.0), (0.3, 0.31)])
+def test_every_interval_is_within_the_figure(ends: tuple[float, float]) -> None:
+    figure = ElementTree.fromstring(interval_chart("Title", "x", {"one": {"a": (Point(sum(ends) / 2, *ends), 0)}}))
+    places = [float(circle.get("cx", "")) for circle in figure.iter(f"{SVG}circle")]
+    for path in figure.iter(f"{SVG}path"):
+        places += [float(x) for x in re.findall(r"[MH]([\d.]+)", path.get("d", ""))]
+    assert min(places) >= 200
+    assert max(places) <= WIDTH - 50
