@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from camloss import cli
-from camloss.checkpoint import load_weights
+from camloss.checkpoint import load_weights, read_header
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, preprocess_split
 from camloss.data.peaks import locate_peaks, pixels, true_cams
@@ -71,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     written = read_writers(args.data_dir)
     record = {
         "environment": environment(torch.device("cpu")),
+        "run": run_of(args.sources),
         "images": {"test": len(test)},
         "checkpoints": measured,
         "controls": {name: of_control(name, test) for name in CONTROLS},
@@ -210,6 +211,17 @@ def models_of(source: str) -> dict[str, MapClassifier]:
     if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
         return {source: load_weights(*weight_file(source))}
     return {f"{source}/{variant}": model for variant, model in Pair.load(source).digit_models.items()}
+
+
+def run_of(sources: Sequence[str]) -> str | None:
+    """The id of the training that made all of them; None where there is no such training."""
+    found = set()
+    for source in sources:
+        if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
+            found.add(read_header(*weight_file(source)).get("training", {}).get("run"))
+        else:
+            found.add(Pair.load(source).run)
+    return found.pop() if len(found) == 1 else None
 
 
 def say(line: str) -> None:

@@ -88,7 +88,7 @@ def measure_pair(flags: argparse.Namespace) -> None:
     pair = Pair.load(flags.pair)
     methods = {variant: method_of(variant, pair.alphas.get(variant, 0.0)) for variant in pair.variants}
     records = of_variants(pair.digit_models, methods, Images.for_test(flags.data_dir), torch.device(flags.device))
-    lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in records]
+    lines = [json.dumps({**record, "run": pair.run}, separators=(",", ":")) + "\n" for record in records]
     write_atomically(record_files(flags.records)[-1], "".join(lines).encode())
 
 

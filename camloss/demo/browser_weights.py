@@ -1,6 +1,7 @@
 """The weights of a pair for the visitor's browser, in the layout that kernel.c computes with.
 
     /web/weights?networks=NAME      {"file": NAME of the next or null, "source": which models these are,
+                                     "run": the id of the training that made them,
                                      "seconds": what may stand beside the baseline, each with a "file" or null,
                                      "snapshots": null or {"file": NAME of the next, "epochs": what is in it}}
     /web/weights/HASH.safetensors   a file: its name holds its hash, so that a browser keeps it for ever
@@ -161,6 +162,7 @@ def weight_routes(pair_of: Callable[[str | None], Pair]) -> Iterator[Route]:
         answer = {
             "file": file and file.name,
             "source": pair.source,
+            "run": pair.run,
             "seconds": [
                 {**asdict(second), "file": further[second.variant].name if second.variant in further else None}
                 for second in seconds_of(pair)

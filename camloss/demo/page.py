@@ -176,7 +176,6 @@ def _models_of(folders: Mapping[str, Path]) -> list[dict[str, str]]:
 
 
 def _draw_tab(endpoints: Endpoints, folders: Mapping[str, Path]) -> None:
-    study = json.loads(_web("study.json"))
     with gr.Tab("Draw", elem_id="draw"):
         _component(
             "draw",
@@ -184,8 +183,7 @@ def _draw_tab(endpoints: Endpoints, folders: Mapping[str, Path]) -> None:
             server_functions=[endpoints.answer, endpoints.sketch],
             palette=palette.LIGHT,
             examples=json.loads(_web("examples.json")),
-            measured=study.pop("variants", {}),
-            study=study,
+            study=json.loads(_web("study.json")),
             opening=json.loads(_web("opening.json")),
             has_seconds=len(pair_files(next(iter(folders.values())))) > SIDE_BY_SIDE,
             **_shared(folders),

@@ -532,17 +532,32 @@ OF_VARIANTS = ("clutter_8", "two_digits_separation")
 
 
 def in_the_demo(study: Study, folder: Path) -> dict[str, Any]:
-    """What the demo says beside each of its corruptions, and of all of them under ""; of a pair of more than two
-    variants, what was measured of each under "variants": the accuracy among clutter, and how far the CAM of one of two
-    digits keeps to it.
+    """What the demo says beside each of its corruptions, and of all of them under "".
+
+    Returns:
+        "study": what the study says of each. "run": the training of the pair that was measured, or None; to be said of
+        that pair alone are "of_pair", the same with the pair's own numbers first, and, of a pair of more than two
+        variants, "variants": the accuracy of each among clutter, and how far the CAM of one of two digits keeps to it.
 
     Args:
         study: what it says of each.
         folder: of the study's records. Those of `camloss evaluate` and `camloss price --pair` of the pair that the demo
-            shows, whose numbers come first, may lie there or not.
+            shows may lie there or not.
     """
-    evaluated, measured = folder.parent / "evaluate.json", Records(folder / "price-pair.jsonl").read().values()
-    pair = read_json(evaluated)["checkpoints"] if evaluated.is_file() else {}
+    path, measured = folder.parent / "evaluate.json", Records(folder / "price-pair.jsonl").read().values()
+    evaluated = read_json(path) if path.is_file() else {"run": None, "checkpoints": {}}
+    pair, run = evaluated["checkpoints"], evaluated["run"]
+    variants = {one["variant"]: {m: one["measured"][m] for m in OF_VARIANTS} for one in measured if one["run"] == run}
+    return {
+        "run": run,
+        "study": quoted(study, {}),
+        "of_pair": quoted(study, pair) if pair else {},
+        "variants": variants if len(variants) > SIDE_BY_SIDE else {},
+    }
+
+
+def quoted(study: Study, pair: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """What the study says of each corruption, the numbers of a pair before it where there are any."""
     runs, short = study.last, study.everything["short"]
     verdicts: dict[bool, list[str]] = {True: [], False: []}
     told: dict[str, str] = {}
@@ -566,12 +581,7 @@ def in_the_demo(study: Study, folder: Path) -> dict[str, Any]:
         if kind == "clutter":
             told[kind] += why_clutter_harms(pair)
     found = {"The study finds a difference with": verdicts[True], "Inconclusive": verdicts[False]}
-    variants = {one["variant"]: {name: one["measured"][name] for name in OF_VARIANTS} for one in measured}
-    return {
-        "": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds),
-        **told,
-        **({"variants": variants} if len(variants) > SIDE_BY_SIDE else {}),
-    }
+    return {"": " ".join(f"{words}: {', '.join(kinds)}." for words, kinds in found.items() if kinds), **told}
 
 
 def of_the_pair(pair: Mapping[str, Mapping[str, float]], measure: str, words: str) -> str:
@@ -596,7 +606,7 @@ def means(results: Results, methods: Sequence[str], measure: str) -> str:
     common = set.intersection(*(set(by_seed) for by_seed in values.values()))
     if not common:
         return "(no seed that all have)"
-    found = (f"{title(m)} {statistics.mean(by_seed[s] for s in common):.1%}" for m, by_seed in values.items())
+    found = (f"{statistics.mean(by_seed[s] for s in common):.1%} {title(m)}" for m, by_seed in values.items())
     return f"({seeds(len(common))}): {'; '.join(found)}"
 
 

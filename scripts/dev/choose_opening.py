@@ -59,6 +59,7 @@ def main() -> None:
     opening = opening_of(readings["clutter"])
     opening["seeds"] = {kind: typical_draw(found) for kind, found in readings.items()}
     opening["caption"] = caption(readings["clutter"], pair)
+    opening["run"] = pair.run  # of no other pair is the caption said
     text = json.dumps(opening, indent=1) + "\n"
     (WEB / "opening.json").write_text(text, encoding="utf-8")
     print(text, end="")

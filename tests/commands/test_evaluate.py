@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from tiny_mnist import write_tiny_mnist
+from untrained import RECORD
 
+from camloss import build_model, save_checkpoint
 from camloss.commands import evaluate
 from camloss.data.mnist import load_mnist
 from camloss.errors import CamlossError
@@ -42,6 +44,7 @@ def test_a_pair_is_measured_as_in_the_study(
     assert "pendigits-orig.tra.gz: the development writers are left out" in printed.err
     record = json.loads(printed.out)
     assert record["images"] == {"test": 20}
+    assert record["run"] == RECORD["run"]
     models, test = Pair.load(untrained_pair).digit_models, load_mnist(data_dir).test
     for variant, baseline in (("ce", None), ("cam", models["ce"])):
         measured = record["checkpoints"][f"{untrained_pair}/{variant}"]
@@ -55,6 +58,13 @@ def test_a_pair_is_measured_as_in_the_study(
         assert {source: set(by_writer) for source, by_writer in found["by_writer"].items()} == {
             f"{untrained_pair}/{variant}": {"2", "5"} for variant in ("ce", "cam")
         }
+
+
+def test_the_record_names_the_training_of_all_that_was_measured(untrained_pair: Path, tmp_path: Path) -> None:
+    assert evaluate.run_of([str(untrained_pair / "ce"), str(untrained_pair / "cam")]) == RECORD["run"]
+    save_checkpoint(build_model("sketch_cnn"), tmp_path)
+    assert evaluate.run_of([str(untrained_pair), str(tmp_path)]) is None
+    assert evaluate.run_of([str(tmp_path)]) is None
 
 
 def test_one_checkpoint_is_a_table(untrained_pair: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,7 @@ def test_what_the_kernel_does_not_know_is_not_folded(change: object) -> None:
 def test_the_file_holds_both_models_and_its_name_their_hash(client: TestClient, pair: Pair) -> None:
     told = client.get("/web/weights?networks=pair").json()
     assert told["source"] == pair.source
+    assert told["run"] == pair.run
     answer = client.get(f"/web/weights/{told['file']}")
     assert hashlib.sha256(answer.content).hexdigest() + ".safetensors" == told["file"]
     assert {name.partition(".")[0] for name in load(answer.content)} == set(pair.models)

@@ -13,6 +13,7 @@ from camloss import CamlossError
 from camloss.commands import price as command
 from camloss.data.dataset import Dataset
 from camloss.models import build_model
+from camloss.pair import Pair
 from camloss.split import Split
 from camloss.study import price_runs
 from camloss.study.price import CANDIDATES, PriceResults, finalists, plan, winner
@@ -242,6 +243,7 @@ def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: p
     assert set(found) == {"ce-seed-0", "alpha-1-seed-0"}
     assert all(record["measured"]["temperature"] == 1 for record in found.values())
     assert [record["variant"] for record in found.values()] == ["ce", "cam"]
+    assert {record["run"] for record in found.values()} == {Pair.load(pair).run}
 
 
 @pytest.mark.parametrize(

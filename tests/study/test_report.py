@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -228,7 +229,9 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
 
 def test_the_demo_quotes_each_corruption_beside_its_control(tmp_path: Path) -> None:
     folder = made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2)
-    told = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    quoted = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    assert (quoted["run"], quoted["of_pair"], quoted["variants"]) == (None, {}, {})
+    told = quoted["study"]
     assert told[""] == (
         "The study finds a difference with: clutter, canvas. Inconclusive: line, salt noise, Gaussian noise."
     )
@@ -237,28 +240,33 @@ def test_the_demo_quotes_each_corruption_beside_its_control(tmp_path: Path) -> N
         assert ("inconclusive" in told[kind]) is not sure
         assert told[kind].count("%") == 4  # the control among clutter and the reference stand beside the two
         assert "cross-entropy, trained among clutter" in told[kind]
-    assert re.search(r"cross-entropy (49|50)\.\d%; CAM-loss at alpha \d+ (79|80|81)\.\d%;", told["clutter"])
+    assert re.search(r"(49|50)\.\d% cross-entropy; (79|80|81)\.\d% CAM-loss at alpha \d+;", told["clutter"])
 
 
 def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     folder = made_up(tmp_path / "study", ALL)
     measures = ("clutter_8", "canvas_56", "line", "salt_noise", "gaussian_noise")
-    evaluated = {"checkpoints": {"made/ce": dict.fromkeys(measures, 0.25), "made/cam": dict.fromkeys(measures, 0.5)}}
+    evaluated: dict[str, Any] = {"run": "r1"}
+    evaluated["checkpoints"] = {"made/ce": dict.fromkeys(measures, 0.25), "made/cam": dict.fromkeys(measures, 0.5)}
     (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
-    told = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    quoted = json.loads(pages(folder)["camloss/demo/web/study.json"])
+    told = quoted["of_pair"]
+    assert (quoted["run"], quoted["variants"]) == ("r1", {})
     assert told["line"].startswith(
         "Accuracy of these two networks with a line: Cross-entropy 25.0%, CAM-loss 50.0%. In the study (3 seeds): "
     )
     assert "the empty space breaks it" not in told["clutter"]  # as bad without a fragment
-    assert "variants" not in told
+    assert quoted["study"]["line"].startswith("Accuracy in the study with a line (3 seeds): ")
+    assert "these two networks" not in "".join(quoted["study"].values())  # which may be others
     evaluated["checkpoints"]["made/ce"]["canvas_56"] = 0.1
     (tmp_path / "evaluate.json").write_text(json.dumps(evaluated), encoding="utf-8")
     told = json.loads(pages(folder)["camloss/demo/web/study.json"])
-    assert told["clutter"].endswith("cross-entropy has 10.0%: the empty space breaks it.")
+    assert told["of_pair"]["clutter"].endswith("cross-entropy has 10.0%: the empty space breaks it.")
     numbers = {"clutter_8": 0.25, "two_digits_separation": 0.75, "line": 0.5}
     records = [
-        {"method": name, "variant": name, "seed": 0, "measured": numbers} for name in ("ce", "alpha-10", "alpha-0.3")
+        {"method": name, "variant": name, "seed": 0, "measured": numbers, "run": run}
+        for name, run in (("ce", "r1"), ("alpha-10", "r1"), ("alpha-0.3", "r1"), ("alpha-3", "r2"))
     ]
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (tmp_path / "study" / "price-pair.jsonl").write_text(lines, encoding="utf-8")
@@ -270,14 +278,14 @@ def test_the_demo_quotes_its_own_pair_first(tmp_path: Path) -> None:
 def test_where_full_runs_have_no_control_the_demo_quotes_short_ones(tmp_path: Path) -> None:
     made_up(tmp_path, {"ce": 2, "alpha-3": 2, "max-pooling": 1})
     made_up(tmp_path, {"ce": 2, "alpha-3": 2}, "full")
-    told = json.loads(pages(tmp_path)["camloss/demo/web/study.json"])
+    told = json.loads(pages(tmp_path)["camloss/demo/web/study.json"])["study"]
     full, short = told["gaussian_noise"].split(" In short runs ")
-    assert full.startswith("Accuracy in the study with Gaussian noise (2 seeds): cross-entropy ")
+    assert re.match(r"Accuracy in the study with Gaussian noise \(2 seeds\): \d\d\.\d% cross-entropy; ", full)
     assert "pooling" not in full
-    assert short.startswith("(1 seed): cross-entropy ")
-    assert "cross-entropy, max pooling " in short
+    assert short.startswith("(1 seed): ")
+    assert "% cross-entropy, max pooling." in short
     alone = Records(tmp_path / "short.jsonl").read()["ce-seed-0"]["test"]["gaussian_noise"]
-    assert f"cross-entropy {alone:.1%};" in short  # of the seed that all have
+    assert f"{alone:.1%} cross-entropy;" in short  # of the seed that all have
 
 
 def test_of_few_seeds_nothing_is_claimed(tmp_path: Path) -> None:

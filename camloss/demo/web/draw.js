@@ -99,6 +99,7 @@ export function start(root, props, server) {
     for (const name of ["picture", "share", "json"]) enable(root, name, answer !== null);
     question.show(readings);
     trials.show(shown);
+    quote();
     scoreboard.clear(shown !== null);
     for (const column of columns) column.show(answer?.[column.variant] ?? null);
   }
@@ -155,16 +156,25 @@ export function start(root, props, server) {
     clearAddress();
     refresh();
   });
-  const trials = new Trials(root, models, props.study, props.opening.seeds, () => {
+  const trials = new Trials(root, models, props.study.study, props.opening.seeds, () => {
     clearAddress();
     keep();
     refresh();
   });
-  const second = new SecondForm(root, models, props.measured, props.has_seconds, () => {
+  const second = new SecondForm(root, models, props.study, props.has_seconds, () => {
     clearAddress();
     keep();
     refresh();
   });
+
+  /** What was measured of two models is said beside no others. */
+  function quote() {
+    const { networks } = question.value;
+    const { run, study, of_pair } = props.study;
+    const isOwn = second.models(networks)[1].variant === models[1].variant;
+    trials.quote(isOwn && reader.isOf(networks, run) ? of_pair : study);
+  }
+
   const scoreboard = new Scoreboard(root, props.palette, async () => {
     const corruption = trials.value.corruption ?? trials.typical("clutter");
     const { networks } = question.value;
@@ -348,12 +358,12 @@ export function start(root, props, server) {
 
   /** What breaks one of the networks, after a moment; the visitor's own drawing begins without it. */
   async function addToOpening() {
-    const { corruption, caption } = props.opening;
+    const { corruption, caption, run } = props.opening;
     const isAnswered = () => !pad.isPreviewing || find(root, ".answer").ariaBusy === "false";
     await pausedFor(() => (reader.ready || reader.problem !== null) && isAnswered());
     if (corruption && reader.ready && pad.isPreviewing && !trials.value.corruption) {
       trials.set(corruption);
-      write(find(root, ".study"), caption);
+      if (reader.isOf(question.value.networks, run)) write(find(root, ".study"), caption);
       refresh();
       await pausedFor(isAnswered);
     }
@@ -379,6 +389,7 @@ export function start(root, props, server) {
   reader.listen(() => {
     trials.explain(reader.problem);
     second.offer(question.value.networks);
+    quote();
     const [, model] = second.models(question.value.networks);
     if (second.code && state.shown?.models[1].variant !== model.variant) refresh();
     if (state.shown?.where === "on the server" && asksForMore(trials.value)) refresh();

@@ -27,8 +27,8 @@ class Reader {
   /** @type {Map<number, (reply: {result?: any, problem?: string}) => void>} by number of the call */ #open = new Map();
   #calls = 0;
   #wanted = ""; // the pair that the page wants
-  /** @type {{networks: string, seconds: Second[]}} what the server says of the wanted pair */
-  #told = { networks: "", seconds: [] };
+  /** @type {{networks: string, run: string, seconds: Second[]}} what the server says of the wanted pair */
+  #told = { networks: "", run: "", seconds: [] };
   /** @type {Map<string, Promise<boolean>>} whether a further variant of the pair is here, by its file */ #brought =
     new Map();
   /** @type {Set<string>} files of those that are */ #here = new Set();
@@ -69,6 +69,11 @@ class Reader {
     return this.#told.networks === networks ? this.#told.seconds : NONE;
   }
 
+  /** Whether a pair is of this training; false before the server has said so. @param {string} networks @param {string | null} run */
+  isOf(networks, run) {
+    return this.#told.networks === networks && this.#told.run === run;
+  }
+
   /** Call this whenever a pair has come, or cannot come. @param {() => void} listener */
   listen(listener) {
     this.#listeners.push(listener);
@@ -93,8 +98,8 @@ class Reader {
     const address = new URL(`weights?${new URLSearchParams({ networks })}`, import.meta.url);
     const response = await fetch(address, { cache: "no-store" }); // while the server is away, what is here goes on
     if (!response.ok) return NOT_LOADED;
-    const { file, source, seconds = [], snapshots = null } = await response.json();
-    const told = { networks, seconds };
+    const { file, source, run = "", seconds = [], snapshots = null } = await response.json();
+    const told = { networks, run, seconds };
     if (JSON.stringify(told) !== JSON.stringify(this.#told)) this.#told = told;
     if (this.#ready?.file !== file) {
       this.#forget();

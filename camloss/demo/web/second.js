@@ -3,7 +3,7 @@
 import { control, find, percent, write } from "./dom.js";
 import { reader } from "./reader.js";
 
-/** @import { Model, OfVariant, Second } from "./types.d.ts" */
+/** @import { Measured, Model, Second } from "./types.d.ts" */
 
 const WAITING = "Fetching this model: until it is here, the one before stays.";
 const LACKING = "This model did not load: choose it again to try once more.";
@@ -19,7 +19,7 @@ export class SecondForm {
 
   /**
    * @param {HTMLElement} root of the tab @param {Model[]} own the models of the columns, as the pair has them
-   * @param {Record<string, OfVariant>} measured by variant
+   * @param {Measured} measured of one pair
    * @param {boolean} isExpected whether there will be a choice
    * @param {() => void} changed another model is to be asked
    */
@@ -133,12 +133,13 @@ export class SecondForm {
     if (this.#lacking === wanted.variant) return LACKING;
     if (wanted.file && reader.has(this.#networks) && !reader.has(this.#networks, wanted.variant)) return WAITING;
     if (wanted.alpha === 0) return ITSELF;
-    const [before, now] = [this.own[0], wanted].map(({ variant }) => this.measured[variant]);
-    if (before === undefined || now === undefined) return ONE_RUN;
-    const among = `Among clutter it reads ${percent(now.clutter_8)} of the test digits`;
-    const apart = `of two digits ${percent(now.two_digits_separation)} of its CAM's top lie on the right one`;
-    const beside = [before.clutter_8, before.two_digits_separation].map(percent).join(" and ");
-    return `${among}; ${apart} (cross-entropy: ${beside}). ${ONE_RUN}`;
+    const { run, variants } = this.measured;
+    const [before, now] = [this.own[0], wanted].map(({ variant }) => variants[variant]);
+    if (!reader.isOf(this.#networks, run) || before === undefined || now === undefined) return ONE_RUN;
+    const [among, apart] = /** @type {const} */ (["clutter_8", "two_digits_separation"]).map(
+      (measure) => `${percent(now[measure])} (cross-entropy ${percent(before[measure])})`,
+    );
+    return `Accuracy among clutter: ${among}. Of two digits in one image, its CAM's top 10% lies on its own: ${apart}. ${ONE_RUN}`;
   }
 
   /** Pressed once more, it gives the place back to the slider, or to the pair's own. @param {Second} second */

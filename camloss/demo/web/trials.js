@@ -69,6 +69,13 @@ export class Trials {
     this.#tell();
   }
 
+  /** Say this of each kind. @param {Record<string, string>} study */
+  quote(study) {
+    if (study === this.study) return;
+    this.study = study;
+    this.#tell();
+  }
+
   /** A kind as the study has it, in a typical draw. @param {string} kind */
   typical(kind) {
     return { kind, strength: KINDS[kind].usual, seed: this.seeds[kind] ?? 0 };

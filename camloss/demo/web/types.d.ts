@@ -184,13 +184,21 @@ export interface Model {
   colour: string; // its name in the page's palette
 }
 
-/** A variant that may stand in the second column. */
 /** On the test images: accuracy among clutter; of two digits, the share of a CAM's top on the right one. */
 export interface OfVariant {
   clutter_8: number;
   two_digits_separation: number;
 }
 
+/** What the demo quotes, made by `camloss report`. */
+export interface Measured {
+  run: string | null; // the training of the pair that was measured
+  study: Record<string, string>; // what the study says of each corruption, and of all under ""
+  of_pair: Record<string, string>; // the same, after what was measured of that pair
+  variants: Record<string, OfVariant>; // of that pair
+}
+
+/** A variant that may stand in the second column. */
 export interface Second {
   variant: string;
   title: string;
@@ -224,8 +232,7 @@ export interface DrawProps {
   networks: string[];
   examples: Example[];
   opening: Opening;
-  study: Record<string, string>; // what the study says of each corruption, and of all under ""
-  measured: Record<string, OfVariant>; // by variant, where it was measured
+  study: Measured;
   has_seconds: boolean; // whether the first pair has further variants
   colours: Record<string, string>;
   palette: Record<string, string>;
@@ -237,6 +244,7 @@ export interface Opening {
   corruption: Corruption | null; // null where nothing breaks one network and not the other
   seeds: Record<string, number>; // a typical draw of each kind
   caption: string;
+  run: string; // the training of the pair that it was chosen by
 }
 
 /** What camloss/demo/page.py gives to the How-it-works tab. */

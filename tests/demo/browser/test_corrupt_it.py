@@ -236,12 +236,13 @@ def test_a_corruption_ends_with_its_drawing(page: Page) -> None:
 def test_two_buttons_stand_below_the_pad_and_the_rest_after_both_rows_of_maps(open_page: Open) -> None:
     page = open_page(**PHONE)
     tops = [
-        page.locator(place).first.bounding_box() for place in (".add", "[data-map=cam]", "[data-map=caam]", ".trials")
+        page.locator(place).first.bounding_box()
+        for place in (".add", "[data-map=cam]", "[data-map=caam]", ".second", ".trials")
     ]
     heights = [box["y"] for box in tops if box]
     assert heights == sorted(heights)
     order = "(all) => all.map((part) => part.className)"
-    assert page.locator(".board > section").evaluate_all(order) == ["drawing", "answer", "trials", "after"]
+    assert page.locator(".board > section").evaluate_all(order) == ["drawing", "answer", "second", "trials", "after"]
 
 
 def test_without_the_networks_here_a_corruption_says_that_it_waits(server_page: Page) -> None:

@@ -1,13 +1,15 @@
 """Another model in the second column: the slider over alpha, and the button of a variant that has no place on it."""
 
+import itertools
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_server import PageServer
+from page_server import ROOT, WEB, PageServer
 from playwright.sync_api import Page, expect
 from untrained import RECORD, write_pair
 
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.browser
 
 ALPHAS = {"ce": 0.0, "cam": 10.0, "virtual-canvas": 3.0, "alpha-0_3": 0.3, "alpha-3": 3.0, "alpha-30": 30.0}
 STOPS = [0, 0.3, 3, 10, 30]  # of the slider
+MEASURED = json.loads((WEB / "study.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +180,78 @@ def test_the_control_has_room_and_labels_on_a_phone(open_page: Open, several: Pa
         box = page.locator(f".second {name}").bounding_box()
         assert box is not None
         assert box["height"] >= 44
-    assert page.get_by_role("slider", name="Alpha of CAM-loss").count() == 1
+    assert page.get_by_role("slider", name="Weight alpha of CAM-loss").count() == 1
     page.get_by_role("button", name="CAM-loss with virtual canvases", exact=True).click()
     expect(second_title(page)).to_have_text("CAM-loss with virtual canvases")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = second_title(page).bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 390
+
+
+ORDER = """() => [...document.querySelectorAll(`#draw :is(button, select, summary, [tabindex="0"]), #draw input`)]
+    .filter((part) => part.offsetParent && !part.disabled && !part.closest("article"))
+    .map((part) => part.getBoundingClientRect())
+    .map(({ left, right, top, bottom }) => ({ left, right, top, bottom }))"""
+
+
+def test_on_a_phone_the_tab_key_goes_from_above_to_below(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, **PHONE)
+    show_example(page, 4)
+    expect(page.locator("[name=alpha]")).to_be_enabled()
+    boxes = page.evaluate(ORDER)
+    assert len(boxes) > 30
+    for one, other in itertools.pairwise(boxes):
+        is_below = other["top"] >= one["bottom"] - 1
+        is_beside = other["left"] >= one["right"] - 1 and other["bottom"] > one["top"]
+        assert is_below or is_beside, (one, other)
+    maps = page.locator("article canvas").last.bounding_box()
+    slider = page.locator("[name=alpha]").bounding_box()
+    assert maps is not None
+    assert slider is not None
+    assert slider["y"] > maps["y"] + maps["height"]  # the maps come before it in the document, too
+    assert page.evaluate(
+        "document.querySelector('.models').compareDocumentPosition(document.querySelector('[name=alpha]')) & 4"
+    )
+
+
+@pytest.fixture(scope="module")
+def shipped_and_other(pair_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """A page with the pair that is shipped, and another of as many models."""
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    shutil.copytree(ROOT / "checkpoints", folder, ignore=shutil.ignore_patterns("images"))
+    shutil.copytree(pair_folder, folder / "other")
+    server = PageServer(folder.parent / "log.txt", CAMLOSS_CHECKPOINTS=str(folder))
+    yield server
+    server.kill()
+
+
+def test_what_was_measured_of_a_pair_is_said_of_no_other(open_page: Open, shipped_and_other: PageServer) -> None:
+    page = open_page(server=shipped_and_other)
+    told, study = page.locator(".second .fine"), page.locator(".study")
+    show_example(page, 4)
+    page.get_by_role("button", name="Add clutter").click()
+    own, run = MEASURED["variants"]["cam"]["clutter_8"], MEASURED["run"]
+    assert run == json.loads((ROOT / "checkpoints" / "config.json").read_text(encoding="utf-8"))["run"]
+    expect(told).to_contain_text(f"Accuracy among clutter: {own:.1%} (cross-entropy ")
+    expect(study).to_have_text(MEASURED["of_pair"]["clutter"])
+    page.locator("[name=networks]").select_option("other")
+    expect(told).to_have_text("One training each, one seed: same start, same pictures, another loss.")
+    expect(study).to_have_text(MEASURED["study"]["clutter"])
+    wait_for_networks(page)
+    page.locator("[name=networks]").select_option("checkpoints")
+    expect(told).to_contain_text("Accuracy among clutter: ")
+    expect(study).to_have_text(MEASURED["of_pair"]["clutter"])
+    page.locator("[name=alpha]").fill("3")
+    expect(second_title(page)).to_have_text("CAM-loss at alpha 3")
+    expect(study).to_have_text(MEASURED["study"]["clutter"])  # "these two networks" are others now
+    expect(told).to_contain_text(f"{MEASURED['variants']['alpha-3']['clutter_8']:.1%}")
+
+
+def test_the_opening_says_what_was_counted_of_its_pair_alone(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, newcomer=True)
+    expect(page.locator(".your-turn")).to_have_count(1, timeout=30_000)
+    expect(page.locator(".study")).to_have_text(MEASURED["study"]["clutter"])
 
 
 def test_a_pair_of_two_has_no_slider(open_page: Open, several: PageServer) -> None:
