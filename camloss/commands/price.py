@@ -123,8 +123,8 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--output-dir", type=Path, default=Path("runs", "price"), help="folder of the weights")
     parser.add_argument("--data-dir", type=Path, default=default_data_dir(), help="folder of mnist/ and pendigits/")
-    parser.add_argument("--prepared", type=Path, metavar="FILE", help="keep the prepared images there, or take them")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--prepared", type=Path, metavar="FILE", help="of the prepared images: read, or written")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at once; 0: only --prepared")
     parser.add_argument(
         "--seconds", type=float, default=float("inf"), metavar="S", help="begin no run that would end later"
