@@ -137,7 +137,11 @@ def localised(photos: Photos, maps_of: Callable[[Scenes], Tensor]) -> dict[str, 
 
 
 def pictures_table(record: Mapping[str, Any]) -> str:
-    columns = {**record["checkpoints"], **record["controls"]}
+    of_networks = record["checkpoints"]
+    sources = {name.rpartition("/")[0] for name in of_networks}
+    if len(sources) == 1:  # which whoever typed it knows
+        of_networks = {name.rpartition("/")[2]: numbers for name, numbers in of_networks.items()}
+    columns = {**of_networks, **record["controls"]}
     names = list(dict.fromkeys(name for numbers in columns.values() for name in numbers))
     rows = [[name, *(f"{n[name]:.4f}" if name in n else "" for n in columns.values())] for name in names]
     boxes = f", {record['with_boxes']} of them with a box that counts" if record["with_boxes"] else ""
@@ -207,10 +211,13 @@ def of_ood_score(
 
 
 def models_of(source: str) -> dict[str, MapClassifier]:
-    """The models of a pair, or one model, by what to call them in the table."""
+    """The models of a pair for digits, or one model, by what to call them in the table."""
     if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
         return {source: load_weights(*weight_file(source))}
-    return {f"{source}/{variant}": model for variant, model in Pair.load(source).digit_models.items()}
+    pair = Pair.load(source)
+    if pair.images is not None:
+        raise CamlossError(f"{source} is a pair for pictures; name the folder that it learned from, --data FOLDER")
+    return {f"{source}/{variant}": model for variant, model in pair.digit_models.items()}
 
 
 def run_of(sources: Sequence[str]) -> str | None:

@@ -6,9 +6,10 @@
     camloss study --storage postgresql+psycopg://USER@HOST/study    several machines, one list of runs
     camloss study --data photos/ --alphas 0 0.3 1 3 10 --seeds 3    which alpha, on your own pictures
 
-With --data FOLDER (train/CLASS/*.jpg, val/, perhaps test/, boxes.csv and backgrounds/) every run is the whole recipe.
-It is measured by clean accuracy, accuracy on a larger canvas, among fragments of other pictures, in scenes and with the
-background replaced, by localisation where there are boxes, and by diagnose; the alpha is picked on validation pictures.
+With --data FOLDER (train/CLASS/*.jpg, val/, perhaps test/, boxes.csv and backgrounds/), cifar10 or hf:USER/DATASET
+every run is the whole recipe. It is measured by clean accuracy, accuracy on a larger canvas, among fragments of other
+pictures, in scenes and with the background replaced, by localisation where there are boxes, and by diagnose; the alpha
+is picked on validation pictures.
 
 Short runs are three epochs of the recipe without synthetic digits, and leave out 10,000 validation images. Every run
 leaves its weights below OUTPUT_DIR and a line in RECORDS, a JSON Lines file; a run whose record is there is not made
@@ -29,7 +30,7 @@ from typing import Any
 from camloss import cli
 from camloss.commands.train import chosen_config
 from camloss.data.dataset import Dataset
-from camloss.data.datasets import kind_of
+from camloss.data.datasets import kind_of, load_data
 from camloss.data.mnist import load_mnist
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
@@ -38,7 +39,7 @@ from camloss.pair import BusyError
 from camloss.study.methods import METHODS, Method
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
 from camloss.study.photo_study import PhotoStudy, alpha_method, methods_for
-from camloss.study.photos import load_photos
+from camloss.study.photos import load_photos, without_boxes
 from camloss.study.queue import Queue
 from camloss.study.runs import Records, Study, records_as_written
 from camloss.study.statistics import PICTURES, Results, alpha_sweep, pick_alpha
@@ -64,7 +65,7 @@ WITHOUT_A_NETWORK = tuple(f"{name}-seed-0" for name in MAPS_WITHOUT_A_NETWORK)  
 def main(argv: Sequence[str] | None = None) -> None:
     flags = vars(parse_flags(argv))
     only, storage, heartbeat = flags.pop("only"), flags.pop("storage"), flags.pop("heartbeat")
-    on_pictures = kind_of(flags.get("data", "mnist")) == "folder"
+    on_pictures = kind_of(flags.get("data", "mnist")) != "mnist"
     study, data, runs = (study_on_pictures if on_pictures else study_on_mnist)(flags)
 
     def make(run: str) -> None:
@@ -105,7 +106,7 @@ def study_on_mnist(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]:
 
 
 def study_on_pictures(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]:
-    """The same questions on a folder of pictures, in runs of the whole recipe."""
+    """The same questions on pictures, in runs of the whole recipe."""
     flags.pop("full")
     alphas, test_names, records = flags.pop("alphas") or ALPHAS, flags.pop("test_names"), flags.pop("records")
     methods = methods_for(alphas)
@@ -116,7 +117,12 @@ def study_on_pictures(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]
     flags.setdefault("output_dir", OUTPUT_DIR / Path(flags["data"]).resolve().name)
     config = chosen_config(flags)
     pick_device(config.device)
-    photos = load_photos(config.data, config.size, test_names)
+    if kind_of(config.data) == "folder":
+        photos = load_photos(config.data, config.size, test_names)
+    elif test_names is None:
+        photos = without_boxes(load_data(config.data, config.data_dir, config.size))
+    else:
+        raise CamlossError(f"--test-names is for --data FOLDER; {config.data} has no names of pictures")
     kept = Records(records or config.output_dir / "records.jsonl")
     study = PhotoStudy(config, len(photos.validation.split), kept, methods, photos)
     return study, photos.data, study.runs(names, range(seeds[0]) if len(seeds) == 1 else seeds)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from camloss.data.boxes import boxes_of, read_boxes
 from camloss.data.dataset import Dataset
 from camloss.data.folder import Samples, class_names, load_folder, read_or_none, read_split, samples_in
-from camloss.data.pictures import SUFFIXES
+from camloss.data.pictures import SUFFIXES, say
 from camloss.errors import CamlossError
 from camloss.localisation import box_masks
 from camloss.split import Split
@@ -100,10 +100,17 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None, bo
         return Scenes(split, own, None if backgrounds is None else backgrounds[first::2], data.mean)
 
     both = scenes(validation, data.validation, 0), scenes(test, data.test, 1)
+    if boxes is not None and both[1].boxes is None:
+        say(f"{file} is left out: it needs a val or test in {root}, whose pictures are all whole")
     if test_names is not None:
         parts = {"validation": both[0].split, "test": both[1].split, "reported_on": "test set"}
         data = Dataset(**{**vars(data), **parts})
     return Photos(data, *both)
+
+
+def without_boxes(data: Dataset) -> Photos:
+    """Any pictures that have neither boxes nor backgrounds."""
+    return Photos(data, *(Scenes(split, None, None, data.mean) for split in (data.validation, data.test)))
 
 
 def _read_backgrounds(folder: Path, size: tuple[int, int]) -> Tensor | None:

@@ -67,10 +67,13 @@ def test_accuracy_calibration_and_localisation(photos: Path, untrained_pictures:
     table = run("evaluate", untrained_pictures, "--data", photos)
     assert table.out.startswith("9 pictures of the test set, 9 of them with a box that counts")
     assert "| pointing_game " in table.out
+    headings = [heading.strip() for heading in table.out.splitlines()[2].strip("|").split("|")]
+    assert headings == ["measure", "ce", "cam", "centred-gaussian", "edge-energy"]
 
 
 def test_what_is_refused(photos: Path, untrained_pictures: Path, untrained_pair: Path, tmp_path: Path) -> None:
     assert_one_line(run("evaluate", untrained_pair, "--data", photos), 2, "is a pair for drawn digits")
+    assert_one_line(run("evaluate", untrained_pictures), 2, f"{untrained_pictures} is a pair for pictures; name the")
     other = write_pictures(tmp_path / "other", train=2, val=2)
     for split in ("train", "val"):
         (other / split / "disc").rename(other / split / "ring")

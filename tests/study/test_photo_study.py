@@ -5,9 +5,10 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
-from pictures import CLASSES, write_photos
+from pictures import CLASSES, as_hub_data_set, write_photos, write_pictures
 from torch import Tensor
 
 from camloss.commands import study
@@ -201,6 +202,29 @@ def test_the_command_picks_an_alpha_on_any_folder(tmp_path: Path) -> None:
     )
     assert str(folder) not in (tmp_path / "runs" / "records.jsonl").read_text(encoding="utf-8")
     assert "epoch" not in run(*words, "--alphas", "0", "2", "--seeds", "1")
+
+
+def test_the_command_takes_other_pictures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the Hub: what needs boxes or backgrounds is left out."""
+    found = as_hub_data_set(write_pictures(tmp_path / "photos", train=10, val=6), tmp_path / "hub")
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: found)
+    words = ("--data", "hf:user/shapes", "--output-dir", str(tmp_path / "runs"), "--size", "32", "--epochs", "1")
+    printed = run(*words, "--alphas", "0", "2", "--alpha-start-epoch", "0", "--seeds", "1")
+    assert "of 2 runs 2 are trained here and 2 have a record" in printed
+    assert "| fragments " in printed
+    assert "box_accuracy" not in printed
+    assert {record["config"]["data"] for record in Records(tmp_path / "runs" / "records.jsonl").read().values()} == {
+        "user/shapes"
+    }
+    with pytest.raises(CamlossError, match="--test-names is for --data FOLDER; hf:user/shapes has no names"):
+        study.main([*words, "--test-names", "val_*"])
+
+
+def test_boxes_of_broken_pictures_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_pictures(write_photos(tmp_path / "photos"), train=1, val=40)
+    (folder / "val" / "disc" / "7.png").write_bytes(b"no picture")
+    assert load_photos(folder, 32).test.boxes is None
+    assert "boxes.csv is left out: it needs a val or test in" in capsys.readouterr().err
 
 
 def test_flags_of_the_other_kind_of_data_are_refused(tmp_path: Path) -> None:
