@@ -8,6 +8,7 @@ from pathlib import Path
 
 from camloss import cli
 from camloss.diagnose import Diagnosis
+from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.study.charts import Point, interval_chart
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
@@ -51,6 +52,10 @@ COLUMNS = {
     "calibration_error": "calibration error",
 }
 PRIMARY, METHODS, ON_TOP = "Primary hypotheses", "Every training method", "CAM-loss on top of a recipe"  # headings
+DISTILLED = {  # in a record of `scripts/dev/benchmark_distillation.py`
+    "difference": re.compile(r"^- (CAAM-CAM distillation) less cross-entropy: accuracy (\S+) pp (\[.*?\])", re.M),
+    "runs": re.compile(r"^(\S+), .* (\d+) seeds; student (\w+)", re.M),
+}
 NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
 SETTING = "ten classes of Tiny ImageNet, a network with 0.46 million parameters"
 OF_DIFFERENCES = 0, 2  # colours in a figure: from cross-entropy, whose colour it has, and from the strongest control
@@ -154,12 +159,13 @@ def photo_alpha(folder: Path) -> str:
     return sweep_table(results) if results.runs[BASELINE] else NO_RECORDS
 
 
-def paper_table(on_mnist: Sequence[str], folder: Path) -> str:
+def paper_table(on_mnist: Sequence[str], folder: Path, distilled: Sequence[Path] = ()) -> str:
     """What the paper claims, and what was tried of it here.
 
     Args:
         on_mnist: method, difference in clean accuracy from cross-entropy, and seeds, as the table has them.
         folder: of the records on photographs.
+        distilled: records of distillation, as `scripts/dev/benchmark_distillation.py` prints them.
     """
 
     table, alpha = "results-photos.md", alpha_method(ALPHA)
@@ -201,11 +207,26 @@ def paper_table(on_mnist: Sequence[str], folder: Path) -> str:
         "no parameters, little computation": [["a training step", "", "", "", "[table](measure.md#speed)"]],
         "better transfer": [untried],
         "better few-shot learning": [untried],
-        "CAAM-CAM distillation: a better student, sooner": [["", "", "", "", "[recipe](recipes.md#distillation)"]],
+        "CAAM-CAM distillation: a better student, sooner": [distillation_row(path) for path in distilled] or [untried],
     }
     rows = [["" if number else claim, *cells] for claim, group in groups.items() for number, cells in enumerate(group)]
     header = ["the paper claims", "tried on", "with", "difference in pp [95 %]", "seeds", ""]
     return cli.table(header, rows)
+
+
+def distillation_row(record: Path) -> list[str]:
+    """What a student gains, from a record of both kinds of distillation.
+
+    Raises:
+        CamlossError: it is no such record.
+    """
+    text = record.read_text(encoding="utf-8")
+    found, runs = (pattern.search(text) for pattern in DISTILLED.values())
+    if found is None or runs is None:
+        raise CamlossError(f"{record} is no record of distillation; print it anew, see docs/recipes.md")
+    (method, mean, interval), (data, seeds, student) = found.groups(), runs.groups()
+    name = "MNIST" if data == "mnist" else f"`{data}`"
+    return [f"{name}, student {student}", method, f"{mean} {interval}", seeds, "[table](recipes.md#distillation)"]
 
 
 def heading_id(title: str) -> str:

@@ -401,7 +401,11 @@ def blocks(records: Path) -> dict[str, str]:
         "photos-summary": photo_summary(records / "photos"),
         "photos-alpha": photo_alpha(records / "photos"),
         "both": both_studies(Study.read(records / "study").last.claims, photo_claims(records / "photos")),
-        "paper": paper_table(clean_accuracy(Study.read(records / "study").last), records / "photos"),
+        "paper": paper_table(
+            clean_accuracy(Study.read(records / "study").last),
+            records / "photos",
+            sorted(records.glob("distillation*.md")),
+        ),
         "price": price_tables(price, tested, of_pair),
         **printed,
     }
