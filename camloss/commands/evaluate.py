@@ -206,6 +206,8 @@ def of_ood_score(
         f"{name} writers": written[f"{name}, strokes"].split for name in WRITERS if f"{name}, strokes" in written
     }
     by_variant = {Path(source).name: model for source, model in models.items()}
+    if len(by_variant) < len(models):  # of several pairs
+        by_variant = dict(models)
     missed = [row for row in detection_by_kind(by_variant, DRAWINGS) if row[1] < 0.5]
     return {"rates": measure_ood_score(by_variant, digits, test), "missed": missed}
 

@@ -10,6 +10,7 @@ from camloss.digits.preprocess import prepare_sketch
 from camloss.digits.rasterize import PEN
 from camloss.models import MapClassifier
 from camloss.ood import OODScore, evidence
+from camloss.pair import SIDE_BY_SIDE
 from camloss.split import Split
 
 FLAGGED = 0.0025  # false-positive rate on preprocessed validation digits, of each network: of a pair it is below 0.5 %
@@ -55,9 +56,9 @@ def _evidence(model: MapClassifier, images: Tensor) -> Tensor:
 
 
 def pair_ood_scores(models: Mapping[str, MapClassifier], images: Tensor) -> dict[str, Tensor]:
-    """The OOD scores of each model, and of the demo, which flags what any of them flags."""
+    """The OOD scores of each model, and of the demo, which flags what either of the first two flags."""
     found = {name: ood_scores(model, images) for name, model in models.items()}
-    return {**found, PAGE: torch.stack(list(found.values())).amax(0)}
+    return {**found, PAGE: torch.stack(list(found.values())[:SIDE_BY_SIDE]).amax(0)}
 
 
 @torch.no_grad()

@@ -109,18 +109,19 @@ def test_auroc_counts_pairs() -> None:
     assert auroc(known, known) == 0.5
 
 
-def test_a_pair_flags_what_either_network_flags(drawn: Split, read: Split) -> None:
+def test_a_pair_flags_what_either_of_the_networks_side_by_side_flags(drawn: Split, read: Split) -> None:
     models = {}
-    for seed, name in enumerate(("ce", "cam")):
+    for seed, name in enumerate(("ce", "cam", "alpha-3")):
         torch.manual_seed(seed)
         models[name] = build_model("sketch_cnn").eval()
         fit_ood_score(models[name], drawn, read, non_digits(drawn))
     images = read.images.float() / 255
     found = pair_ood_scores(models, images)
-    assert set(found) == {"ce", "cam", PAGE}
-    ours, theirs = (ood_scores(model, images) for model in models.values())
+    assert set(found) == {"ce", "cam", "alpha-3", PAGE}
+    ours, theirs, third = (ood_scores(model, images) for model in models.values())
     assert torch.equal(found[PAGE], torch.maximum(ours, theirs))
     assert not torch.equal(ours, theirs)
+    assert (third > found[PAGE]).any()
 
 
 def test_everything_is_measured(model: MapClassifier, data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:
