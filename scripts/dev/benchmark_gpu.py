@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from camloss.training.step import Step
 
 ALPHA = 3.0
 LONGEST_PART = 150.0  # seconds
+TO_END_BY_ITSELF = 20.0  # seconds, longer than a process under torchrun takes
 MOST_PROCESSES = 2
 
 
@@ -79,6 +80,7 @@ def main() -> None:
     for part in PARTS if flags.only is None else flags.only:
         started = time.monotonic()
         if UNDER_TORCHRUN.get(part, 1) > gpus(flags.device):
+            rows.append((part, f"left out: {gpus(flags.device)} GPU"))
             continue
         rows += rows_of(part, flags, max(min(LONGEST_PART, end - started), 1.0))
         note(f"({part}: {time.monotonic() - started:.0f} s)")
@@ -102,14 +104,23 @@ def rows_of(part: str, flags: argparse.Namespace, limit: float) -> list[Row]:
             out, _ = child.communicate(timeout=limit)
             problem = f"ended with {child.returncode}" if child.returncode else ""
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            end(child)
             out, _ = child.communicate()
             problem = f"took more than {limit:.0f} s"
         except BaseException:
-            os.killpg(child.pid, signal.SIGKILL)
+            end(child)
             raise
     found = [(name, value) for name, value in (json.loads(line) for line in out.splitlines() if line.startswith("["))]
     return found + ([(part, problem)] if problem else [])
+
+
+def end(child: "subprocess.Popen[str]") -> None:
+    """End a process and those that it started: torchrun ends its own, which are in groups of their own."""
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(TO_END_BY_ITSELF)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def of_environment(_: Processes, device: torch.device, _data_dir: Path, _extent: Extent) -> Iterator[Row]:
@@ -146,8 +157,9 @@ def step_times(
             *(draws, None, None, generator, pick_precision("auto", device)),
             processes=together,
         )
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # the same in every process
-    batches = order[: extent.batch * extent.steps].to(device).split(extent.batch)
+    in_every_process = torch.Generator().manual_seed(0)
+    order = torch.randint(len(images), (extent.batch * extent.steps,), generator=in_every_process)
+    batches = order.to(device).split(extent.batch)
 
     def one_round(step: Callable[[Tensor], Tensor]) -> float:
         return seconds(lambda: [step(batch) for batch in batches], device)
@@ -277,5 +289,4 @@ def parse_flags() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     cli.run(main)
