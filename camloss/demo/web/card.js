@@ -10,7 +10,7 @@ import { legendWords, mapOf, paintSquare } from "./maps.js";
 export const CARD = { width: 1200, height: 630 }; // what sites show of a link
 const MARGIN = 40;
 const SUMMARY = { top: 98, size: 28 };
-const DETAIL = { top: 132, line: 26, size: 19 };
+const DETAIL = { top: 132, line: 26, sizes: [19, 14], lines: 2 }; // more would lie on the titles
 const TILE = { top: 196, side: 344 };
 const FLOOR = TILE.top + TILE.side;
 
@@ -51,10 +51,14 @@ export function cardOf(shown, style, palettes, palette, font) {
   write(document.title, MARGIN, 46, 18, { ink: palette.soft });
   write(location.origin + location.pathname, right, 46, 18, { ink: palette.soft, align: "right", width: 560 });
   write(answer.summary, MARGIN, SUMMARY.top, SUMMARY.size, { weight: 700, width: right - MARGIN });
-  context.font = `${DETAIL.size}px ${font}`;
-  const lines = linesOf(answer.detail, right - MARGIN, (text) => context.measureText(text).width);
+  const inSize = (/** @type {number} */ size) => {
+    context.font = `${size}px ${font}`;
+    return { size, lines: linesOf(answer.detail, right - MARGIN, (text) => context.measureText(text).width) };
+  };
+  const [large, small] = DETAIL.sizes.map(inSize);
+  const { size, lines } = large.lines.length > DETAIL.lines ? small : large;
   lines.forEach((line, i) => {
-    write(line, MARGIN, DETAIL.top + i * DETAIL.line, DETAIL.size, { ink: palette.soft });
+    write(line, MARGIN, DETAIL.top + i * DETAIL.line, size, { ink: palette.soft });
   });
 
   const step = (right - MARGIN - TILE.side) / models.length;

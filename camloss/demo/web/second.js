@@ -136,10 +136,9 @@ export class SecondForm {
     const { run, variants } = this.measured;
     const [before, now] = [this.own[0], wanted].map(({ variant }) => variants[variant]);
     if (!reader.isOf(this.#networks, run) || before === undefined || now === undefined) return ONE_RUN;
-    const [among, apart] = /** @type {const} */ (["clutter_8", "two_digits_separation"]).map(
-      (measure) => `${percent(now[measure])} (cross-entropy ${percent(before[measure])})`,
-    );
-    return `Accuracy among clutter: ${among}. Of two digits in one image, its CAM's top 10% lies on its own: ${apart}. ${ONE_RUN}`;
+    const among = `${percent(now.clutter_8)} (cross-entropy ${percent(before.clutter_8)})`;
+    const [apart, beside] = [now, before].map((each) => percent(each.two_digits_separation));
+    return `Accuracy among clutter: ${among}. Two digits in one image: ${apart} of its CAM's top 10% lie on the right one (cross-entropy ${beside}). ${ONE_RUN}`;
   }
 
   /** Pressed once more, it gives the place back to the slider, or to the pair's own. @param {Second} second */

@@ -254,6 +254,42 @@ def test_the_opening_says_what_was_counted_of_its_pair_alone(open_page: Open, se
     expect(page.locator(".study")).to_have_text(MEASURED["study"]["clutter"])
 
 
+WRITTEN = """() => {
+    window.written = [];
+    const { fillText } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+        window.written.push({ text, y });
+        return fillText.call(this, text, x, y, ...rest);
+    };
+}"""
+
+
+def test_the_saved_picture_has_room_for_long_names(open_page: Open, several: PageServer) -> None:
+    page = open_page(server=several, newcomer=True)
+    name = f"CAM-loss with {'very ' * 18}virtual canvases"
+    told = page.request.get(f"{several.url}web/weights?networks=pair").text()
+    long = told.replace("CAM-loss with virtual canvases", name)
+    page.route("**/web/weights?*", lambda route: route.fulfill(body=long))
+    reload(page)
+    show_example(page, 4)
+    wait_for_networks(page)
+    page.get_by_role("button", name=name, exact=True).click()
+    page.locator("[name=class]").select_option("7")
+    page.locator("[name=other]").select_option("3")
+    expect(second_title(page)).to_have_text(name)
+    settled(page)
+    page.evaluate(WRITTEN)
+    with page.expect_download():
+        page.get_by_role("button", name="Save picture").click()
+    written = page.evaluate("window.written")
+    title = next(one["y"] for one in written if one["text"] == "The drawing")
+    detail = page.locator(".detail").inner_text()
+    assert len(detail) > 250
+    lines = [one for one in written if one["text"] in detail and len(one["text"]) > 20 and one["y"] < title + 20]
+    assert " ".join(one["text"] for one in lines) == detail
+    assert all(one["y"] < title - 15 for one in lines)
+
+
 def test_a_pair_of_two_has_no_slider(open_page: Open, several: PageServer) -> None:
     page = open_page(server=several, newcomer=True)
     told = page.request.get(f"{several.url}web/weights?networks=pair").json()
