@@ -90,6 +90,44 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_next_commands(config.output_dir, config.data_name)
 
 
+def add_train_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        help="where the defaults of the other flags are from; those shown are of default, for MNIST (default: pictures "
+        "for other data)",
+    )
+    cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
+
+
+def chosen_config(flags: dict[str, Any]) -> TrainConfig:
+    """The recipe with the flags that were given, by default in a folder of its own."""
+    recipe = flags.pop("recipe") or recipe_for(flags.get("data", "mnist"))
+    if "teacher" in flags:
+        flags["teacher"] = str(teacher_file(flags["teacher"]))
+    config = dataclasses.replace(RECIPES[recipe], **flags)
+    return (
+        config if "output_dir" in flags else dataclasses.replace(config, output_dir=default_output_dir(config, recipe))
+    )
+
+
+def teacher_file(source: str) -> Path:
+    """The weight file of the checkpoint that a variant learns from, fetched if it lies on the Hub.
+
+    Raises:
+        CamlossError: it is missing or damaged, or a pair of which no model is named.
+    """
+    folder = Path(source).expanduser()
+    if is_folder(source) and is_pair(folder):
+        models = " or ".join(f"--teacher {folder / variant}" for variant in pair_files(folder))
+        raise CamlossError(f"{source} holds a pair; name one of its models: {models}")
+    from camloss.hub.network import weight_file
+
+    path, shown = weight_file(source)
+    read_header(path, shown)
+    return path
+
+
 def makes_pair(config: TrainConfig) -> bool:
     """Whether the training makes a pair: more than one variant."""
     return len(config.variants) > 1
@@ -110,15 +148,20 @@ def is_finished(config: TrainConfig) -> bool:
     return True
 
 
-def print_measured(measured: dict[str, dict[str, float]], reported_on: str) -> None:
-    metrics = next(iter(measured.values()))
-    print(cli.table([reported_on, *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
-
-
-def print_next_commands(folder: Path, data: str) -> None:
-    quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
-    print(f"\nSee this pair:   camloss demo --pair {quoted}")
-    print(f"Publish it:      camloss push USER/camloss-{data.rpartition('/')[2]} --checkpoints {quoted}")
+def check_trainable(config: TrainConfig) -> None:
+    """
+    Raises:
+        CamlossError: the device cannot be used, the models could not differ, or a single model would take the place of
+            one of a pair.
+    """
+    pick_precision(config.precision, pick_device(config.device))
+    if not config.dry_run and not makes_pair(config) and is_pair(config.output_dir):
+        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single model")
+    if makes_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
+        raise CamlossError(
+            f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
+            "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
+        )
 
 
 def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> dict[str, dict[str, float]]:
@@ -145,6 +188,28 @@ def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALO
         for variant in config.variants:
             train(config, variant, data, loss=loss_of(variant, teacher), processes=together)
         return {}
+
+
+def check_network(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> None:
+    """Make the network once, and warn where its maps have too few positions to locate anything.
+
+    Raises:
+        CamlossError: there is no such network, it has no exact CAM, or the images are too small for it.
+    """
+    network = initial_model(config, None, data)
+    height, width = data.size
+    try:
+        with in_eval_mode(network):
+            features = network(torch.zeros(1, data.channels, height, width))[1]
+    except RuntimeError as error:
+        raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
+    if min(features.shape[-2:]) < FEWEST_POSITIONS and together.is_first:
+        rows, columns = features.shape[-2:]
+        print(
+            f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "
+            "little; take a larger --size, less stride (timm: --arch-arg output_stride=16), or small_resnet",
+            file=sys.stderr,
+        )
 
 
 def own_stream(device: str) -> AbstractContextManager[Any]:
@@ -218,6 +283,10 @@ def _train_and_save(
     return measured
 
 
+def lacking(*packages: str) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
+
+
 def measure(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, float]:
     return evaluate(on_pixels(network, data.mean, data.std), data.test.batches())
 
@@ -228,81 +297,12 @@ def about_pictures(network: MapClassifier | Wrapped, data: Dataset) -> dict[str,
     return {"classes": data.class_names, "image_size": data.size, **standardised}
 
 
-def lacking(*packages: str) -> list[str]:
-    return [name for name in packages if importlib.util.find_spec(name) is None]
+def print_measured(measured: dict[str, dict[str, float]], reported_on: str) -> None:
+    metrics = next(iter(measured.values()))
+    print(cli.table([reported_on, *measured], [[m, *(f"{measured[v][m]:.4f}" for v in measured)] for m in metrics]))
 
 
-def check_trainable(config: TrainConfig) -> None:
-    """
-    Raises:
-        CamlossError: the device cannot be used, the models could not differ, or a single model would take the place of
-            one of a pair.
-    """
-    pick_precision(config.precision, pick_device(config.device))
-    if not config.dry_run and not makes_pair(config) and is_pair(config.output_dir):
-        raise CamlossError(f"{config.output_dir} holds a pair; name another --output-dir for a single model")
-    if makes_pair(config) and (config.alpha == 0 or config.alpha_start_epoch >= config.epochs) and not config.dry_run:
-        raise CamlossError(
-            f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
-            "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
-        )
-
-
-def check_network(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> None:
-    """Make the network once, and warn where its maps have too few positions to locate anything.
-
-    Raises:
-        CamlossError: there is no such network, it has no exact CAM, or the images are too small for it.
-    """
-    network = initial_model(config, None, data)
-    height, width = data.size
-    try:
-        with in_eval_mode(network):
-            features = network(torch.zeros(1, data.channels, height, width))[1]
-    except RuntimeError as error:
-        raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
-    if min(features.shape[-2:]) < FEWEST_POSITIONS and together.is_first:
-        rows, columns = features.shape[-2:]
-        print(
-            f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "
-            "little; take a larger --size, less stride (timm: --arch-arg output_stride=16), or small_resnet",
-            file=sys.stderr,
-        )
-
-
-def teacher_file(source: str) -> Path:
-    """The weight file of the checkpoint that a variant learns from, fetched if it lies on the Hub.
-
-    Raises:
-        CamlossError: it is missing or damaged, or a pair of which no model is named.
-    """
-    folder = Path(source).expanduser()
-    if is_folder(source) and is_pair(folder):
-        models = " or ".join(f"--teacher {folder / variant}" for variant in pair_files(folder))
-        raise CamlossError(f"{source} holds a pair; name one of its models: {models}")
-    from camloss.hub.network import weight_file
-
-    path, shown = weight_file(source)
-    read_header(path, shown)
-    return path
-
-
-def add_train_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        help="where the defaults of the other flags are from; those shown are of default, for MNIST (default: pictures "
-        "for other data)",
-    )
-    cli.add_flags(parser, TrainConfig(output_dir=default_output_dir(TrainConfig())))
-
-
-def chosen_config(flags: dict[str, Any]) -> TrainConfig:
-    """The recipe with the flags that were given, by default in a folder of its own."""
-    recipe = flags.pop("recipe") or recipe_for(flags.get("data", "mnist"))
-    if "teacher" in flags:
-        flags["teacher"] = str(teacher_file(flags["teacher"]))
-    config = dataclasses.replace(RECIPES[recipe], **flags)
-    return (
-        config if "output_dir" in flags else dataclasses.replace(config, output_dir=default_output_dir(config, recipe))
-    )
+def print_next_commands(folder: Path, data: str) -> None:
+    quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
+    print(f"\nSee this pair:   camloss demo --pair {quoted}")
+    print(f"Publish it:      camloss push USER/camloss-{data.rpartition('/')[2]} --checkpoints {quoted}")

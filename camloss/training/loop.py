@@ -121,9 +121,24 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
         if step is None or kind != (alpha, extra_now):
             kind = (alpha, extra_now)
             step = Step(
-                *(model, forward, optimizer, criterion, train_split, augmentation, draws, vary, extra_now),
-                *(image_generator, precision, averaged, average, mix),
-                *(processes, config.accumulate, config.clip, scaler),
+                network=model,
+                forward=forward,
+                optimizer=optimizer,
+                criterion=criterion,
+                images=train_split,
+                augmentation=augmentation,
+                draws=draws,
+                vary=vary,
+                extra=extra_now,
+                generator=image_generator,
+                precision=precision,
+                averaged=averaged,
+                average=average,
+                mix=mix,
+                processes=processes,
+                accumulate=config.accumulate,
+                clip=config.clip,
+                scaler=scaler,
             )
             step = Replayed(step, config.batch_size) if replay else step
         order_generator, of_epoch = epoch_generators(config.seed, epoch, device)
@@ -167,6 +182,47 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
             )
     network = network if averaged is None else averaged
     return TrainedModel(network.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
+
+
+def training_images(config: TrainConfig, data: Dataset) -> Split:
+    """The training split, with the images that the data set adds to it."""
+    extra = data.extra_training_images(config.synthetic, config.seed)
+    return data.train if extra is None else data.train.joined(extra)
+
+
+def initial_model(
+    config: TrainConfig, pooling: Pooling | Callable[[Tensor], Tensor] | None = None, data: Dataset | None = None
+) -> MapClassifier | Wrapped:
+    """The network before its first step: the same for one seed, whatever it is to learn from; by default for digits."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        named = pooling if isinstance(pooling, str) else None
+        num_classes, in_chans = (len(data.class_names), data.channels) if data else (10, 1)
+        network = build_model(config.arch, num_classes, named, in_chans, **config.arch_args)
+    if callable(pooling):
+        pool_by(network, pooling)
+    return network
+
+
+def with_shared_statistics(network: MapClassifier | Wrapped, device: torch.device) -> MapClassifier | Wrapped:
+    """The same network, whose batch norm takes its statistics over all processes.
+
+    Raises:
+        CamlossError: torch does that on GPUs alone.
+    """
+    if device.type != "cuda":
+        raise CamlossError(f"--sync-bn needs GPUs, not {device.type}; leave it out")
+    shared: MapClassifier | Wrapped = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return shared
+
+
+def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """Generators for the order of the images and for their augmentation, the same for every variant."""
+    order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
+    return (
+        torch.Generator().manual_seed(int(order_seed)),
+        torch.Generator(device=device).manual_seed(int(image_seed)),
+    )
 
 
 def one_epoch(
@@ -231,55 +287,12 @@ def out_of_memory(batch_size: int, fits: int, accumulate: int = 1) -> str:
     )
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model in eval mode on the CPU, one entry an epoch, snapshots by epoch, and where it was trained."""
-
-    model: MapClassifier | Wrapped
-    history: list[dict[str, float]]
-    snapshots: dict[int, Snapshot]
-    environment: dict[str, str]
-
-
-def training_images(config: TrainConfig, data: Dataset) -> Split:
-    """The training split, with the images that the data set adds to it."""
-    extra = data.extra_training_images(config.synthetic, config.seed)
-    return data.train if extra is None else data.train.joined(extra)
-
-
-def initial_model(
-    config: TrainConfig, pooling: Pooling | Callable[[Tensor], Tensor] | None = None, data: Dataset | None = None
-) -> MapClassifier | Wrapped:
-    """The network before its first step: the same for one seed, whatever it is to learn from; by default for digits."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        named = pooling if isinstance(pooling, str) else None
-        num_classes, in_chans = (len(data.class_names), data.channels) if data else (10, 1)
-        network = build_model(config.arch, num_classes, named, in_chans, **config.arch_args)
-    if callable(pooling):
-        pool_by(network, pooling)
-    return network
-
-
-def with_shared_statistics(network: MapClassifier | Wrapped, device: torch.device) -> MapClassifier | Wrapped:
-    """The same network, whose batch norm takes its statistics over all processes.
-
-    Raises:
-        CamlossError: torch does that on GPUs alone.
-    """
-    if device.type != "cuda":
-        raise CamlossError(f"--sync-bn needs GPUs, not {device.type}; leave it out")
-    shared: MapClassifier | Wrapped = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    return shared
-
-
-def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """Generators for the order of the images and for their augmentation, the same for every variant."""
-    order_seed, image_seed = torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
-    return (
-        torch.Generator().manual_seed(int(order_seed)),
-        torch.Generator(device=device).manual_seed(int(image_seed)),
-    )
+def refuse_divergence(value: float, variant: str, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise DivergedError(
+            f"the loss of {variant} became {value} in epoch {epoch + 1}; "
+            "no checkpoint was written; try a lower --learning-rate or --alpha"
+        )
 
 
 @torch.no_grad()
@@ -292,9 +305,11 @@ def accuracy(model: Network, split: Split, processes: Processes = ALONE) -> floa
     return float(processes.sum(total)) / len(split)
 
 
-def refuse_divergence(value: float, variant: str, epoch: int) -> None:
-    if not math.isfinite(value):
-        raise DivergedError(
-            f"the loss of {variant} became {value} in epoch {epoch + 1}; "
-            "no checkpoint was written; try a lower --learning-rate or --alpha"
-        )
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model in eval mode on the CPU, one entry an epoch, snapshots by epoch, and where it was trained."""
+
+    model: MapClassifier | Wrapped
+    history: list[dict[str, float]]
+    snapshots: dict[int, Snapshot]
+    environment: dict[str, str]
