@@ -152,10 +152,11 @@ def _names(classes: Sequence[str]) -> str:
     return ", ".join(one_line(name) for name in classes[:100]) + (" and more" if len(classes) > 100 else "")
 
 
-def _maps(variants: Collection[str], pictures: Collection[str], what: str) -> list[str]:
+def _maps(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str], what: str) -> list[str]:
+    of = f"{what} of the {_reported_on(records)}, their CAM and their CAAM"
     return [
-        f"![{what} of the test set, their CAM and their CAAM, from {described(variant).title}]({variant}/{MAPS})"
-        for variant in variants
+        f"![{of}, from {described(variant).title}]({variant}/{MAPS})"
+        for variant in records
         if f"{variant}/{MAPS}" in pictures
     ]
 
@@ -327,8 +328,11 @@ def _results(records: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [["metric", *(described(variant).title for variant in tests)], ["---", *("---:" for _ in tests)], *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     peaks = "".join(f"\n\n{line}" for line in map(_peaks, records, records.values()) if line)
-    reported_on = one_line(next(iter(records.values())).get("reported_on", "test set"))
-    return f"## Results on the {reported_on}\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
+    return f"## Results on the {_reported_on(records)}\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
+
+
+def _reported_on(records: Mapping[str, Mapping[str, Any]]) -> str:
+    return one_line(next(iter(records.values())).get("reported_on", "test set"))
 
 
 def where_top(columns: Mapping[str, Mapping[str, float]]) -> str:

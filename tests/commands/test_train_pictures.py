@@ -45,6 +45,7 @@ def test_a_pair_on_a_folder_of_pictures(photos: Path, tmp_path: Path) -> None:
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "# photos: Cross-entropy and CAM-loss" in card
     assert "## Results on the validation set" in card
+    assert "![Pictures of the validation set, their CAM and their CAAM, from CAM-loss](cam/maps.png)" in card
     assert "license: apache-2.0" not in card
     assert "mnist" not in card
 
