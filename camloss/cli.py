@@ -86,6 +86,8 @@ def _solvable(error: BaseException) -> CamlossError | None:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package in EXTRAS:
         return not_installed(package)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+        return CamlossError("the GPU has too little memory; take smaller images or the CPU")
     return error if isinstance(error, CamlossError) else None
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from camloss import CamlossError, cli
 
@@ -26,6 +27,11 @@ def test_a_package_that_is_missing_is_named_with_its_extra(capsys: pytest.Captur
     assert cli.exit_code(fail(ModuleNotFoundError("No module named 'gradio.events'", name="gradio.events"))) == 2
     said = capsys.readouterr().err
     assert said == "error: this needs gradio, which is not installed; pip install 'camloss[demo]'\n"
+
+
+def test_a_gpu_that_is_full_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.exit_code(fail(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."))) == 2
+    assert capsys.readouterr().err.startswith("error: the GPU has too little memory; take smaller images")
 
 
 def test_a_module_of_ours_that_is_missing_keeps_its_traceback() -> None:
