@@ -27,6 +27,7 @@ from PIL import Image
 import camloss
 from camloss import CamlossError
 from camloss.checkpoint import load_training
+from camloss.commands import train
 from camloss.data.ood_fitting import PER_FAMILY, pair_ood_scores, share
 from camloss.digits.ood_drawings import draw_ood_drawings
 from camloss.hub.model_card import BIBTEX
@@ -56,6 +57,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             yield page, shlex.split(line.replace("USER", "user"))
 
 
+TRAININGS = [
+    words for _, words in commands() if words[:2] == ["camloss", "train"] and words[-1] not in ("--help", "--loss")
+]
 PYTHON = [
     pytest.param(page, number, marks=[pytest.mark.slow] if "7860" in code else [])  # which starts the page
     for page in TEXTS
@@ -171,6 +175,20 @@ def test_a_command_takes_the_flags_that_are_printed(
             assert "--help" in flags, f"{page}: {' '.join(words)}"
         except ParsedError:
             pass
+
+
+@pytest.mark.parametrize("words", TRAININGS, ids=" ".join)
+def test_a_training_that_is_printed_is_not_refused(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class NotRefusedError(Exception):
+        pass
+
+    def build_model(*_: object, **__: object) -> None:
+        raise NotRefusedError
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(train, "build_model", build_model)
+    with pytest.raises(NotRefusedError):
+        train.main(words[2:])
 
 
 def run(monkeypatch: pytest.MonkeyPatch, script: str, *flags: str) -> int:
