@@ -135,8 +135,14 @@ def _say(line: str) -> None:
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Call `main` and end the process with its `exit_code`."""
-    sys.exit(exit_code(main))
+    """Call `main` and end the process with its `exit_code`; at once, where torchrun has started it."""
+    code = exit_code(main)
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # a thread of torch's may abort a Python that is ending (SIGABRT)
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class Parser(argparse.ArgumentParser):

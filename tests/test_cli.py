@@ -1,10 +1,12 @@
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command_line import Done, apart
 
 from camloss import CamlossError, cli
 
@@ -44,6 +46,15 @@ def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
         cli.run(fail(KeyboardInterrupt()))
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+LINGERS = "import atexit; from camloss import cli; atexit.register(print, 'late'); cli.run(lambda: print('done') or 3)"
+
+
+@pytest.mark.parametrize(("started", "said"), [({}, "done\nlate\n"), ({"TORCHELASTIC_RUN_ID": "a"}, "done\n")])
+def test_what_torchrun_has_started_ends_at_once(started: dict[str, str], said: str) -> None:
+    done = apart([sys.executable, "-c", LINGERS], None, **started)
+    assert done == Done(3, said, "")
 
 
 def test_a_bug_keeps_its_traceback() -> None:

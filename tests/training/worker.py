@@ -4,7 +4,6 @@ With DIE set, the second process ends without a word when the first epoch is don
 """
 
 import os
-import sys
 
 from torch import nn
 
@@ -28,4 +27,4 @@ if __name__ == "__main__":
         loop.accuracy = lambda *_: os._exit(3)
     if "ROOM" in os.environ:
         folder.room = lambda: float(os.environ["ROOM"])
-    sys.exit(commands.main(sys.argv[1:]))
+    commands.run()
