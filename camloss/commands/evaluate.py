@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         pictures = measure_pictures(args.sources, folder, args.boxes)
         print(json.dumps(pictures, indent=1) if args.json else pictures_table(pictures))
         return
-    models = {name: model for source in args.sources for name, model in models_of(source).items()}
+    loaded = list(map(load, args.sources))
+    models = {name: model for of_source, _ in loaded for name, model in of_source.items()}
     if args.ood:
         require_ood_scores(models)  # now, not after a download and minutes of measuring
     test = load_mnist(args.data_dir).test
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     written = read_writers(args.data_dir)
     record = {
         "environment": environment(torch.device("cpu")),
-        "run": run_of(args.sources),
+        "run": shared_run(loaded),
         "images": {"test": len(test)},
         "checkpoints": measured,
         "controls": {name: of_control(name, test) for name in CONTROLS},
@@ -212,24 +213,24 @@ def of_ood_score(
     return {"rates": measure_ood_score(by_variant, digits, test), "missed": missed}
 
 
-def models_of(source: str) -> dict[str, MapClassifier]:
-    """The models of a pair for digits, or one model, by what to call them in the table."""
+Loaded = tuple[dict[str, MapClassifier], str | None]
+"""Models by what to call them in the table, and the id of their training."""
+
+
+def load(source: str) -> Loaded:
+    """The models of a pair for digits, or one model."""
     if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
-        return {source: load_weights(*weight_file(source))}
+        path, shown = weight_file(source)
+        return {source: load_weights(path, shown)}, read_header(path, shown).get("training", {}).get("run")
     pair = Pair.load(source)
     if pair.images is not None:
         raise CamlossError(f"{source} is a pair for pictures; name the folder that it learned from, --data FOLDER")
-    return {f"{source}/{variant}": model for variant, model in pair.digit_models.items()}
+    return {f"{source}/{variant}": model for variant, model in pair.digit_models.items()}, pair.run
 
 
-def run_of(sources: Sequence[str]) -> str | None:
+def shared_run(loaded: Sequence[Loaded]) -> str | None:
     """The id of the training that made all of them; None where there is no such training."""
-    found = set()
-    for source in sources:
-        if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
-            found.add(read_header(*weight_file(source)).get("training", {}).get("run"))
-        else:
-            found.add(Pair.load(source).run)
+    found = {run for _, run in loaded}
     return found.pop() if len(found) == 1 else None
 
 

@@ -79,8 +79,8 @@ def summary(tried: Sequence[Tried]) -> str:
     """How many of each library are taken, and which are refused for what."""
     rows = []
     for library in TRIED:
-        of_it = [one for one in tried if one.library == library]
-        rows.append([f"{sum(not one.reason for one in of_it)} of {len(of_it)} tried ({library})", "yes", ""])
+        of_library = [one for one in tried if one.library == library]
+        rows.append([f"{sum(not one.reason for one in of_library)} of {len(of_library)} tried ({library})", "yes", ""])
     refused = defaultdict(list)
     for name, library, reason in tried:
         if reason:

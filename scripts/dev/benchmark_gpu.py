@@ -104,17 +104,17 @@ def rows_of(part: str, flags: argparse.Namespace, limit: float) -> list[Row]:
             out, _ = child.communicate(timeout=limit)
             problem = f"ended with {child.returncode}" if child.returncode else ""
         except subprocess.TimeoutExpired:
-            end(child)
+            stop(child)
             out, _ = child.communicate()
             problem = f"took more than {limit:.0f} s"
         except BaseException:
-            end(child)
+            stop(child)
             raise
     found = [(name, value) for name, value in (json.loads(line) for line in out.splitlines() if line.startswith("["))]
     return found + ([(part, problem)] if problem else [])
 
 
-def end(child: "subprocess.Popen[str]") -> None:
+def stop(child: "subprocess.Popen[str]") -> None:
     """End a process and those that it started: torchrun ends its own, which are in groups of their own."""
     child.terminate()
     with suppress(subprocess.TimeoutExpired):

@@ -60,11 +60,15 @@ def test_a_pair_is_measured_as_in_the_study(
         }
 
 
+def run_of(*sources: Path) -> str | None:
+    return evaluate.shared_run([evaluate.load(str(source)) for source in sources])
+
+
 def test_the_record_names_the_training_of_all_that_was_measured(untrained_pair: Path, tmp_path: Path) -> None:
-    assert evaluate.run_of([str(untrained_pair / "ce"), str(untrained_pair / "cam")]) == RECORD["run"]
+    assert run_of(untrained_pair / "ce", untrained_pair / "cam") == RECORD["run"]
     save_checkpoint(build_model("sketch_cnn"), tmp_path)
-    assert evaluate.run_of([str(untrained_pair), str(tmp_path)]) is None
-    assert evaluate.run_of([str(tmp_path)]) is None
+    assert run_of(untrained_pair, tmp_path) is None
+    assert run_of(tmp_path) is None
 
 
 def test_one_checkpoint_is_a_table(untrained_pair: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
