@@ -28,6 +28,7 @@ from torch import Tensor
 
 from camloss import cli
 from camloss.checkpoint import load_weights, read_header
+from camloss.data.folder import class_names
 from camloss.data.mnist import default_data_dir, load_mnist
 from camloss.data.ood_fitting import detection_by_kind, measure_ood_score, preprocess_split
 from camloss.data.peaks import locate_peaks, pixels, true_cams
@@ -98,10 +99,11 @@ def measure_pictures(sources: Sequence[str], folder: Path, boxes: Path | None) -
     sizes = {pair.images.image_size for pair in pairs.values() if pair.images}
     if len(sizes) != 1 or len(set(next(iter(sizes)))) != 1:
         raise CamlossError("the pairs take pictures of different or oblong sizes; measure one at a time")
-    photos = load_photos(folder, next(iter(sizes))[0], boxes_file=boxes)
+    classes = class_names(folder / "train")
     for source, pair in pairs.items():
-        if pair.images and pair.images.classes != photos.data.class_names:
+        if pair.images and pair.images.classes != classes:
             raise CamlossError(f"{source} knows other classes than {folder} has; name the folder that it learned from")
+    photos = load_photos(folder, next(iter(sizes))[0], boxes_file=boxes, is_for_training=False)
     measured = {}
     for source, pair in pairs.items():
         for variant, model in pair.models.items():

@@ -30,12 +30,13 @@ Samples = list[tuple[Path, int]]
 File = TypeVar("File", bound=PictureFile)
 
 
-def load_folder(folder: str | Path, size: int = 0) -> Dataset:
+def load_folder(folder: str | Path, size: int = 0, is_for_training: bool = True) -> Dataset:
     """A folder of pictures as a data set; see `dataset_of`.
 
     Args:
         folder: in the layout above.
         size: height and width that the pictures are brought to; 0 for `SIZE`.
+        is_for_training: where it is not, the training pictures stay on the disk.
 
     Raises:
         CamlossError: the folder is not laid out so, or a class has no pictures; also as `dataset_of`.
@@ -43,11 +44,15 @@ def load_folder(folder: str | Path, size: int = 0) -> Dataset:
     root = Path(folder)
     names = class_names(root / "train")
     splits = {part: samples_in(root / part, names) for part in PARTS if (root / part).is_dir()}
-    return dataset_of(names, splits, size, str(root))
+    return dataset_of(names, splits, size, str(root), is_for_training)
 
 
 def dataset_of(
-    names: Sequence[str], splits: Mapping[str, Sequence[tuple[PictureFile, int]]], size: int, root: str
+    names: Sequence[str],
+    splits: Mapping[str, Sequence[tuple[PictureFile, int]]],
+    size: int,
+    root: str,
+    is_for_training: bool = True,
 ) -> Dataset:
     """Picture files as a data set: in memory, or all but what is learnt from, where that is too much.
 
@@ -56,6 +61,7 @@ def dataset_of(
         splits: the files and their class indices; "train", and perhaps "val" and "test".
         size: height and width that the pictures are brought to; 0 for `SIZE`.
         root: what to call all of them, and `root/train` those to learn from.
+        is_for_training: where it is not, the files to learn from are not read.
 
     Raises:
         CamlossError: too many files are broken, or those to measure on are larger than memory; or a class has one
@@ -66,13 +72,14 @@ def dataset_of(
     if validation is None:
         train, validation = split_off(train, names)
         say(f"{root} has no val: {len(validation)} of its training pictures, always the same, are set aside for it")
-    is_small = bytes_of(len(train) + len(validation) + len(test or ()), side) <= room()
-    if not is_small:
-        refuse_more_than_memory(len(validation) + len(test or ()), side)
+    measured = len(validation) + len(test or ())
+    refuse_more_than_memory(measured, side)
+    is_streamed = bytes_of(len(train) + measured, side) > room()
+    if is_streamed and is_for_training:
         say(f"{len(train):,} training pictures are more than half of the memory: every epoch reads them anew")
     known = read_split(validation, (side, side), f"{root}/val")
     return Dataset(
-        train=(read_split if is_small else streamed)(train, (side, side), f"{root}/train"),
+        train=(streamed if is_streamed or not is_for_training else read_split)(train, (side, side), f"{root}/train"),
         validation=known,
         test=read_split(test, (side, side), f"{root}/test") if test else known,
         reported_on="test set" if test else "validation set",

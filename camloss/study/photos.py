@@ -63,7 +63,13 @@ class Photos:
     test: Scenes
 
 
-def load_photos(folder: str | Path, size: int, test_names: str | None = None, boxes_file: Path | None = None) -> Photos:
+def load_photos(
+    folder: str | Path,
+    size: int,
+    test_names: str | None = None,
+    boxes_file: Path | None = None,
+    is_for_training: bool = True,
+) -> Photos:
     """Read a folder of pictures, its `boxes.csv` and its `backgrounds/`, where it has them.
 
     Args:
@@ -72,12 +78,13 @@ def load_photos(folder: str | Path, size: int, test_names: str | None = None, bo
         test_names: pictures of val/ whose names match this pattern, such as "val_*", are the test set; the others are
             for validation.
         boxes_file: in place of `boxes.csv` in the folder.
+        is_for_training: as for `load_folder`.
 
     Raises:
         CamlossError: the folder is not laid out so, or no name matches.
     """
     root = Path(folder)
-    data = load_folder(root, size)
+    data = load_folder(root, size, is_for_training)
     names = class_names(root / "train")
     validation = samples_in(root / "val", names) if (root / "val").is_dir() else []
     test = samples_in(root / "test", names) if (root / "test").is_dir() else validation

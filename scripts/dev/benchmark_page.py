@@ -11,7 +11,7 @@
     gradio      strokes on our page beside one of `gr.Sketchpad` and `gr.Image`
     start       from `python app.py` to the first answer
     browser     strokes answered by the networks in the visitor's browser, and what they and a visit cost
-    brush       pen digits drawn with a fat brush, from strokes and from raster images
+    brush       pen digits drawn with a fat brush, from strokes and from raster images; takes some ten minutes
     parity      all pen digits in Chromium beside Python
 
 Each measurement is a function that returns rows of the table; ratios are taken within one run.
@@ -885,7 +885,7 @@ def fat_brush() -> list[Row]:
     """Pen digits drawn with brushes under which loops close, from strokes and from raster images."""
     path = default_data_dir() / DEV_WRITERS
     if not path.is_file():
-        return []
+        return [("pen digits drawn with a fat brush", "no pen digits here", "")]
     digits = read_digits(path)[::EVERY]
     pair = Pair.load(ROOT / "checkpoints").shown
     rows: list[Row] = []

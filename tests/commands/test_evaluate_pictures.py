@@ -71,6 +71,16 @@ def test_accuracy_calibration_and_localisation(photos: Path, untrained_pictures:
     assert headings == ["measure", "ce", "cam", "centred-gaussian", "edge-energy"]
 
 
+def test_training_pictures_are_not_read(untrained_pictures: Path, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "photos", train=3, val=2)
+    for path in sorted((folder / "train").rglob("*.png"))[1:]:  # the first one says channels and size
+        path.write_bytes(b"no picture")
+    done = run("evaluate", untrained_pictures, "--data", folder)
+    assert done.code == 0, done.err
+    assert done.out.startswith("6 pictures of the validation set")
+    assert "cannot be read" not in done.err
+
+
 def test_what_is_refused(photos: Path, untrained_pictures: Path, untrained_pair: Path, tmp_path: Path) -> None:
     assert_one_line(run("evaluate", untrained_pair, "--data", photos), 2, "is a pair for drawn digits")
     assert_one_line(run("evaluate", untrained_pictures), 2, f"{untrained_pictures} is a pair for pictures; name the")

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import datasets
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from camloss.commands import study
 from camloss.data.dataset import Dataset
+from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.models import small_resnet
 from camloss.split import Split
@@ -21,6 +22,7 @@ from camloss.study.photo_recipes import RECIPES, cutmix
 from camloss.study.photo_study import PHOTO_METHODS, methods_for
 from camloss.study.photos import Scenes, corrupted, load_photos, others, possible
 from camloss.study.runs import Records
+from camloss.study.statistics import PICTURES, Results
 
 SIDE, LARGE = 16, 28
 BOX = (4, 4, 11, 11)
@@ -193,7 +195,7 @@ def test_the_command_picks_an_alpha_on_any_folder(tmp_path: Path) -> None:
     assert "of 2 runs 2 are trained here and 2 have a record" in printed
     assert "| fragments " in printed
     assert "| box_accuracy " in printed
-    assert "chosen: CAM-loss at alpha 2" in printed or "every alpha costs more" in printed
+    assert "chosen: CAM-loss at alpha 2" in printed or "stay with cross-entropy" in printed
     records = Records(tmp_path / "runs" / "records.jsonl").read()
     assert set(records) == {"ce-seed-0", "alpha-2-seed-0", "centred-gaussian-seed-0", "edge-energy-seed-0"}
     assert "edge-energy, 1 seed" in printed
@@ -202,6 +204,23 @@ def test_the_command_picks_an_alpha_on_any_folder(tmp_path: Path) -> None:
     )
     assert str(folder) not in (tmp_path / "runs" / "records.jsonl").read_text(encoding="utf-8")
     assert "epoch" not in run(*words, "--alphas", "0", "2", "--seeds", "1")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "fragments", "expected"),
+    [
+        (0.9, 0.5, "chosen: CAM-loss at alpha 3, of those that cost at most 1 percentage point of accuracy"),
+        (0.9, 0.4, "stay with cross-entropy: CAM-loss at alpha 3, of those that cost at most 1 percentage point"),
+        (0.8, 0.5, "every alpha costs more than 1 percentage point of accuracy: stay with cross-entropy, or"),
+    ],
+)
+def test_an_alpha_is_chosen_where_it_helps(tmp_path: Path, accuracy: float, fragments: float, expected: str) -> None:
+    records = Records(tmp_path / "records.jsonl")
+    diagnosis = {f"diagnosis_{field.name}": 1.0 for field in fields(Diagnosis)}
+    for method, numbers in {"ce": (0.9, 0.4), "alpha-3": (accuracy, fragments)}.items():
+        measured = {"accuracy": numbers[0], "fragments": numbers[1], **diagnosis}
+        records.write({"method": method, "seed": 0, "validation": measured, "test": measured})
+    assert expected in study.which_alpha(Results(records.path, PICTURES))
 
 
 def test_the_command_takes_other_pictures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
