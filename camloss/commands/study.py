@@ -160,10 +160,10 @@ def which_alpha(results: Results) -> str:
         return f"{table}\n\nevery alpha costs more than {cost}: stay with cross-entropy, or try smaller ones\n"
     rule = f"of those that cost at most {cost} the best among fragments; of two within one standard error, the smaller"
     among_clutter = statistics.mean(results.values(BASELINE, PICTURES.clutter, "validation").values())
-    found = f"{results.protocol.methods[chosen].title}, {rule}"
+    picked = f"{results.protocol.methods[chosen].title}, {rule}"
     if sweep[chosen].among_clutter <= among_clutter:
-        return f"{table}\n\nstay with cross-entropy: {found}, is no better among fragments\n"
-    return f"{table}\n\nchosen: {found}\n"
+        return f"{table}\n\nstay with cross-entropy: {picked}, is no better among fragments\n"
+    return f"{table}\n\nchosen: {picked}\n"
 
 
 def config_of(flags: Mapping[str, Any], length: str) -> TrainConfig:
