@@ -70,7 +70,7 @@ def photo_tables(folder: Path) -> str:
     parts = [
         f"## {PRIMARY}\n\n{verdicts(results)}",
         f"## How alpha was chosen\n\n{sweep_table(results)}",
-        f"## {METHODS}\n\n{methods_table(results, folder)}",
+        f"## {METHODS}\n\n{methods_table(results, folder)}\n\n{against_baseline(results, compared(results))}",
         f"## {ON_TOP}\n\n{recipes_table(results)}",
         f"## What `diagnose` says\n\n{diagnosis_table(results)}",
     ]
@@ -274,7 +274,24 @@ def verdicts(results: Results) -> str:
     header = ["test pictures", "cross-entropy", titles[alpha], "difference in pp [95 %]", "from the strongest control"]
     header += ["corrected p", "seeds", "verdict"]
     chosen = "picked by the rule" if chosen_alpha(results) else "not yet picked by the rule, which waits for more seeds"
-    return f"{cli.table(header, rows)}\n\n{cost(results, alpha)} The alpha is {chosen}."
+    notes = [cost(results, alpha), f"The alpha is {chosen}.", *ahead_on_test(results, alpha)]
+    return f"{cli.table(header, rows)}\n\n{' '.join(notes)}"
+
+
+def ahead_on_test(results: Results, alpha: str) -> list[str]:
+    """What the choice of the strongest control on validation pictures changes, in a sentence; none where nothing."""
+    found = []
+    for claim in judged(results, alpha):
+        best = strongest_control(results, claim.measure, "test")
+        if best is not None and best != claim.control:
+            difference = pp(results.difference(alpha, best, claim.measure))
+            found.append(f"{claim.words} {difference} (*{results.protocol.methods[best].title}*)")
+    if not found:
+        return []
+    return [
+        "The strongest control is the best on validation pictures. On test pictures another is better, and CAM-loss "
+        f"differs from it by: {'; '.join(found)}."
+    ]
 
 
 def cost(results: Results, alpha: str) -> str:
@@ -356,12 +373,17 @@ def diagnosis_table(results: Results) -> str:
     return cli.table(["number", *(results.protocol.methods[method].title for method in swept)], rows)
 
 
-def against_baseline(results: Results) -> str:
-    """Every method against cross-entropy, by all measures."""
+def compared(results: Results) -> list[str]:
+    """All but CAM-loss on top of a recipe, which is compared with the recipe alone."""
+    return [method for method in results.methods if method in RECIPES or not is_recipe(method)]
+
+
+def against_baseline(results: Results, methods: Sequence[str] | None = None) -> str:
+    """Methods, by default all, against cross-entropy, by all measures."""
     measures = [measure for measure in COLUMNS if results.values(BASELINE, measure)]
     base = [percent(mean(results.values(BASELINE, measure))) for measure in measures]
     rows = [["cross-entropy", *base, str(len(results.runs[BASELINE]))]]
-    for method in results.methods:
+    for method in methods or results.methods:
         if method != BASELINE:
             found = [results.difference(method, BASELINE, measure) for measure in measures]
             count = str(max((d.seeds for d in found if d), default=0))

@@ -194,13 +194,12 @@ def alpha_sweep(results: Results) -> dict[str, AlphaSweep]:
     return found
 
 
-def strongest_control(results: Results, measure: str) -> str | None:
-    """The control with the best mean of a measure on the validation images."""
+def strongest_control(results: Results, measure: str, split: Split = "validation") -> str | None:
+    """The control with the best mean of a measure; a protocol chooses it on the validation images."""
     means = {
         method: statistics.mean(values.values())
         for method in results.methods
-        if results.protocol.methods[method].kind == "control"
-        and (values := results.values(method, measure, "validation"))
+        if results.protocol.methods[method].kind == "control" and (values := results.values(method, measure, split))
     }
     return max(means, key=lambda method: means[method]) if means else None
 

@@ -28,7 +28,10 @@ from camloss.study.photo_study import PHOTO_METHODS
 ENVIRONMENT = {"device": "a test", "torch": "2", "precision": "float32"}
 
 
-def write(folder: Path, gains: Mapping[str, Mapping[str, float]], seeds: int = 6, name: str = "tin10") -> Path:
+Gains = Mapping[str, Mapping[str, float]]
+
+
+def write(folder: Path, gains: Gains, seeds: int = 6, name: str = "tin10", on_test: Gains | None = None) -> Path:
     """Records of every method, all measures at a half but for its gains, and a little noise."""
     lines = []
     for method in PHOTO_METHODS:
@@ -40,7 +43,8 @@ def write(folder: Path, gains: Mapping[str, Mapping[str, float]], seeds: int = 6
                 **{m: 0.5 + gains.get(method, {}).get(m, 0.0) + noise.uniform(-0.002, 0.002) for m in COLUMNS},
             }
             record = {"method": method, "seed": seed, "environment": ENVIRONMENT}
-            lines.append(json.dumps({**record, "validation": numbers, "test": numbers}))
+            test = {m: value + (on_test or {}).get(method, {}).get(m, 0.0) for m, value in numbers.items()}
+            lines.append(json.dumps({**record, "validation": numbers, "test": test}))
     (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
@@ -101,6 +105,27 @@ def test_tables_say_what_was_chosen_and_against_what(tmp_path: Path) -> None:
     assert "## A second data set, `clothing`" in tables
     assert "ResNet-18" not in tables
     assert f"{len(PHOTO_METHODS) * 8} runs; a test, torch 2, float32." in tables
+
+
+def test_a_control_that_is_better_on_test_than_the_chosen_one_is_named(tmp_path: Path) -> None:
+    """The verdict stays with the one that the validation pictures chose."""
+    tables = photo_tables(write(tmp_path, GAINS))
+    assert "On test pictures another is better" not in tables
+    tables = photo_tables(write(tmp_path, GAINS, on_test={"top-k-pooling": {"fragments": 0.08}}))
+    said = re.search(r"On test .*: accuracy among fragments on a larger canvas (\S+) \[.*?\] (.*)", tables)
+    assert said is not None
+    assert float(said[1]) == pytest.approx(2, abs=0.3)
+    assert said[2] == "(*cross-entropy, top-k pooling*)."
+    verdict = next(line for line in tables.splitlines() if line.startswith("| accuracy among fragments"))
+    assert "(cross-entropy, max pooling)" in verdict
+
+
+def test_differences_have_intervals_and_recipes_alone_are_among_them(tmp_path: Path) -> None:
+    tables = photo_tables(write(tmp_path, {**GAINS, "cutmix": {"box_accuracy": -0.1}}))
+    rows = {line.split("|")[1].strip(): line for line in tables.splitlines() if line.startswith("|")}
+    assert re.search(r"\| -(9\.\d|10\.\d) \[-\d+\.\d, -\d+\.\d\] \|", rows["cross-entropy, cutmix"])
+    assert re.search(r"\| \+20\.\d \[\+\d+\.\d, \+\d+\.\d\] \|", rows["cross-entropy, max pooling"])
+    assert "CAM-loss at alpha 3, cutmix" not in rows
 
 
 DISTILLATION = """
