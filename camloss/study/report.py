@@ -203,12 +203,6 @@ class RunSet:
         control = self.controls[FIRST]
         return None if control is None else self.results.difference(self.chosen, control, FIRST)
 
-    @property
-    def leads(self) -> bool:
-        """Whether accuracy among clutter is higher than with cross-entropy and than with the control."""
-        both = (self.difference(), self.from_control)
-        return all(difference is not None and difference.mean > 0 for difference in both)
-
     def same_verdicts(self, other: "RunSet") -> list[str]:
         """The measures of the claims on which both sets of runs have the same verdict."""
         return [one.measure for one, two in zip(self.claims, other.claims, strict=True) if one.verdict == two.verdict]
@@ -365,6 +359,7 @@ def pages(folder: Path) -> dict[str, str]:
             photos={"sentence": both_studies([], on_photographs), "setting": photo_setting(photos)}
             if on_photographs
             else None,
+            augmentation=beside_augmentation(PriceResults.read(folder / "price-test.jsonl")),
         ),
         "docs/results-tables.md": render(
             "results-tables.md.j2", study=study, sweep=alpha_sweep(study.everything["short"])
@@ -392,6 +387,7 @@ def blocks(records: Path) -> dict[str, str]:
             study=Study.read(records / "study"),
             costs=costs_for_writers(measured),
             over_seeds={who: found for who, results in price_seeds.items() if (found := costs_over_seeds(results))},
+            augmentation=beside_augmentation(tested),
         ).strip(),
         "diagnosis": diagnosis_table(Results(records / "study" / "full.jsonl")),
         "evaluate": evaluation_table(measured),
@@ -670,6 +666,18 @@ def costs_over_seeds(results: PriceResults) -> list[str]:
     return [
         f"{compared(gain)} from {words} ({pp(gain, 2)} pp, {seeds} seeds)" for words, gain in found if gain is not None
     ]
+
+
+def beside_augmentation(tested: PriceResults) -> str:
+    """What CAM-loss at alpha 10 has over cross-entropy that saw clutter in training; "" without runs of both."""
+    among, clean = (paired(tested.values("alpha-10", m), tested.values(REFERENCE, m)) for m in (FIRST, "accuracy"))
+    if among is None or clean is None:
+        return ""
+    return (
+        f"cross-entropy trained among clutter has {percent(among.other)} among clutter and "
+        f"{percent(clean.other, 'accuracy')} clean accuracy; CAM-loss at alpha 10 differs by {pp(among)} and "
+        f"{pp(clean, 2)} pp (test data, {seeds(among.seeds)})"
+    )
 
 
 def compared(difference: Difference) -> str:

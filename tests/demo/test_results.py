@@ -70,7 +70,7 @@ def test_the_committed_results_have_an_answer_and_its_pages() -> None:
     assert "\n\n- **Question:** " in results.answer
     assert results.answer.count('class="wide"') == 1  # the claims
     assert results.answer.count("](data:image/svg+xml;base64,") == 3
-    assert set(results.pages) == {"results-tables.html", "results-photos.html", "protocol.html"}
+    assert {*results.pages} == {"results-tables.html", "results-photos.html", "results-price.html", "protocol.html"}
     tables, photos = (results.pages[f"results-{name}.html"].body.decode() for name in ("tables", "photos"))
     assert tables.count("<h2>") > 10
     assert "></th>" not in tables

@@ -20,6 +20,7 @@ from camloss.study.report import (
     ELSEWHERE,
     Study,
     aligned,
+    beside_augmentation,
     both_studies,
     costs_for_writers,
     costs_over_seeds,
@@ -218,13 +219,34 @@ def test_the_block_of_readme_says_where_it_holds_too(tmp_path: Path) -> None:
     made_up(tmp_path, ALL, clutter_8=0.3)
     made_up(tmp_path, ALL, "gpu", clutter_8=0.3)
     made_up(tmp_path, {"ce": 5, "alpha-3": 5}, "original", clutter_8=0.3)  # without a control
-    block = render("readme.md.j2", study=Study.read(tmp_path), costs=["lower accuracy"], over_seeds={})
+    context = {"study": Study.read(tmp_path), "costs": ["lower accuracy"], "over_seeds": {}}
+    block = render("readme.md.j2", **context, augmentation="")
     assert block.startswith(headline(pages(tmp_path)[ANSWER]))
-    assert block.endswith(
-        "Accuracy among clutter in other runs: CAM-loss is ahead of cross-entropy and of the control in full runs on a "
-        "GPU (5 seeds); it is not ahead of both, or no control was trained, in runs of the original recipe, with max "
-        "pooling (5 seeds).\n"
+    interval = r"[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]"
+    assert re.search(
+        r"Accuracy among clutter in other runs, differences in pp from cross-entropy, then from the control: "
+        rf"full runs on a GPU \(5 seeds\) {interval}, {interval}; "
+        rf"runs of the original recipe, with max pooling \(5 seeds\) {interval}, no control trained\.\n$",
+        block,
     )
+    assert render("readme.md.j2", **context, augmentation="none").endswith(
+        " Plain augmentation, in the second study: none.\n"
+    )
+
+
+def test_plain_augmentation_is_told_where_it_was_tried() -> None:
+    def run(method: str, clutter: float, accuracy: float) -> list[dict[str, object]]:
+        return [
+            {"method": method, "seed": s, "measured": {"clutter_8": clutter + s / 100, "accuracy": accuracy}}
+            for s in (0, 1)
+        ]
+
+    cam, among = run("alpha-10", 0.90, 0.99), run("ce-among-clutter", 0.95, 0.98)
+    assert beside_augmentation(PriceResults([*cam, *among])) == (
+        "cross-entropy trained among clutter has 95.5% among clutter and 98.00% clean accuracy; CAM-loss at alpha 10 "
+        "differs by -5.0 [-5.0, -5.0] and +1.00 [+1.00, +1.00] pp (test data, 2 seeds)"
+    )
+    assert beside_augmentation(PriceResults(cam)) == ""
 
 
 def test_the_demo_quotes_each_corruption_beside_its_control(tmp_path: Path) -> None:
