@@ -34,7 +34,7 @@ from camloss.hub.model_card import BIBTEX
 from camloss.hub.push import push_pair
 from camloss.losses import PAIR
 from camloss.pair import Pair
-from camloss.training.config import TrainConfig
+from camloss.training.config import RECIPES, TrainConfig
 
 thresholds = importlib.import_module("camloss.diagnose")  # whose name in camloss is the function's
 
@@ -132,14 +132,15 @@ def test_the_api_page_has_every_public_name() -> None:
 
 
 def test_one_alpha_and_one_start_are_recommended() -> None:
-    alpha, start = TrainConfig().alpha, TrainConfig().alpha_start_epoch
+    alpha, start = RECIPES["pictures"].alpha, TrainConfig().alpha_start_epoch
     for page in ("README.md", "docs/your_data.md", "docs/recipes.md"):
         alphas = re.findall(r"CAMLoss\(alpha=([\d.]+)[,)]", TEXTS[page])
         assert set(alphas) == {f"{alpha:g}"}
         starts = re.findall(r"criterion\.alpha = (\S+) if \S*epoch >= (\S+) else (\S+) *#", TEXTS[page])
         assert set(starts) == {(f"{alpha:g}", f"{start}", "0")}
         assert len(starts) == TEXTS[page].count("criterion.alpha =") == len(alphas)
-    assert f"**Alpha: start with {alpha:g}.**" in TEXTS["docs/alpha.md"]
+    said = f"**Alpha: start with {alpha:g} on photographs**, and with {TrainConfig().alpha:g} on digits."
+    assert said in TEXTS["docs/alpha.md"]
     assert f"**Alpha start epoch: {start}.**" in TEXTS["docs/alpha.md"]
 
 
