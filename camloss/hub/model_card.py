@@ -89,7 +89,7 @@ def model_card(
         [
             _introduction(config, records, space),
             *_maps(headers, pictures, "Digits"),
-            _usage(source, [*headers][-1], space),
+            _usage(source, _explained(headers), space),
             _limits(),
         ]
         if of_digits
@@ -123,7 +123,7 @@ same order of images; they differ in the loss only. Paper:
 
 - Classes: {_names(config["classes"])}
 - Learned from: {" ".join(from_where.split()) or name}"""
-    variant = [*records][-1]
+    variant = _explained(records)
     usage = f"""## Use
 
 {_install(space)}```python
@@ -146,6 +146,11 @@ print(answer.cam.shape)  # (1, H, W) in [0, 1]: where the evidence for that clas
   proportions: what is smaller, or lies outside, is not seen.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there."""
     return [introduction, *_maps(records, pictures, "Pictures"), usage, limits]
+
+
+def _explained(variants: Collection[str]) -> str:
+    """The variant whose maps the card shows how to get: the last of those that stand side by side."""
+    return [*variants][:SIDE_BY_SIDE][-1]
 
 
 def _names(classes: Sequence[str]) -> str:
@@ -328,7 +333,8 @@ def _results(records: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [["metric", *(described(variant).title for variant in tests)], ["---", *("---:" for _ in tests)], *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     peaks = "".join(f"\n\n{line}" for line in map(_peaks, records, records.values()) if line)
-    return f"## Results on the {_reported_on(records)}\n\n{table}\n\n↑ higher is better, ↓ lower is better.{peaks}"
+    arrows = "↑ higher is better, ↓ lower is better. One training each: another seed gives other numbers."
+    return f"## Results on the {_reported_on(records)}\n\n{table}\n\n{arrows}{peaks}"
 
 
 def _reported_on(records: Mapping[str, Mapping[str, Any]]) -> str:
@@ -370,7 +376,10 @@ def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str
     for variant, record in records.items():
         parts = []
         unused = ("data_source", *((*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()))
-        if settings := {name: value for name, value in record.get("config", {}).items() if name not in unused}:
+        config, own = record.get("config", {}), described(variant).alpha
+        if own is not None and "alpha" in config:
+            config = {**config, "alpha": own}  # in place of the run's
+        if settings := {name: value for name, value in config.items() if name not in unused}:
             parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
         if history := record.get("history"):
             seconds = sum(entry["seconds"] for entry in history)
@@ -391,7 +400,7 @@ def _limits() -> str:
 
 - The models know the digits 0 to 9 and nothing else: they predict a digit for any other drawing too, sometimes with
   confidence. If `answer.ood_score` was fitted, 0.5 or more says that the drawing may not be a digit. It finds many
-  letters and scribbles, not all.
+  scribbles and some letters, not all.
 - The training images are MNIST (American writers, around 1990) and, with `synthetic` above 0, synthetic handwriting
   in other styles, such as barred sevens. Expect more errors on other writers and styles.
 - A class activation map shows where the evidence of the last layer lies, not why the network found it there. Compare

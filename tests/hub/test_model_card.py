@@ -143,6 +143,15 @@ def test_the_card_says_nothing_about_the_alpha_of_cross_entropy() -> None:
     assert "seed 0" in of_ce
 
 
+def test_a_variant_at_an_alpha_of_its_own_is_said_to_have_it_and_the_second_model_is_explained() -> None:
+    third = {**headers(), "alpha-0_3": headers()["cam"]}
+    card = model_card(third, REPO)
+    *_, of_cam, of_third = card.split("## Training of ")
+    assert "alpha 1.0, seed 0" in of_cam
+    assert "alpha 0.3, seed 0" in of_third
+    assert 'answer = explain(pair["cam"], preprocess_sketch(image))' in card
+
+
 def test_a_published_card_can_be_installed_from() -> None:
     assert "pip install" not in model_card(headers(), REPO, space=PAGE)  # of no commit in particular
     card = model_card(headers(), REPO, space=f"{PAGE}@0123abc")
