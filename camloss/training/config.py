@@ -61,10 +61,14 @@ class TrainConfig:
     optimizer: str = option("muon", "Muon, AdamW, Adam as in the article, or SGD with Nesterov's momentum", OPTIMIZERS)
     schedule: str = option("one-cycle", "learning rate over the run", ("one-cycle", "constant"))
     learning_rate: float = option(1e-2, "the highest learning rate of the run")
-    weight_decay: float = option(0.05, "decoupled weight decay; Adam takes none")
-    alpha: float = option(10.0, "weight of L_cam in the variant cam")
+    weight_decay: float = option(0.05, "weight decay, decoupled but in SGD; Adam takes none")
+    alpha: float = option(10.0, "weight of what a variant adds to cross-entropy, unless it has its own, as alpha-3 has")
     alpha_start_epoch: int = option(1, "epochs of plain cross-entropy before alpha takes effect")
-    augment: float = option(0.6, "how far size, slant, rotation, position and stroke width of the images vary; 0: none")
+    augment: float = option(
+        0.6,
+        "how far images vary: digits in size, slant, rotation, position and stroke width, pictures in position, with "
+        "flips; 0: none",
+    )
     synthetic: int = option(300, "synthetic digits to add of each writing style, such as a 7 with a bar")
     pretrained: bool = option(False, "start from ImageNet weights, where the network has some")
     seed: int = option(0, "of the initial weights, the data order and the augmentation")
