@@ -664,7 +664,9 @@ def costs_over_seeds(results: PriceResults) -> list[str]:
     found = ((words, results.gain_by_writer("alpha-10", kind)) for kind, words in INPUTS.items())
     seeds = len(results.runs["alpha-10"])
     return [
-        f"{compared(gain)} from {words} ({pp(gain, 2)} pp, {seeds} seeds)" for words, gain in found if gain is not None
+        f"{compared(gain)} from {words} ({pp(gain, 2)} pp over the writers, {seeds} seeds)"
+        for words, gain in found
+        if gain is not None
     ]
 
 
