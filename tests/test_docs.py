@@ -51,9 +51,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """(page, words) of every `python scripts/...` and `camloss ...` in the pages, in blocks and between backticks."""
+    """(page, words) of every `python scripts/...` and `camloss ...` in the pages, in blocks and between backticks, also
+    behind a variable or torchrun."""
+    start = r"(?:^|`)(?:[A-Z_]+=\S+ )?(?:(?:python|torchrun [^\n]*?) (?=scripts/)|(?=camloss [a-z]))"
     for page, text in TEXTS.items():
-        for line in re.findall(r"(?:^|`)(?:python (?=scripts/)|(?=camloss [a-z]))([^`#\n>]+)", text, re.MULTILINE):
+        for line in re.findall(rf"{start}([^`#\n>]+)", text, re.MULTILINE):
             yield page, shlex.split(line.replace("USER", "user"))
 
 
