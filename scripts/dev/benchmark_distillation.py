@@ -2,7 +2,7 @@
 
     python scripts/dev/benchmark_distillation.py                      all images of MNIST, the epochs of the recipe
     python scripts/dev/benchmark_distillation.py --images 20000 --epochs 5 > docs/records/distillation.md
-    python scripts/dev/benchmark_distillation.py --data ../data/clothing --teacher checkpoints/clothing/cam
+    python scripts/dev/benchmark_distillation.py --data data/clothing --teacher checkpoints/clothing/cam
         --arch small_resnet --arch-arg width=12 > docs/records/distillation-clothing.md
 
 Each loss gets the alpha with the best validation accuracy of one seed, on MNIST clean and among clutter together; then

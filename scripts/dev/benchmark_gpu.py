@@ -1,7 +1,7 @@
 """Measure training and `explain` on a GPU: a table for the record.
 
-    python scripts/dev/benchmark_gpu.py --data-dir ../data                              within ten minutes on one H200
-    python scripts/dev/benchmark_gpu.py --data-dir ../data --device cpu --tiny          the same on a CPU, to try it
+    python scripts/dev/benchmark_gpu.py                        within ten minutes on one H200
+    python scripts/dev/benchmark_gpu.py --device cpu --tiny    the same on a CPU, to try it
 
 Wants `tin10` and `mnist` in the data folder. Every part is a process of its own with a time limit: what one part breaks
 does not end the others. The rows go to stderr as they come, and as a table to stdout at the end. The steps of
