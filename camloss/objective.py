@@ -30,8 +30,8 @@ class Objective(nn.Module):
         network: gives (logits, features) and has a linear `head`, such as those of `wrap` and `build_model`, or such a
             network inside the wrappers above.
         criterion: `CAMLoss`, `CAAMDistillation`, or anything that is called with (logits, features, weight, targets).
-        pooling: "avg" takes the network's logits as they are; "max" applies the head to the maximum of each channel,
-            the strongest simple control of CAM-loss.
+        pooling: "avg" takes the network's logits as they are; "max" applies the head to the maximum of each channel, a
+            control of CAM-loss.
 
     Raises:
         CamlossError: the network has no linear head, or the pooling is unknown.
