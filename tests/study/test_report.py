@@ -142,7 +142,12 @@ def headline(results: str) -> str:
 def test_of_whole_records_each_claim_is_judged(tmp_path: Path) -> None:
     made = pages(made_up(tmp_path, ALL, clutter_8=0.3, canvas_56=-0.2))
     said = answer(made[ANSWER])
-    assert list(said) == ["Question", "Finding", "Strongest control", "Verdicts"]
+    assert list(said) == ["Question", "Finding", "Strongest control", "Empty space", "Verdicts"]
+    assert re.search(
+        r"the same cross-entropy networks have \d\d\.\d% on a larger canvas and \d\d\.\d% among clutter "
+        r"\(\[tables\]\(results-tables\.md#short-runs-corruptions\)\)\.$",
+        said["Empty space"],
+    )
     number = r"\+\d\d\.\d \[\+\d\d\.\d, \+\d\d\.\d\]"
     assert re.fullmatch(
         rf"\*\*Supported for CAM-loss at alpha [\d.]+ in the short runs \(5 seeds\): higher accuracy among clutter "
