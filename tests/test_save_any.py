@@ -28,7 +28,7 @@ from camloss import (
 )
 from camloss.checkpoint import CONFIG, WEIGHTS, pack, read_header, unpack
 from camloss.hub.model_card import metadata
-from camloss.models import MapClassifier
+from camloss.models import MapClassifier, pool_by
 from camloss.wrap import Wrapped, unwrapped
 
 pytest_plugins = ["hub_client"]
@@ -112,6 +112,23 @@ def test_other_channels_and_options_of_timm(tmp_path: Path) -> None:
     assert same_weights(loaded, network)
     torch.testing.assert_close(loaded(x), network.eval()(x))
     assert loaded.checkpoint_config["arch_args"] == {"output_stride": 8}
+
+
+def test_a_network_of_timm_that_pools_by_a_function_is_saved_without_it(tmp_path: Path) -> None:
+    def top(features: Tensor) -> Tensor:
+        return features.amax((-2, -1))
+
+    network, image = build_model("timm/test_resnet", 3).eval(), torch.rand(1, 3, 160, 160)
+    pool_by(network, top)
+    loaded = load_checkpoint(save_checkpoint(network, tmp_path / "top", image_size=160))
+    with torch.no_grad():
+        expected = network(image)[0]
+        assert not torch.allclose(loaded(image)[0], expected)
+        pool_by(loaded, top)
+        assert torch.equal(loaded(image)[0], expected)
+    network.arch_args = {"output_stride": 8}
+    with pytest.raises(CamlossError, match="timm/test_resnet of these arch_args answers otherwise"):
+        save_checkpoint(network, tmp_path / "other", image_size=160)
 
 
 def test_a_network_of_torchvision(tmp_path: Path) -> None:
