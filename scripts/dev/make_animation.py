@@ -59,8 +59,9 @@ def caption(digit: int, answers: dict[int, Answers]) -> str:
     right = [sum(read[model] == digit for digit, reads in answers.items() for read in reads) for model in (0, 1)]
     return (
         f"A {digit}, then {SHOWN} draws of clutter. Of {draws} drawings with clutter (ten digits, {DRAWS} draws each), "
-        f"the cross-entropy model reads {right[0]} correctly and the CAM-loss model {right[1]}. In "
-        f"{held(digit, answers[digit])} of {DRAWS} draws around the {digit}, only CAM-loss reads it correctly."
+        f"the cross-entropy model reads {right[0]} correctly and the CAM-loss model {right[1]}. The {digit} is shown "
+        f"because they differ most there: in {held(digit, answers[digit])} of {DRAWS} draws, only CAM-loss reads it "
+        "correctly."
     )
 
 
