@@ -205,10 +205,9 @@ def number_of(things: list[Any], name: str) -> str:
 
 
 def mean_and_deviation(values: list[float]) -> str:
-    if not values:
-        return ""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
+    """One value has no deviation; "" for none."""
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{deviation}" if values else ""
 
 
 def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:

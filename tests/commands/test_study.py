@@ -78,6 +78,7 @@ def test_a_study_prints_mean_and_deviation_and_leaves_records(finished: tuple[Pa
     folder, printed = finished
     assert "| mean ± std " in printed
     assert "ce, 1 seed |" in printed
+    assert not re.search(r"\d ± ", printed)  # one seed has no deviation
     assert "of 3 runs 3 are trained here and 3 have a record" in printed
     assert set(records_in(folder)) == {"ce-seed-0", "alpha-3-seed-0", "small-cam-seed-0", "small-cam-search"}
     record = records_in(folder)["alpha-3-seed-0"]
