@@ -85,9 +85,7 @@ class CAMLoss(nn.Module):
 
     def _terms(self, logits: Tensor, targets: Tensor, per_image: Tensor) -> LossTerms:
         """The base loss and the mean of `per_image` (N,), in one."""
-        ce = self.base(logits.float(), targets)
-        if ce.dim() > 1:  # one value a class: its mean is what reduction="mean" would give
-            ce = ce.flatten(1).mean(1)
+        ce = self._base(logits, targets)
         counted = self._counted(targets)
         per_image = per_image.masked_fill(~counted, 0)
         if ce.dim() == 1:
@@ -98,11 +96,16 @@ class CAMLoss(nn.Module):
             term = per_image.sum() / counted.sum().clamp_min(1)
         return LossTerms(ce + self.alpha * term, ce, term)
 
+    def _base(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The base loss, a scalar or (N,); the targets are `_checked`."""
+        loss: Tensor = self.base(logits.float(), targets)
+        return loss.flatten(1).mean(1) if loss.dim() > 1 else loss  # of one value a class: as reduction="mean" does
+
     def distances(self, features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         """(N,), `L_cam` of each image; for several labels an image, the mean over them, weighted by their targets."""
         weight = weight.detach()
         if not self.is_multi_label:
-            return cam_distance(features, weight, targets.clamp_min(0) if targets.dim() == 1 else targets)
+            return cam_distance(features, weight, self._mapped(targets))
         image_idx, class_idx = targets.nonzero(as_tuple=True)
         share = targets[image_idx, class_idx] / targets.sum(1)[image_idx]
         found = cam_distance(features[image_idx], weight, class_idx) * share
@@ -146,6 +149,10 @@ class CAMLoss(nn.Module):
         if targets.dim() == 2:
             return torch.ones(len(targets), dtype=torch.bool, device=targets.device)
         return targets != getattr(self.base, "ignore_index", -100)
+
+    def _mapped(self, targets: Tensor) -> Tensor:
+        """The targets of which there is a CAM; an image that does not count gets that of class 0."""
+        return targets.masked_fill(~self._counted(targets), 0) if targets.dim() == 1 else targets
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -204,11 +211,14 @@ class VirtualCanvasLoss(CAMLoss):
 
     def forward(self, logits: Tensor, features: Tensor, weight: Tensor, targets: Tensor) -> LossTerms:
         """As in `CAMLoss`, with logits (N + 1, K) and features (N + 1, C, H, W): the last image is the blank one."""
+        targets = self._checked(logits[:-1], targets)
         terms = super().forward(logits[:-1], features[:-1], weight, targets)
         # the head is linear: logits are those of the image's own cells, moved by what the added cells change
-        own = features[:-1].float().mean((-2, -1))
-        change = (self.pooled(features.float()) - own) @ weight.T
-        virtual = self.base(logits[:-1].float() + change, targets)
+        exact = full_precision(features)
+        own = features[:-1].to(exact).mean((-2, -1))
+        with torch.autocast(features.device.type, enabled=False):  # it would round the product to half precision
+            change = (self.pooled(features.to(exact)) - own) @ weight.flatten(1).to(exact).T
+        virtual = self._base(logits[:-1].float() + change, targets)
         ce = (terms.ce + virtual) / 2
         return LossTerms(ce + self.alpha * terms.cam, ce, terms.cam)
 
@@ -287,7 +297,7 @@ class CAAMDistillation(Distillation):
         (teacher,) = self._teacher
         with torch.no_grad():
             _, of_teacher = teacher(images)
-            class_weight = class_weights(teacher.head.weight, targets.clamp_min(0)).to(full_precision(of_teacher))
+            class_weight = class_weights(teacher.head.weight, self._mapped(targets)).to(full_precision(of_teacher))
             class_map = weighted_maps(of_teacher, class_weight.unsqueeze(2))  # (N, 1, h, w)
             if class_map.shape[-2:] != features.shape[-2:]:
                 class_map = F.interpolate(class_map, features.shape[-2:], mode="bilinear", align_corners=False)

@@ -3,6 +3,7 @@
 A control knows nothing of where the evidence for the class is; an ablation is CAM-loss with one part changed.
 """
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -73,8 +74,12 @@ def wrong_class(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 def random_weight(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """CAM-loss with fixed random numbers in (0, 1), ever the same, in place of the head's weight."""
-    fixed = torch.rand(weight.shape, generator=torch.Generator().manual_seed(0))
-    return cam_distance(features, fixed.to(weight.device), targets).mean()
+    return cam_distance(features, _fixed_weight(weight.shape, weight.device), targets).mean()
+
+
+@functools.cache  # a step that a GPU records can copy nothing from the CPU
+def _fixed_weight(shape: torch.Size, device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def other_image(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:

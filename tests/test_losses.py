@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camloss import CAMLoss, CamlossError, Objective, build_model, caam, cam, cam_distance, min_max_normalize
+from camloss import terms as all_terms
 from camloss.losses import BASELINE, LOSSES, CAAMDistillation, LogitDistillation, LossTerms, VirtualCanvasLoss
 
 FEATURES = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]]]])
@@ -216,7 +217,7 @@ def test_what_the_base_loss_does_it_does_alone(base: nn.Module) -> None:
 
 
 def test_ignored_images_count_in_no_term() -> None:
-    for base, ignored in ((None, -100), (nn.CrossEntropyLoss(ignore_index=1), 1)):
+    for base, ignored in ((None, -100), *((nn.CrossEntropyLoss(ignore_index=number), number) for number in (1, 255))):
         terms = CAMLoss(1.0, base)(SCORES, BOTH, WEIGHT, torch.tensor([0, ignored]))
         assert terms.ce.item() == pytest.approx(F.cross_entropy(SCORES[:1], torch.tensor([0])).item())
         assert terms.cam.item() == 0.375
@@ -342,6 +343,37 @@ def test_the_virtual_loss_is_half_of_both_and_has_cam_loss_beside_it() -> None:
     torch.testing.assert_close(terms.ce, (plain.ce + virtual) / 2)
     torch.testing.assert_close(terms.cam, plain.cam)
     torch.testing.assert_close(terms.total, terms.ce + 2 * terms.cam)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_virtual_loss_takes_every_dtype_target_and_head_of_cam_loss(dtype: torch.dtype) -> None:
+    features = torch.rand(5, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+    weight, targets = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.0]]), torch.tensor([1, 0, 1, 1])
+    logits = features.mean((2, 3)) @ weight.T
+    loss, every_class = VirtualCanvasLoss(2.0), VirtualCanvasLoss(2.0, nn.BCEWithLogitsLoss(reduction="none"))
+    expected = loss(logits, features, weight, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(loss(logits, features, weight, targets), expected)
+    in_dtype = loss(logits.to(dtype), features.to(dtype), weight.to(dtype), targets)
+    torch.testing.assert_close(in_dtype, expected, check_dtype=False, rtol=0.01, atol=0.01)
+    of_convolution = loss(logits, features, weight[:, :, None, None], targets.int())
+    torch.testing.assert_close(of_convolution, expected)
+    labels = F.one_hot(targets)
+    terms, by_mean = (
+        of(logits, features, weight, labels) for of in (every_class, VirtualCanvasLoss(2.0, nn.BCEWithLogitsLoss()))
+    )
+    assert terms.total.shape == (4,)
+    torch.testing.assert_close(terms.total.mean(), by_mean.total)
+
+
+def test_the_fixed_random_weight_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that a GPU records can copy nothing from the CPU."""
+    features, weight, targets = torch.rand(2, 3, 4, 4), torch.rand(5, 3), torch.tensor([1, 4])
+    first = all_terms.random_weight(features, weight, targets)
+    expected = cam_distance(features, torch.rand(5, 3, generator=torch.Generator().manual_seed(0)), targets).mean()
+    assert torch.equal(first, expected)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: pytest.fail("drawn again"))
+    assert torch.equal(all_terms.random_weight(features, weight, targets), first)
 
 
 def test_objective_shows_a_blank_image_where_the_loss_takes_one() -> None:
