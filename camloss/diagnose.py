@@ -144,6 +144,6 @@ def _of_batch(features: Tensor, weight: Tensor, labels: Tensor) -> dict[str, Ten
 def _with_other_classes(features: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     count, num_classes = len(features), len(weight)
     every = weighted_maps(features, weight.to(features.dtype).T.expand(count, -1, -1))  # (N, K, H, W)
-    own = every[torch.arange(count, device=labels.device), labels]
+    own = every[torch.arange(count, device=labels.device), labels.long()]
     others = correlation(every, own[:, None]).sum(1) - correlation(own, own)
     return others / max(num_classes - 1, 1)

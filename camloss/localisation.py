@@ -91,7 +91,7 @@ def box_accuracy(
     accuracy = []
     for threshold in thresholds:
         image, found = _regions(heat >= threshold)
-        largest = every.new_full((len(heat), 4), -1)  # where nothing reaches the threshold, a box that meets none
+        largest = found.new_full((len(heat), 4), -1)  # where nothing reaches the threshold, a box that meets none
         is_first = torch.cat([image.new_ones(1), image.diff()]).bool()[: len(image)]
         largest[image[is_first]] = found[is_first]
         hit = torch.zeros(len(heat), dtype=torch.bool, device=heat.device)

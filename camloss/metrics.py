@@ -277,7 +277,7 @@ def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[s
             measured |= {"stroke_energy": stroke_energy(maps, images), "pointing_game": pointing_game(maps, images)}
         per_image.append(torch.stack(list(measured.values()), dim=1).cpu())
         logits.append(batch_logits.float().cpu())
-        targets.append(labels.cpu())
+        targets.append(labels.long().cpu())
     all_logits, all_targets = torch.cat(logits), torch.cat(targets)
     return {
         "accuracy": correct(all_logits, all_targets).double().mean().item(),

@@ -62,6 +62,7 @@ class Objective(nn.Module):
         logits, features = self.network(shown)
         head = self.head
         if self.pooling == "max":
-            logits = head(features.amax(dim=tuple(range(2, features.dim()))))
+            is_convolution = head.weight.dim() == 4  # of 1x1
+            logits = head(features.amax((-2, -1), keepdim=is_convolution)).flatten(1)
         of_teacher = (images,) if getattr(self.criterion, "takes_images", False) else ()
         return self.criterion(logits, features, head.weight, targets, *of_teacher)

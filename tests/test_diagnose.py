@@ -138,3 +138,9 @@ def test_a_last_batch_of_one_is_skipped_and_dicts_are_taken() -> None:
     expected = diagnose(model, BATCHES)
     assert diagnose(model, [*BATCHES, (IMAGES[:1], LABELS[:1])]) == expected
     assert diagnose(model, [{"pixel_values": images, "labels": labels} for images, labels in BATCHES]) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_labels_of_any_integer_type(dtype: torch.dtype) -> None:
+    model = Made(rank_one, FOR_AND_AGAINST)
+    assert diagnose(model, [(images, labels.to(dtype)) for images, labels in BATCHES]) == diagnose(model, BATCHES)

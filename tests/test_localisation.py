@@ -85,6 +85,12 @@ def test_box_accuracy_by_hand() -> None:
     assert box_accuracy(torch.stack([MAP, MAP]), both, [0.5]).tolist() == [0.5]  # the best of an image's boxes
 
 
+def test_boxes_of_floats_and_images_without_a_box() -> None:
+    true = torch.tensor([[1.0, 1.0, 2.0, 3.0]])
+    assert box_accuracy(MAP[None], true, [0.5, 0.7, 1.0], iou=0.7).tolist() == [1.0, 0.0, 0.0]
+    assert box_accuracy(MAP[None], [true[:0]], [0.5]).tolist() == [0.0]  # one image without a box
+
+
 def test_flat_maps_are_not_found() -> None:
     assert box_accuracy(torch.zeros(2, 4, 4), torch.tensor([[0, 0, 3, 3]] * 2), [0.0, 0.5]).tolist() == [1.0, 0.0]
 

@@ -151,6 +151,13 @@ def test_evaluate_averages_over_batches_of_any_size() -> None:
     assert set(whole) == {"accuracy", "loss", "calibration_error", "cam_distance", "stroke_energy", "pointing_game"}
 
 
+def test_evaluate_takes_labels_of_any_integer_type() -> None:
+    model = MapClassifier(nn.Conv2d(1, 4, 3), 4, 10)
+    images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
+    for dtype in (torch.uint8, torch.int16, torch.int32):
+        assert evaluate(model, [(images, labels.to(dtype))]) == evaluate(model, [(images, labels)])
+
+
 def test_evaluate_measures_in_eval_mode() -> None:
     model = MapClassifier(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(0.9)), 4, 10).train()
     images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)

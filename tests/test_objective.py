@@ -67,6 +67,17 @@ def test_max_pooling_applies_the_head_to_the_maxima() -> None:
     assert torch.equal(logits, network.head(features.amax((-2, -1))))
 
 
+def test_max_pooling_takes_a_head_that_is_a_1x1_convolution() -> None:
+    network, linear = tiny(), tiny()
+    network.head = nn.Conv2d(4, 3, 1)  # type: ignore[assignment]
+    network.head.load_state_dict(
+        {name: t.view(3, -1, 1, 1) if t.dim() == 2 else t for name, t in linear.head.state_dict().items()}
+    )
+    network.forward = lambda images: (torch.empty(4, 3), network.backbone(images))  # type: ignore[method-assign]
+    found, expected = (Objective(one, CAMLoss(2.0), pooling="max")(IMAGES, TARGETS) for one in (network, linear))
+    torch.testing.assert_close(found, expected)
+
+
 def test_the_teacher_is_shown_the_images() -> None:
     terms = Objective(tiny(), CAAMDistillation(1.0, tiny()))(IMAGES, TARGETS)
     assert 0 < terms.cam.item() < 1

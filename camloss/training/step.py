@@ -87,7 +87,7 @@ class Step:
         x = self.augmentation(x, self.generator, self.draws[own]) if self.augmentation else x
         x = self.vary(x, self.generator) if self.vary else x
         if self.mix is not None:
-            labels = F.one_hot(targets, self.network.head.out_features).float()
+            labels = F.one_hot(targets, len(self.network.head.weight)).float()
             x, targets = self.mix(x, labels, self.generator)
         if own is batch and self.processes.count > 1:
             x, targets = self.processes.share(x), self.processes.share(targets)
