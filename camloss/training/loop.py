@@ -7,7 +7,8 @@ in the same order, and a run that was interrupted continues exactly where its la
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -103,8 +104,8 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
     compiled = torch.compile(model) if config.compile else model
     forward = wrapped_for(processes, compiled, device)  # type: ignore[arg-type]
     steps_per_epoch = 2 if config.dry_run else math.ceil(len(train_split) / config.batch_size)
-    can_replay = device.type == "cuda" and config.optimizer == "muon" and not processes.started
-    replay = replay and can_replay and not isinstance(train_split, StreamedSplit)
+    replay = replay and can_replay(device, config.optimizer, precision, processes)
+    replay = replay and not isinstance(train_split, StreamedSplit)
     if replay:
         for group in optimizer.param_groups:
             group["lr"] = torch.zeros((), device=device)
@@ -153,11 +154,12 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
             config.learning_rate_at((epoch + (at + 0.5) / steps_per_epoch) / config.epochs)
             for at in range(len(batches))
         ]
-        ce, cam = one_epoch(
-            *(step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch),
-            accumulate=config.accumulate,
-            processes=processes,
-        )
+        with own_randomness(int(torch.randint(2**62, (), generator=order_generator)) + processes.rank, device):
+            ce, cam = one_epoch(
+                *(step, optimizer, list(zip(batches, rates, strict=True)), variant, epoch),
+                accumulate=config.accumulate,
+                processes=processes,
+            )
         seconds = time.perf_counter() - started
         processes.average_buffers(network)
         entry = {
@@ -182,6 +184,11 @@ def train(  # noqa: PLR0915, one loop is read from top to bottom
             )
     network = network if averaged is None else averaged
     return TrainedModel(network.eval().cpu(), history, snapshots, {**environment(device), "precision": precision})
+
+
+def can_replay(device: torch.device, optimizer: str, precision: str, processes: Processes) -> bool:
+    """Whether a step can be recorded: nothing in it waits for the device, as the loss scale of float16 would."""
+    return device.type == "cuda" and optimizer == "muon" and precision != "float16" and not processes.started
 
 
 def training_images(config: TrainConfig, data: Dataset) -> Split:
@@ -223,6 +230,14 @@ def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch
         torch.Generator().manual_seed(int(order_seed)),
         torch.Generator(device=device).manual_seed(int(image_seed)),
     )
+
+
+@contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's global generators, from which dropout draws, begin at this seed, and are afterwards as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def one_epoch(
@@ -283,7 +298,7 @@ def out_of_memory(batch_size: int, fits: int, accumulate: int = 1) -> str:
     parts = accumulate * math.ceil(batch_size / fits)
     return (
         f"the device has too little memory for {batch_size} images a step; {fits} fit: take --batch-size {fits}, or "
-        f"--accumulate {parts} for the same weights"
+        f"--accumulate {parts} for the same batches"
     )
 
 

@@ -43,7 +43,8 @@ class Muon(torch.optim.Optimizer):
     size = 0.8  # root mean square of the entries of a convolution's step at a learning rate of 1
 
     def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        # "capturable" is torch's word for that: without it `load_state_dict` would leave the count of steps on the CPU
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "capturable": True})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002

@@ -61,6 +61,14 @@ def test_frozen_parameters_stay_as_they_are() -> None:
     assert not torch.equal(after["2.weight"], before["2.weight"])
 
 
+def test_what_is_loaded_lies_where_the_parameters_lie() -> None:
+    """The count of steps too: on the CPU, a step that a GPU records would take it for a constant."""
+    saved = {"state": {0: {name: torch.zeros(()) for name in ("mean", "square", "step")}}}
+    optimizer = Muon([nn.Parameter(torch.zeros((), device="meta"))], lr=0.1, weight_decay=0.0)
+    optimizer.load_state_dict({**optimizer.state_dict(), **saved})
+    assert {slot.device.type for slots in optimizer.state.values() for slot in slots.values()} == {"meta"}
+
+
 def test_its_state_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = nn.Conv2d(1, 2, 3)
     optimizer = Muon(layer.parameters(), lr=0.1, weight_decay=0.0)
