@@ -382,6 +382,18 @@ def map_classifier(network: nn.Module) -> MapClassifier:
     return network
 
 
+def digit_network(network: nn.Module) -> MapClassifier:
+    """The same network, one that takes drawn digits as they are.
+
+    Raises:
+        CamlossError: it is another, such as one for pictures.
+    """
+    if not (isinstance(network, MapClassifier) and network.takes_pixels):
+        arch = getattr(network, "arch", None) or type(network).__name__
+        raise CamlossError(f"{arch} is made for pictures, not for drawn digits; take light_cnn or another that is")
+    return network
+
+
 def pool_by(network: MapClassifier | Wrapped, pool: Callable[[Tensor], Tensor]) -> None:
     """Let a network of `ARCHS` or of timm pool by a function (N, C, H, W) -> (N, C); its checkpoint will not know it.
 

@@ -104,11 +104,14 @@ class Pair:
         """`models`, of a pair that knows drawn digits.
 
         Raises:
-            CamlossError: it knows pictures.
+            CamlossError: it knows pictures, or its networks are none that take drawn digits as they are.
         """
         found = {variant: model for variant, model in self.models.items() if isinstance(model, MapClassifier)}
         if len(found) < len(self.models) or self.images is not None:
-            raise CamlossError(f"{self.source} is a pair for pictures, not for drawn digits; take one trained on MNIST")
+            raise CamlossError(
+                f"{self.source}: its networks are made for pictures, not for drawn digits; take a pair of light_cnn, "
+                "trained on MNIST"
+            )
         return found
 
     @property

@@ -37,7 +37,7 @@ from camloss.hub.network import weight_file
 from camloss.hub.pull import on_the_hub
 from camloss.metrics import evaluate as evaluate_network
 from camloss.metrics import stroke_energy
-from camloss.models import Classifier, MapClassifier
+from camloss.models import Classifier, MapClassifier, digit_network
 from camloss.pair import Pair, is_pair
 from camloss.split import Split
 from camloss.study.measures import CLAIMED, CONTROLS, head_of, locate, survey
@@ -223,7 +223,9 @@ def load(source: str) -> Loaded:
     """The models of a pair for digits, or one model."""
     if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
         path, shown = weight_file(source)
-        return {source: load_weights(path, shown)}, read_header(path, shown).get("training", {}).get("run")
+        return {source: digit_network(load_weights(path, shown))}, read_header(path, shown).get("training", {}).get(
+            "run"
+        )
     pair = Pair.load(source)
     if pair.images is not None:
         raise CamlossError(f"{source} is a pair for pictures; name the folder that it learned from, --data FOLDER")

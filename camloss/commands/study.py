@@ -35,6 +35,7 @@ from camloss.data.mnist import load_mnist
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
+from camloss.models import build_model, digit_network
 from camloss.pair import BusyError
 from camloss.study.methods import METHODS, Method
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
@@ -98,9 +99,11 @@ def study_on_mnist(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]:
         raise CamlossError("--alphas and --test-names are for --data FOLDER; on MNIST name --methods, such as alpha-3")
     length = "full" if flags.pop("full") else "short"
     methods, seeds = named(flags.pop("methods"), METHODS), flags.pop("seeds")
-    validation_size = flags.pop("validation_size") or VALIDATION[length]
+    validation_size = VALIDATION[length] if (asked := flags.pop("validation_size")) is None else asked
     records = Records(flags.pop("records") or RECORDS / f"{length}.jsonl")
     study = Study(config_of(flags, length), validation_size, records)
+    options = {name: value for name, value in study.config.arch_args.items() if name != "pretrained"}
+    digit_network(build_model(study.config.arch, **options))  # now, not after a training
     pick_device(study.config.device)  # now, not after a download
     return study, load_mnist(study.config.data_dir, validation_size), study.runs(methods, seeds)
 
@@ -112,7 +115,7 @@ def study_on_pictures(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]
     methods = methods_for(alphas)
     names = named(flags.pop("methods"), methods) or list(dict.fromkeys(map(alpha_method, (0.0, *alphas))))
     seeds = flags.pop("seeds") or [3]
-    if flags.pop("validation_size"):
+    if flags.pop("validation_size") is not None:
         raise CamlossError("--validation-size is for MNIST; pictures are chosen on by the folder val")
     flags.setdefault("output_dir", OUTPUT_DIR / Path(flags["data"]).resolve().name)
     config = chosen_config(flags)

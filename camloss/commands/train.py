@@ -214,8 +214,8 @@ def check_network(config: TrainConfig, data: Dataset, together: Processes = ALON
 
 def own_stream(device: str) -> AbstractContextManager[Any]:
     """Where a GPU can record steps; see `camloss.training.step`."""
-    on_gpu = pick_device(device).type == "cuda"
-    return torch.cuda.stream(torch.cuda.Stream()) if on_gpu else nullcontext()
+    where = pick_device(device)
+    return torch.cuda.stream(torch.cuda.Stream(where)) if where.type == "cuda" else nullcontext()
 
 
 def loss_of(variant: str, teacher: nn.Module | None) -> Callable[[float], CAMLoss]:
@@ -256,13 +256,13 @@ def _train_and_save(
             "environment": trained.environment,
         }
         of_pair = pair_config(config.variants, run) if makes_pair(config) else None
-        about = {} if config.data == "mnist" else about_pictures(network, data)
         saved = copy.deepcopy(network).to(DTYPES[config.saved_as])
-        directory = save_checkpoint(saved, folder / variant, record, of_pair, **about)
+        directory = save_checkpoint(saved, folder / variant, record, of_pair, **about(network, data, config))
         if trained.snapshots and variant in config.variants[:SIDE_BY_SIDE]:
             save_snapshots(trained.snapshots, directory, run)
         if not without_cards:
-            images, _ = data.test[torch.linspace(0, len(data.test) - 1, 10).long() if about else torch.arange(10)]
+            of_digits = config.data == "mnist"
+            images, _ = data.test[torch.arange(10) if of_digits else torch.linspace(0, len(data.test) - 1, 10).long()]
             shown = explain(on_pixels(network, data.mean, data.std), images)
             pictures[variant] = card_pictures(images, shown.cam, shown.caam, trained.history)
             for name, content in pictures[variant].items():
@@ -291,10 +291,11 @@ def measure(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, float]
     return evaluate(on_pixels(network, data.mean, data.std), data.test.batches())
 
 
-def about_pictures(network: MapClassifier | Wrapped, data: Dataset) -> dict[str, Any]:
+def about(network: MapClassifier | Wrapped, data: Dataset, config: TrainConfig) -> dict[str, Any]:
     """What the checkpoint of a network says of the images that it takes."""
     standardised = {} if getattr(network, "takes_pixels", False) else {"mean": data.mean, "std": data.std}
-    return {"classes": data.class_names, "image_size": data.size, **standardised}
+    pictures = {} if config.data == "mnist" else {"classes": data.class_names, "image_size": data.size}
+    return {**pictures, **standardised}
 
 
 def print_measured(measured: dict[str, dict[str, float]], reported_on: str) -> None:

@@ -74,12 +74,18 @@ def load_mnist(data_dir: str | Path | None = None, validation_size: int | None =
         validation_size: how many images to set aside; by default 5,000, or a twelfth of a smaller data set.
 
     Raises:
-        CamlossError: a file is damaged, or there is none and the download failed.
+        CamlossError: a file is damaged, or there is none and the download failed; or there are no more images than are
+            to be set aside.
     """
     root = _mnist_root(Path(data_dir) if data_dir is not None else default_data_dir())
     train, test = _read(root, train=True), _read(root, train=False)
     if validation_size is None:
         validation_size = min(VALIDATION_SIZE, len(train) // 12)
+    if not 0 < validation_size < len(train):
+        raise CamlossError(
+            f"{validation_size:,} of the {len(train):,} training images of {root} cannot be set aside for validation; "
+            f"expected 1 to {len(train) - 1:,}"
+        )
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
     held_out, kept = order[:validation_size], order[validation_size:]
     return MNIST(

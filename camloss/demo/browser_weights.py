@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from camloss.checkpoint import pack
 from camloss.demo.pairs import seconds_of
 from camloss.errors import CamlossError
-from camloss.models import MNIST_MEAN, MNIST_STD, MapClassifier
+from camloss.models import MNIST_MEAN, MNIST_STD, Classifier, MapClassifier
 from camloss.pair import MOST_VARIANTS, SIDE_BY_SIDE, Pair
 
 KEPT_FILES = 8 * MOST_VARIANTS
@@ -73,11 +73,11 @@ def snapshot_file(pair: Pair) -> WeightFile | None:
 
 
 @functools.lru_cache(maxsize=KEPT_FILES)
-def _weight_file(models: tuple[tuple[str, MapClassifier], ...], dtype: torch.dtype) -> WeightFile | None:
+def _weight_file(models: tuple[tuple[str, Classifier], ...], dtype: torch.dtype) -> WeightFile | None:
     tensors: dict[str, Tensor] = {}
     networks: dict[str, object] = {}
     for name, model in models:
-        layers = fold(model)
+        layers = fold(model) if isinstance(model, MapClassifier) else None
         if layers is None:
             return None
         for idx, layer in enumerate(layers):

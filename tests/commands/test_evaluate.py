@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from command_line import assert_one_line, run
 from tiny_mnist import write_tiny_mnist
 from untrained import RECORD
 
@@ -78,6 +79,12 @@ def test_one_checkpoint_is_a_table(untrained_pair: Path, data_dir: Path, capsys:
     assert any(line.startswith("| clutter_8 ") for line in lines)
     assert any(line.startswith("20 test images; ") for line in lines)
     assert any("2 report writers, from strokes" in line for line in lines)
+
+
+def test_a_network_for_pictures_is_one_clear_line(data_dir: Path, tmp_path: Path) -> None:
+    save_checkpoint(build_model("small_resnet", width=8), tmp_path)
+    done = run("evaluate", tmp_path, "--data-dir", data_dir)
+    assert_one_line(done, 2, "small_resnet is made for pictures, not for drawn digits; take light_cnn")
 
 
 def test_a_checkpoint_without_an_ood_score_is_one_clear_line(untrained_pair: Path, data_dir: Path) -> None:

@@ -201,6 +201,19 @@ def test_a_run_that_failed_is_tried_at_the_next_start(queue: Queue) -> None:
     assert made == ["a-seed-0"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--arch", "small_resnet"], "small_resnet is made for pictures, not for drawn digits"),
+        (["--validation-size", "0"], "0 of the 300 training images"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_at_once(data_dir: Path, tmp_path: Path, flags: list[str], words: str) -> None:
+    folders = ["--data-dir", str(data_dir), "--output-dir", str(tmp_path), "--records", str(tmp_path / "r.jsonl")]
+    with pytest.raises(CamlossError, match=words):
+        study.main([*folders, *flags])
+
+
 def test_a_storage_that_cannot_be_used_is_one_line(data_dir: Path, tmp_path: Path) -> None:
     words = flags(data_dir, tmp_path, "--storage", "sqlite:////nowhere/at/all.db")
     with pytest.raises(CamlossError, match=r"cannot use the storage .*; name another --storage"):

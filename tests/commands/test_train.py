@@ -12,9 +12,11 @@ from command_line import UNREACHABLE, Done, assert_one_line, offline, process, q
 from tiny_mnist import write_tiny_mnist
 from untrained import write_pair
 
-from camloss import build_model, load_checkpoint, save_checkpoint
+from camloss import CamlossError, build_model, load_checkpoint, save_checkpoint
 from camloss.checkpoint import load_training, read_header
+from camloss.data.mnist import load_mnist
 from camloss.epoch_snapshots import read_snapshots
+from camloss.metrics import evaluate
 from camloss.pair import Pair, alone_in, pair_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,6 +244,19 @@ def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Pa
     with alone_in(tmp_path / "out"):
         done = run("train", *quick(data_dir, tmp_path / "out"))
     assert_one_line(done, 2, f"another training is at work in {tmp_path / 'out'}")
+
+
+def test_a_network_made_for_pictures_knows_how_its_digits_were_standardised(data_dir: Path, tmp_path: Path) -> None:
+    words = ("--arch", "small_resnet", "--arch-arg", "width=8", "--epochs", "2", "--synthetic", "0", "--device", "cpu")
+    done = run("train", "--data-dir", data_dir, *words, "--output-dir", tmp_path)
+    assert done.code == 0, done.err
+    pair, test = Pair.load(tmp_path), load_mnist(data_dir).test
+    for variant, model in pair.models.items():
+        measured = evaluate(model, test.batches())
+        assert measured == pytest.approx(load_training(tmp_path / variant)["test"], abs=1e-5)
+    assert pair.images is None
+    with pytest.raises(CamlossError, match="made for pictures, not for drawn digits; take a pair of light_cnn"):
+        pair.digit_models  # noqa: B018
 
 
 def test_a_single_model_takes_no_place_in_a_pair(data_dir: Path, tmp_path: Path) -> None:

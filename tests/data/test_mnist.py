@@ -39,6 +39,12 @@ def test_the_validation_images_are_set_aside_and_always_the_same(data_dir: Path)
     assert torch.equal(together.bincount(), torch.full((10,), 60))
 
 
+@pytest.mark.parametrize("size", [-5, 0, 600])
+def test_as_many_validation_images_as_there_are_is_one_line(data_dir: Path, size: int) -> None:
+    with pytest.raises(CamlossError, match=f"^{size} of the 600 training images .* set aside .*; expected 1 to 599$"):
+        load_mnist(data_dir, size)
+
+
 def test_a_folder_in_torchvisions_own_layout_is_accepted(data_dir: Path) -> None:
     assert len(load_mnist(data_dir / "mnist").test) == 100
 

@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import hashlib
 from pathlib import Path
@@ -11,10 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 from untrained import write_pair, write_snapshots
 
-from camloss.demo.browser_weights import fold, in_groups, snapshot_file, weight_file, weight_routes
+from camloss.demo.browser_weights import fold, further_files, in_groups, snapshot_file, weight_file, weight_routes
 from camloss.demo.pairs import load_for_page
 from camloss.errors import CamlossError
-from camloss.models import MNIST_MEAN, MNIST_STD, build_model
+from camloss.models import MNIST_MEAN, MNIST_STD, build_model, on_pixels
 from camloss.ood import OODScore
 from camloss.pair import Pair
 
@@ -67,6 +68,13 @@ def test_what_the_kernel_does_not_know_is_not_folded(change: object) -> None:
     assert callable(change)
     model.features = change(list(model.features.children()))
     assert fold(model) is None
+
+
+def test_networks_of_other_libraries_have_no_file(pair: Pair) -> None:
+    networks = {variant: on_pixels(build_model("small_resnet", in_chans=1), (0.1,), (0.3,)) for variant in pair.models}
+    others = dataclasses.replace(pair, models=networks)
+    assert weight_file(others) is None
+    assert further_files(others) == {}
 
 
 def test_the_file_holds_both_models_and_its_name_their_hash(client: TestClient, pair: Pair) -> None:
