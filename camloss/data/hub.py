@@ -1,6 +1,5 @@
 """Data sets that are downloaded: CIFAR-10 by torchvision, those of the Hugging Face Hub by `datasets`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -39,11 +38,14 @@ def load_cifar10(data_dir: Path, size: int = 0) -> Dataset:
     labels = torch.tensor(train.targets)
     kept, held_out = split_off_idx(labels, train.classes)
     images = _resized(torch.from_numpy(train.data).permute(0, 3, 1, 2).contiguous(), size)
-    return _dataset(
-        tuple(train.classes),
-        Split(images[kept], labels[kept]),
-        Split(images[held_out], labels[held_out]),
-        Split(_resized(torch.from_numpy(test.data).permute(0, 3, 1, 2), size), torch.tensor(test.targets)),
+    return Dataset(
+        train=Split(images[kept], labels[kept]),
+        validation=Split(images[held_out], labels[held_out]),
+        test=Split(_resized(torch.from_numpy(test.data).permute(0, 3, 1, 2), size), torch.tensor(test.targets)),
+        class_names=tuple(train.classes),
+        mean=MEAN,
+        std=STD,
+        augmentation=CropAndFlip(),
     )
 
 
@@ -129,16 +131,3 @@ def _resized(images: torch.Tensor, size: int) -> torch.Tensor:
     if size in (0, images.shape[-1]):
         return images.contiguous()
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
-
-
-def _dataset(names: Sequence[str], train: Split, validation: Split, test: Split | None) -> Dataset:
-    return Dataset(
-        train=train,
-        validation=validation,
-        test=validation if test is None else test,
-        reported_on="validation set" if test is None else "test set",
-        class_names=tuple(names),
-        mean=MEAN,
-        std=STD,
-        augmentation=CropAndFlip(),
-    )

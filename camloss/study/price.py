@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
+from camloss.errors import CamlossError
 from camloss.losses import BASELINE
 from camloss.study.price_methods import PRICE_METHODS
 from camloss.study.runs import Records
@@ -131,13 +132,19 @@ def winner(results: PriceResults) -> str:
     """Of the methods with five seeds that keep every margin the most robust; else the best alpha.
 
     Max pooling and what is trained among clutter are only compared with.
+
+    Raises:
+        CamlossError: no alpha has five seeds.
     """
     five = results.only(SEEDS)
     whole = [m for m in (*ALPHAS, *CANDIDATES) if len(five.runs[m]) == len(SEEDS)]
     keeping = [m for m in whole if five.missed(m) == 0]
     if keeping:
         return max(keeping, key=lambda m: five.mean(m, "robustness"))
-    return five.ranked(m for m in ALPHAS if m in whole)[0]
+    alphas = five.ranked(m for m in ALPHAS if m in whole)
+    if not alphas:
+        raise CamlossError(f"no alpha has {len(SEEDS)} seeds yet; make their runs with camloss price --train")
+    return alphas[0]
 
 
 def plan(results: PriceResults, failed: set[tuple[str, int]]) -> list[tuple[str, int]]:

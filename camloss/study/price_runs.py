@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from camloss.checkpoint import fill, unpack
+from camloss.checkpoint import fill, unpack, write_atomically
 from camloss.data.dataset import Dataset
 from camloss.data.mnist import load_mnist
 from camloss.data.synthetic_digits import draw_synthetic_digits
@@ -234,7 +234,8 @@ class _Shared:
 def _work(shared: _Shared, tries: bool) -> None:
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False  # what is measured is measured in float32
-    with torch.cuda.stream(torch.cuda.Stream()) if shared.config.device.startswith("cuda") else nullcontext():
+    device = shared.config.device
+    with torch.cuda.stream(torch.cuda.Stream(device)) if device.startswith("cuda") else nullcontext():
         if tries:
             try:
                 shared.replays.value = int(replays_alike(shared.config, shared.data))
@@ -318,15 +319,14 @@ def run_study(
 
 
 def save_weights(folder: Path, tensors: Mapping[str, Tensor], largest: int = 12 * 2**20) -> None:
-    """As safetensors, in files that are not too large."""
+    """As safetensors, in files that are not too large; whatever stops it, each is the old one or the new one, whole."""
     parts: list[dict[str, Tensor]] = [{}]
     for name, tensor in tensors.items():
         if sum(t.nbytes for t in parts[-1].values()) + tensor.nbytes > largest:
             parts.append({})
         parts[-1][name] = tensor.contiguous()
-    folder.mkdir(parents=True, exist_ok=True)
     for number, part in enumerate(parts):
-        safetensors.torch.save_file(part, folder / f"weights-{number}.safetensors")
+        write_atomically(folder / f"weights-{number}.safetensors", safetensors.torch.save(part))
 
 
 def test_study(images: Images, records: Records, test: Records, weights: Path, *, device: str, workers: int) -> None:

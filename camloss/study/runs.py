@@ -46,6 +46,7 @@ from camloss.training.loop import train
 from camloss.training.state import TrainingState
 
 OWN = ("alpha", "seed")  # of the config: what each run has of its own
+SMALLEST_AREA = 1e-6
 TRIES, TOLERANCE = 6, 0.15  # of the search for a strength: how many, and how far off an area may be
 
 
@@ -337,12 +338,15 @@ def method_of(run: str) -> str:
 
 @torch.no_grad()
 def mean_area(model: MapClassifier, map_of: MapOf, split: Split) -> float:
-    """The area above half maximum of a network's maps, on average; see `camloss.metrics.area_above_half`."""
+    """The area above half maximum of a network's maps, on average; see `camloss.metrics.area_above_half`.
+
+    At least `SMALLEST_AREA`, so that it has a logarithm where all maps are flat.
+    """
     areas = [
         area_above_half(min_max_normalize(map_of(model(images)[1], model.head.weight, labels)))
         for images, labels in split.to(model.head.weight.device).batches(1_000)
     ]
-    return float(torch.cat(areas).mean())
+    return max(float(torch.cat(areas).mean()), SMALLEST_AREA)
 
 
 def is_near(area: float, target: float) -> bool:

@@ -1,5 +1,6 @@
 import dataclasses
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ def test_without_one_the_alpha_wins_that_misses_the_fewest() -> None:
     assert winner(found) == "alpha-10"
 
 
+def test_before_there_are_five_seeds_of_an_alpha_nobody_wins() -> None:
+    with pytest.raises(CamlossError, match="no alpha has 5 seeds yet; make their runs with camloss price --train"):
+        winner(results(alpha_1=[{}] * 4))
+
+
 def test_finalists_are_six_cheap_candidates_with_the_fewest_misses() -> None:
     first = [record(method, 0, robustness=0.5 + number / 100) for number, method in enumerate(PRICE_METHODS)]
     first = [r for r in first if r["method"] != "gem"] + [record("gem", 0, accuracy=0.99, robustness=0.99)]
@@ -149,6 +155,19 @@ def test_prepared_images_come_back(images: Images, tmp_path: Path) -> None:
     assert torch.equal(extra.labels, images.splits["extra-3"].labels)
     assert torch.equal(found.writers["raster"].writers, images.writers["raster"].writers)
     assert len(found.data.test) == 0
+
+
+def test_weights_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = ({"ce-seed-0.head.bias": torch.full((10,), value)} for value in (1.0, 2.0))
+    price_runs.save_weights(tmp_path, old)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        price_runs.save_weights(tmp_path, new)
+    assert torch.equal(price_runs.load_saved(tmp_path)["ce-seed-0.head.bias"], torch.ones(10))
 
 
 @pytest.mark.parametrize("what", ["too large", "no labels", "no zip", "other shapes"])

@@ -7,10 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from camloss.errors import CamlossError
+from camloss.models import build_model
+from camloss.split import Split
 from camloss.study.methods import MATCHED_TO, METHODS
-from camloss.study.runs import TOLERANCE, TRIES, Records, Study, is_near, method_of, next_strength
+from camloss.study.runs import (
+    SMALLEST_AREA,
+    TOLERANCE,
+    TRIES,
+    Records,
+    Study,
+    is_near,
+    mean_area,
+    method_of,
+    next_strength,
+)
+from camloss.terms import any_caam
 from camloss.training.config import TrainConfig
 
 
@@ -102,6 +117,17 @@ def test_the_first_strengths() -> None:
     assert next_strength({1.0: 0.3}, 0.1, 1.0) == 4.0  # too large still
     assert next_strength({1.0: 0.05}, 0.1, 1.0) == 0.25
     assert next_strength({1.0: 0.4, 4.0: 0.1}, 0.2, 1.0) == 2.0  # half method on both scales
+
+
+def test_a_penalty_that_has_killed_all_features_is_too_strong() -> None:
+    """Its maps are flat, of area 0, which has no logarithm."""
+    model = build_model("tiny_cnn").eval()
+    nn.init.zeros_(model.features[-2].weight)  # type: ignore[index]
+    split = Split(torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8), torch.arange(4))
+    area = mean_area(model, any_caam, split)
+    assert area == SMALLEST_AREA
+    assert not is_near(area, 0.1)
+    assert 1.0 < next_strength({1.0: 0.2, 4.0: area}, 0.1, 1.0) < 4.0
 
 
 @pytest.mark.parametrize("law", [lambda s: 0.2 / s, lambda s: 0.2 * s**-0.5, lambda s: 0.4 / (1 + s**2)])
