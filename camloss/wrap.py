@@ -17,10 +17,12 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.optim.swa_utils import AveragedModel
 
 from camloss.errors import CamlossError
 
 WITHOUT_EFFECT = (nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten)  # beside a head, in eval mode
+WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)  # that only call what they hold
 SMALL_INPUT = 128  # pixels a side up to which a larger example is tried, to say what is wrong with this one
 
 
@@ -85,13 +87,17 @@ def unwrapped(network: Any) -> Any:
     >>> unwrapped(nn.DataParallel(torch.optim.swa_utils.AveragedModel(inner))) is not None
     True
     """
-    while True:
-        inner = getattr(network, "_orig_mod", None)  # of torch.compile
-        if inner is None and not hasattr(network, "head"):
-            inner = getattr(network, "module", None)  # of all others
-        if not isinstance(inner, nn.Module):
-            return network
+    while (inner := _inside(network)) is not None:
         network = inner
+    return network
+
+
+def _inside(network: Any) -> nn.Module | None:
+    """What a network is wrapped around; None where it is around nothing."""
+    inner = getattr(network, "_orig_mod", None)  # of torch.compile
+    if inner is None and not hasattr(network, "head"):
+        inner = getattr(network, "module", None)  # of all others
+    return inner if isinstance(inner, nn.Module) else None
 
 
 @contextmanager
@@ -134,9 +140,10 @@ def wrap(model: nn.Module, example: Tensor | None = None) -> Wrapped:
     Raises:
         CamlossError: the model has no exact CAM, and why; or it takes no such example, or one too small.
     """
-    model = _network_in(model)
-    with in_eval_mode(model):
+    outer, model = model, _network_in(model)
+    with in_eval_mode(outer):
         shown = _noise_for(model) if example is None else example
+        model = _all_of(outer, model, shown)
         try:
             wrapped = _checked(model, shown)
         except Exception as error:
@@ -165,6 +172,20 @@ def _network_in(model: object) -> nn.Module:
             f"{type(network).__name__} is made of {other}; wrap takes networks on images, with features (N, C, H, W)"
         )
     return network
+
+
+def _all_of(outer: nn.Module, inner: nn.Module, example: Tensor) -> nn.Module:
+    """The inner network, or what is around it, where that does more than to call it, such as to standardise images."""
+    while isinstance(outer, WRAPPERS) or hasattr(outer, "_orig_mod"):
+        outer = cast(nn.Module, _inside(outer))
+    if outer is inner:
+        return inner
+    try:
+        given, expected = _logits_of(outer(example)), _logits_of(inner(example))
+    except Exception:  # what only holds a network may have no call of its own
+        return inner
+    is_alike = isinstance(given, Tensor) and isinstance(expected, Tensor) and _close(given, expected)
+    return inner if is_alike else outer
 
 
 def _too_small(model: nn.Module, example: Tensor) -> CamlossError | None:

@@ -331,6 +331,28 @@ def test_other_exact_networks_are_taken(model: nn.Module) -> None:
     assert explain(model, x, class_idx=[0, 2]).cam.shape == (3, 2, 7, 7)
 
 
+class Holding(nn.Module):
+    """A network inside another one, by the name that wrappers for training give it."""
+
+    def __init__(self, network: nn.Module, mean: float) -> None:
+        super().__init__()
+        self.module, self.mean = network, mean
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.module(x - self.mean)
+        return answer
+
+
+def test_what_is_done_around_a_network_is_part_of_it() -> None:
+    x = torch.rand(3, 3, 16, 16)
+    for mean, is_more in ((0.0, False), (0.5, True)):
+        for around in (lambda network: network, data_parallel):
+            model = around(Holding(Net(), mean)).eval()
+            wrapped = wrap(model, EXAMPLE)
+            assert isinstance(wrapped.model, Holding) == is_more
+            torch.testing.assert_close(wrapped(x)[0], model(x))
+
+
 @pytest.mark.parametrize("make", [timm_model, torchvision_model])
 def test_a_head_in_a_sequential_with_dropout(make: Callable[[str], nn.Module]) -> None:
     theirs = make("resnet18")
