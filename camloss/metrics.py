@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from camloss.errors import CamlossError
 from camloss.maps import cam, full_precision, min_max_normalize
 from camloss.terms import cam_distance
-from camloss.wrap import Network
+from camloss.wrap import Network, in_eval_mode
 
 INK = 0.1  # a pixel with at least this much ink is part of a stroke, its antialiased edge included
 
@@ -258,26 +258,27 @@ def deletion_insertion(
     return deletion, insertion
 
 
-@torch.no_grad()
 def evaluate(model: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Measure a model in eval mode on batches of (images, labels); its CAMs are those of the true labels.
+
+    The model is left as it was.
 
     Returns:
         accuracy, loss (cross-entropy), calibration_error, cam_distance and, where the images have one channel,
         stroke_energy and pointing_game: all means.
     """
-    model.eval()
     logits, targets, per_image = [], [], []
-    for images, labels in batches:
-        batch_logits, features = model(images)
-        weight = model.head.weight
-        maps = min_max_normalize(cam(features, weight, labels))
-        measured = {"cam_distance": cam_distance(features, weight, labels)}
-        if images.shape[1] == 1:
-            measured |= {"stroke_energy": stroke_energy(maps, images), "pointing_game": pointing_game(maps, images)}
-        per_image.append(torch.stack(list(measured.values()), dim=1).cpu())
-        logits.append(batch_logits.float().cpu())
-        targets.append(labels.long().cpu())
+    with in_eval_mode(model):
+        for images, labels in batches:
+            batch_logits, features = model(images)
+            weight = model.head.weight
+            maps = min_max_normalize(cam(features, weight, labels))
+            measured = {"cam_distance": cam_distance(features, weight, labels)}
+            if images.shape[1] == 1:
+                measured |= {"stroke_energy": stroke_energy(maps, images), "pointing_game": pointing_game(maps, images)}
+            per_image.append(torch.stack(list(measured.values()), dim=1).cpu())
+            logits.append(batch_logits.float().cpu())
+            targets.append(labels.long().cpu())
     all_logits, all_targets = torch.cat(logits), torch.cat(targets)
     return {
         "accuracy": correct(all_logits, all_targets).double().mean().item(),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from camloss.errors import CamlossError, not_installed, one_line, quoted
 from camloss.ood import OODScore
-from camloss.wrap import Wrapped, wrap
+from camloss.wrap import Wrapped, in_eval_mode, wrap
 
 Pooling = Literal["avg", "max"]
 OwnArch = Literal["light_cnn", "sketch_cnn", "plain_cnn", "resnet18", "tiny_cnn", "small_resnet"]
@@ -511,7 +511,6 @@ def check_arch_args(arch_args: Mapping[str, Any]) -> None:
             )
 
 
-@torch.no_grad()
 def count_macs(model: MapClassifier) -> int:
     """Multiply-accumulate operations of the convolutions and the head for one image, from a forward pass."""
     count = 0
@@ -523,9 +522,8 @@ def count_macs(model: MapClassifier) -> int:
 
     layers = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     hooks = [layer.register_forward_hook(add) for layer in layers]
-    was_training = model.training
-    model.eval()(torch.zeros(1, 1, 28, 28))
-    model.train(was_training)
+    with in_eval_mode(model):
+        model(torch.zeros(1, 1, 28, 28))
     for hook in hooks:
         hook.remove()
     return count

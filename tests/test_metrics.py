@@ -162,6 +162,7 @@ def test_evaluate_measures_in_eval_mode() -> None:
     model = MapClassifier(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(0.9)), 4, 10).train()
     images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
     assert evaluate(model, [(images, labels)]) == evaluate(model, [(images, labels)])
+    assert all(module.training for module in model.modules())
 
 
 FALLING = torch.arange(20.0, 0.0, -1).view(1, 4, 5)  # the first cell has the highest value

@@ -64,8 +64,10 @@ def test_macs_are_counted_from_shapes() -> None:
     """Each output of a 3x3 convolution takes 9 MACs a channel that it sees; the head, one a channel."""
     sketch = 1 * 16 * 28**2 + (16 * 48 + 48 * 64 + 64 * 64 + 64 * 64 + 64 * 96) * 14**2
     model = build_model("sketch_cnn").train()
+    model.features[1].eval()  # type: ignore[index]
     assert count_macs(model) == 9 * sketch + 96 * 10
     assert model.training
+    assert not model.features[1].training  # type: ignore[index]
 
 
 def test_light_cnn_is_light() -> None:
