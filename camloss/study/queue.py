@@ -115,7 +115,8 @@ class Queue:
         for trial in self._trials(TrialState.RUNNING):  # Optuna waits forever for those that died before a heartbeat
             if trial.user_attrs.get("attempt") != trial.number and (trial.datetime_start or long_ago) <= long_ago:
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-                self._add(trial.user_attrs["run"])
+                if (run := trial.user_attrs.get("run")) is not None:  # else another worker took the last one first
+                    self._add(run)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._retrying(lambda: self.study.get_trials(deepcopy=False, states=states))
