@@ -228,14 +228,14 @@ def is_folder(source: str | Path) -> bool:
 
 
 def load_weights(path: Path, name: str | None = None) -> MapClassifier:
-    """`load_network` for the networks of this package, of which pairs are made.
+    """`load_network` for the networks of this package.
 
     Raises:
         CamlossError: as there, or it is another network.
     """
     network = load_network(path, name)
     if not isinstance(network, MapClassifier):
-        raise CamlossError(f"{name or path} holds {network.arch}, no network of a pair; take load_checkpoint")
+        raise CamlossError(f"{name or path} holds {network.arch}, no network of this package; take load_checkpoint")
     return network
 
 

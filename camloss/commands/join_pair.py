@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from camloss import cli
-from camloss.checkpoint import WEIGHTS, load_training, load_weights, read_header, save_checkpoint
+from camloss.checkpoint import WEIGHTS, load_network, load_training, read_header, save_checkpoint
 from camloss.commands.train import measure
 from camloss.data.mnist import MNIST, load_mnist
 from camloss.epoch_snapshots import read_snapshots, save_snapshots
@@ -35,6 +35,7 @@ from camloss.pair import (
     sha256_of,
     write_pair_config,
 )
+from camloss.wrap import Wrapped
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -83,7 +84,7 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
         staged = into / ".staged"
         shutil.rmtree(staged, ignore_errors=True)
         for number, (variant, source) in enumerate(sources.items()):
-            model = load_weights(source / WEIGHTS)
+            model = load_network(source / WEIGHTS)
             trained = {"variant": variant, "run": run, **headers[variant]["training"]}
             record = {**trained, "run": run, **({} if data is None else finished(model, data, trained))}
             directory = save_checkpoint(model, staged / variant, record, pair_config([*sources], run))
@@ -95,7 +96,7 @@ def join(folders: Sequence[Path], into: Path, data_dir: Path | None) -> str:
     return run
 
 
-def finished(model: MapClassifier, data: MNIST, trained: Mapping[str, Any]) -> dict[str, Any]:
+def finished(model: MapClassifier | Wrapped, data: MNIST, trained: Mapping[str, Any]) -> dict[str, Any]:
     """What a training does and measures at its end, done anew; the temperature is that of the trained weights."""
     completed = data.finish(model)
     if "temperature" in completed:

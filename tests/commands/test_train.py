@@ -246,6 +246,17 @@ def test_a_folder_belongs_to_one_training_at_a_time(data_dir: Path, tmp_path: Pa
     assert_one_line(done, 2, f"another training is at work in {tmp_path / 'out'}")
 
 
+def test_networks_of_timm_are_joined_into_a_pair(tmp_path: Path) -> None:
+    for variant in ("ce", "cam"):
+        record = {"variant": variant, "run": "0123", "config": {"arch": "timm/test_resnet"}}
+        save_checkpoint(build_model("timm/test_resnet", 3), tmp_path / variant, record, image_size=160)
+    done = run("join-pair", tmp_path / "ce", tmp_path / "cam", "--into", tmp_path / "pair")
+    assert done.code == 0, done.err
+    pair = Pair.load(tmp_path / "pair")
+    for variant in ("ce", "cam"):
+        assert torch.equal(pair[variant].head.weight, load_checkpoint(tmp_path / variant).head.weight)
+
+
 def test_a_network_made_for_pictures_knows_how_its_digits_were_standardised(data_dir: Path, tmp_path: Path) -> None:
     words = ("--arch", "small_resnet", "--arch-arg", "width=8", "--epochs", "2", "--synthetic", "0", "--device", "cpu")
     done = run("train", "--data-dir", data_dir, *words, "--output-dir", tmp_path)
