@@ -38,7 +38,7 @@ from camloss.training.loop import DivergedError, initial_model, train
 
 LARGEST = 2_000_000_000  # bytes of prepared images; the study's take 130 million
 MOST_TRYING = 45.0  # seconds, after which steps are not recorded
-LONGEST_RUN = 604_800.0  # seconds; a queue refuses to wait for 25 days
+POLL = 10.0  # seconds between two looks at whether the workers are alive
 
 Job = tuple[str, int]
 """Method and seed."""
@@ -212,6 +212,10 @@ class Workers:
         for process in self.processes:
             process.start()
 
+    def first_dead(self) -> int | None:
+        """The exit code of a worker that has ended, whose run would be waited for in vain; None where all are alive."""
+        return next((process.exitcode for process in self.processes if not process.is_alive()), None)
+
     def close(self) -> None:
         for process in self.processes:
             process.terminate()
@@ -267,7 +271,7 @@ def _attempts(job: Job, shared: _Shared) -> tuple[dict[str, Any], bytes]:
 def run_study(
     workers: Workers, records: Records, weights: Path, seconds: float, only: Callable[[Job], bool] = lambda _: True
 ) -> None:
-    """Make the runs that the protocol asks for, in its order, until none is left or the time is up.
+    """Make the runs that the protocol asks for, in its order, until none is left, the time is up or a worker is killed.
 
     Args:
         workers: who make them.
@@ -292,10 +296,14 @@ def run_study(
             workers.jobs.put(job)
         if not begun:
             break
+        left_to_wait = end + 5 - time.monotonic()
         try:
-            job, record, saved = workers.results.get(timeout=min(max(1.0, end + 5 - time.monotonic()), LONGEST_RUN))
+            job, record, saved = workers.results.get(timeout=min(max(1.0, left_to_wait), POLL))
         except queue.Empty:
-            print("the time is up", flush=True)
+            ended = workers.first_dead()
+            if ended is None and left_to_wait > POLL:
+                continue
+            print("the time is up" if ended is None else f"a worker ended (exit code {ended}): start again", flush=True)
             break
         begun.discard(job)
         longest = max(longest, 1.1 * record.get("seconds", 0.0) + 3)

@@ -250,6 +250,27 @@ def test_runs_are_made_printed_and_measured_once_on_test_data(
     assert tested.read()["ce-seed-0"] == marked
 
 
+def test_a_worker_that_was_killed_is_not_waited_for(
+    images: Images,
+    config: TrainConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(price_runs, "POLL", 0.1)
+    config = dataclasses.replace(config, device="cpu")
+    material = make_material(images.splits["validation"], 20, images.writers)
+    workers = Workers(1, config, images.data, material, replay=False)
+    try:
+        (process,) = workers.processes
+        process.kill()
+        process.join()
+        run_study(workers, Records(tmp_path / "price.jsonl"), tmp_path / "weights", 1e9)
+    finally:
+        workers.close()
+    assert "a worker ended (exit code -9): start again" in capsys.readouterr().out
+
+
 def test_the_models_of_a_pair_are_measured_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tiny_mnist(tmp_path)
     write_report_writers(tmp_path)
