@@ -57,7 +57,7 @@ def explain(
         model: any network with a linear `head` whose call gives (logits, features), such as those of `wrap` and
             `build_model`, inside DistributedDataParallel, `torch.compile` or weight averaging or not.
         x: images as the model takes them, with any number of channels: (N, 1, 28, 28), pixels in [0, 1], white ink on
-            black, for the networks of `build_model`.
+            black, for the networks of `build_model` that are made for digits; standardised pixels for all others.
         class_idx: the class to explain: one for all images, or a tensor (N,), one an image. Several at once: a sequence
             of M classes for all images, or a tensor (N, M). By default each image's most probable class.
         other_idx: where given, explain also why `class_idx` *rather than* this one; like `class_idx`.
