@@ -19,11 +19,11 @@ from camloss.study.statistics import (
     PICTURES,
     SEEDS,
     Claim,
-    Difference,
     Results,
     alpha_sweep,
     chosen_alpha,
     claims,
+    pp,
     strongest_control,
 )
 
@@ -58,6 +58,7 @@ DISTILLED = {  # in a record of `scripts/dev/benchmark_distillation.py`
 }
 NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
 SETTING = "ten classes of Tiny ImageNet, a network with 0.46 million parameters"
+WITHOUT_ONE = "; none where there is one seed, or every seed differs by the same"
 OF_DIFFERENCES = 0, 2  # colours in a figure: from cross-entropy, whose colour it has, and from the strongest control
 TITLES = {"centred-gaussian": "a centred Gaussian", "edge-energy": "edge energy"}
 
@@ -389,7 +390,7 @@ def against_baseline(results: Results, methods: Sequence[str] | None = None) -> 
             count = str(max((d.seeds for d in found if d), default=0))
             rows.append([results.protocol.methods[method].title, *map(pp, found), count])
     table = cli.table(["test pictures", *(COLUMNS[measure] for measure in measures), "seeds"], rows)
-    return f"{table}\n\nDifferences from cross-entropy in percentage points with their 95 % intervals."
+    return f"{table}\n\nDifferences from cross-entropy in percentage points with their 95 % intervals{WITHOUT_ONE}."
 
 
 def made_by(folder: Path) -> str:
@@ -410,11 +411,3 @@ def mean(values: Iterable[float] | dict[int, float]) -> float:
 
 def percent(value: float) -> str:
     return f"{value:.1%}"
-
-
-def pp(difference: Difference | None) -> str:
-    """In percentage points, with its interval where there are seeds enough for one."""
-    if difference is None:
-        return ""
-    middle, low, high = (f"{100 * value:+.1f}" for value in (difference.mean, difference.low, difference.high))
-    return middle if difference.seeds < 2 else f"{middle} [{low}, {high}]"

@@ -52,6 +52,7 @@ from camloss.study.statistics import (
     chosen_alpha,
     claims,
     paired,
+    pp,
     strongest_control,
     t_interval,
 )
@@ -491,14 +492,6 @@ def of_100(value: float) -> str:
 
 def percent(value: float, measure: str = "") -> str:
     return "" if math.isnan(value) else f"{value:.{DIGITS.get(measure, 1)}%}"
-
-
-def pp(difference: Difference | None, digits: int = 1) -> str:
-    """A difference in percentage points, with its interval where there are seeds enough for one; "" without any."""
-    if difference is None:
-        return ""
-    mean, low, high = (f"{100 * value:+.{digits}f}" for value in (difference.mean, difference.low, difference.high))
-    return mean if difference.seeds < 2 else f"{mean} [{low}, {high}]"
 
 
 def listed(items: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from camloss.study.photo_study import PHOTO_METHODS
 from camloss.study.runs import Records
 
 LEVEL = 0.05
+NO_SPREAD = 1e-9  # of seeds that differ in rounding alone
 SEEDS = 5  # at least, for a verdict
 COST = 0.001  # of validation accuracy, that a chosen alpha may lose
 CLAIMS = {  # what is claimed to be higher with the chosen alpha, by measure
@@ -128,11 +129,19 @@ def t_interval(values: Sequence[float]) -> tuple[float, tuple[float, float], flo
     mean = statistics.mean(values)
     if len(values) == 1:
         return mean, (math.nan, math.nan), 1.0
-    if len(set(values)) == 1:  # no spread, which scipy divides by
-        return mean, (mean, mean), float(mean == 0)
+    if statistics.stdev(values) < NO_SPREAD:  # scipy divides by it
+        return mean, (mean, mean), float(abs(mean) < NO_SPREAD)
     test = stats.ttest_1samp(values, 0.0)
     low, high = map(float, test.confidence_interval(1 - LEVEL))
     return mean, (low, high), float(test.pvalue)
+
+
+def pp(difference: Difference | None, digits: int = 1) -> str:
+    """In percentage points, with its interval where the seeds give one; "" without any."""
+    if difference is None:
+        return ""
+    mean, low, high = (f"{100 * value:+.{digits}f}" for value in (difference.mean, difference.low, difference.high))
+    return f"{mean} [{low}, {high}]" if difference.low < difference.high else mean
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from camloss.study.statistics import (
     claims,
     holm,
     paired,
+    pp,
     strongest_control,
     t_interval,
 )
@@ -26,6 +27,14 @@ def test_intervals_are_student_s_t_as_in_every_table(count: int, t: float) -> No
     assert mean == pytest.approx((count - 1) / 2)
     error = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1) / count)
     assert [high - mean, mean - low] == pytest.approx([t * error] * 2, rel=1e-3)
+
+
+def test_no_interval_where_seeds_differ_alike() -> None:
+    one, other = {0: 0.356, 1: 0.347}, {0: 0.370, 1: 0.361}
+    assert pp(paired(one, other)) == "-1.4"  # though the two differences are not the same in floating point
+    assert pp(paired({0: 0.5}, {0: 0.25}), 2) == "+25.00"
+    assert pp(None) == ""
+    assert pp(paired({0: 0.3, 1: 0.5}, {0: 0.2, 1: 0.2})) == "+20.0 [-107.1, +147.1]"
 
 
 def test_a_paired_difference_by_hand() -> None:
