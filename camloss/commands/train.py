@@ -162,6 +162,15 @@ def check_trainable(config: TrainConfig) -> None:
             f"with alpha {config.alpha} after {config.alpha_start_epoch} of {config.epochs} epochs both models would "
             "be the same; raise --alpha or --epochs, lower --alpha-start-epoch, or train one with --variants ce"
         )
+    by_alpha: dict[float, str] = {}
+    for variant in (v for v in config.variants if LOSSES[v].make is CAMLoss):
+        own = LOSSES[variant].alpha
+        alpha = config.alpha if own is None else own
+        if (same := by_alpha.setdefault(alpha, variant)) != variant:
+            raise CamlossError(
+                f"{same} and {variant} would be the same, CAM-loss at alpha {alpha:g}; leave one out of --variants, "
+                "or change --alpha"
+            )
 
 
 def train_and_save(config: TrainConfig, data: Dataset, together: Processes = ALONE) -> dict[str, dict[str, float]]:
@@ -205,9 +214,10 @@ def check_network(config: TrainConfig, data: Dataset, together: Processes = ALON
         raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
     if min(features.shape[-2:]) < FEWEST_POSITIONS and together.is_first:
         rows, columns = features.shape[-2:]
+        elsewhere = ", less stride (timm: --arch-arg output_stride=16), or small_resnet"
         print(
             f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "
-            "little; take a larger --size, less stride (timm: --arch-arg output_stride=16), or small_resnet",
+            f"little; take a larger --size{'' if config.arch == 'small_resnet' else elsewhere}",
             file=sys.stderr,
         )
 

@@ -130,6 +130,7 @@ def test_no_data_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (("train", "--device", "nowhere"), "device 'nowhere' cannot be used"),
         (("train", "--arch", "torchvision/squeezenet1_1"), "SqueezeNet has no exact CAM"),
         (("train", "--alpha", "0"), "both models would be the same"),
+        (("train", "--variants", "cam", "alpha-3", "--alpha", "3"), "cam and alpha-3 would be the same, CAM-loss at"),
         (("train", "--variants", "cam", "--output-dir", "{pair}"), "holds a pair; name another --output-dir"),
         (("study", "--device", "nowhere", "--output-dir", "{out}"), "device 'nowhere' cannot be used"),
         (("join-pair", "{out}", "{pair}/cam", "--into", "{out}"), "{out}"),

@@ -59,7 +59,9 @@ def test_a_network_of_timm_with_its_options(photos: Path, tmp_path: Path) -> Non
     assert not out.exists()
     few = run("train", "--data", photos, *QUICK, "--arch", "timm/resnet10t", "--dry-run", "--output-dir", out)
     assert "of 32x32 pixels timm/resnet10t makes maps of 1x1 positions" in few.err
-    assert "take a larger --size" in few.err
+    assert "take a larger --size, less stride (timm: --arch-arg output_stride=16), or small_resnet" in few.err
+    smaller = run("train", "--data", photos, *QUICK, "--size", "16", "--dry-run", "--output-dir", out)
+    assert smaller.err.splitlines()[-1].endswith("which locate little; take a larger --size")
 
 
 @pytest.mark.parametrize(
