@@ -367,10 +367,9 @@ LOSSES: dict[str, Loss] = {  # by variant, in the order in which they are traine
     ),
     "virtual-canvas": Loss(
         "CAM-loss with virtual canvases",
-        "CAM-loss at alpha 3, and cross-entropy of what would be pooled if each image lay on a larger canvas, among "
-        "fragments of others",
+        "CAM-loss, and cross-entropy of what would be pooled if each image lay on a larger canvas, among fragments of "
+        "others",
         VirtualCanvasLoss,
-        alpha=3.0,
     ),
     **{f"alpha-{name}": _at_alpha(alpha) for name, alpha in ALPHAS.items()},
     "caam-distillation": Loss(

@@ -376,12 +376,15 @@ def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str
     for variant, record in records.items():
         parts = []
         unused = ("data_source", *((*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()))
-        config, own = record.get("config", {}), described(variant).alpha
-        if own is not None and "alpha" in config:
-            config = {**config, "alpha": own}  # in place of the run's
+        config, history = record.get("config", {}), record.get("history")
+        if history and "alpha" in config:
+            config = {
+                **config,
+                "alpha": history[-1].get("alpha", config["alpha"]),
+            }  # some variants have one of their own
         if settings := {name: value for name, value in config.items() if name not in unused}:
             parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
-        if history := record.get("history"):
+        if history:
             seconds = sum(entry["seconds"] for entry in history)
             parts.append(
                 f"Epochs: {len(history)}, in {seconds:.0f} s. "
