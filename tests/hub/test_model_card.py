@@ -144,7 +144,8 @@ def test_the_card_says_nothing_about_the_alpha_of_cross_entropy() -> None:
 
 
 def test_a_variant_at_an_alpha_of_its_own_is_said_to_have_it_and_the_second_model_is_explained() -> None:
-    third = {**headers(), "alpha-0_3": headers()["cam"]}
+    history = [{**RECORD["history"][-1], "alpha": 0.0}, {**RECORD["history"][-1], "alpha": 0.3}]
+    third = {**headers(), "alpha-0_3": headers(history=history)["cam"]}
     card = model_card(third, REPO)
     *_, of_cam, of_third = card.split("## Training of ")
     assert "alpha 1.0, seed 0" in of_cam
