@@ -26,12 +26,12 @@ from camloss.errors import CamlossError, one_line, quoted
 from camloss.models import (
     LIBRARIES,
     MapClassifier,
-    PoolBy,
     build_classifier,
     build_library_network,
     check_arch_args,
     named,
     pool_by,
+    pooled_by,
 )
 from camloss.ood import OODScore
 from camloss.wrap import Wrapped, in_eval_mode, unwrapped, wrap
@@ -200,9 +200,8 @@ def _check_same(network: Any, built: MapClassifier | Wrapped, image_size: Sequen
     """
     if isinstance(built, MapClassifier):
         return
-    pool = getattr(getattr(network, "model", None), "global_pool", None)
-    if isinstance(pool, PoolBy):  # of which a checkpoint knows nothing
-        pool_by(built, pool.pool)
+    if (pool := pooled_by(network)) is not None:  # of which a checkpoint knows nothing
+        pool_by(built, pool)
     weight = network.head.weight
     height, width = image_size or _default_size(built.model)
     channels = _in_chans(network) or 3

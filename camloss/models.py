@@ -406,6 +406,12 @@ def pool_by(network: MapClassifier | Wrapped, pool: Callable[[Tensor], Tensor]) 
         map_classifier(network).pool = pool
 
 
+def pooled_by(network: nn.Module) -> Callable[[Tensor], Tensor] | None:
+    """The function that `pool_by` gave a network of timm; None where it gave none."""
+    pool = getattr(getattr(network, "model", None), "global_pool", None)
+    return pool.pool if isinstance(pool, PoolBy) else None
+
+
 class PoolBy(nn.Module):
     """A function as a module."""
 

@@ -223,9 +223,8 @@ def load(source: str) -> Loaded:
     """The models of a pair for digits, or one model."""
     if on_the_hub(source)[0] is None and not is_pair(Path(source).expanduser()):
         path, shown = weight_file(source)
-        return {source: digit_network(load_weights(path, shown))}, read_header(path, shown).get("training", {}).get(
-            "run"
-        )
+        run = read_header(path, shown).get("training", {}).get("run")
+        return {source: digit_network(load_weights(path, shown))}, run
     pair = Pair.load(source)
     if pair.images is not None:
         raise CamlossError(f"{source} is a pair for pictures; name the folder that it learned from, --data FOLDER")

@@ -35,7 +35,7 @@ from camloss.data.mnist import load_mnist
 from camloss.diagnose import Diagnosis
 from camloss.errors import CamlossError
 from camloss.losses import BASELINE
-from camloss.models import build_model, digit_network
+from camloss.models import digit_network
 from camloss.pair import BusyError
 from camloss.study.methods import METHODS, Method
 from camloss.study.photo_measures import MAPS_WITHOUT_A_NETWORK
@@ -46,6 +46,7 @@ from camloss.study.runs import Records, Study, records_as_written
 from camloss.study.statistics import PICTURES, Results, alpha_sweep, pick_alpha
 from camloss.training.config import RECIPES, TrainConfig
 from camloss.training.hardware import pick_device
+from camloss.training.loop import initial_model
 
 SHORT: dict[str, Any] = {"epochs": 3, "synthetic": 0}
 VALIDATION = {"short": 10_000, "full": 5_000}  # images; full runs learn from 55,000, as the shipped pair
@@ -102,8 +103,7 @@ def study_on_mnist(flags: dict[str, Any]) -> tuple[Study, Dataset, list[str]]:
     validation_size = VALIDATION[length] if (asked := flags.pop("validation_size")) is None else asked
     records = Records(flags.pop("records") or RECORDS / f"{length}.jsonl")
     study = Study(config_of(flags, length), validation_size, records)
-    options = {name: value for name, value in study.config.arch_args.items() if name != "pretrained"}
-    digit_network(build_model(study.config.arch, **options))  # now, not after a training
+    digit_network(initial_model(replace(study.config, pretrained=False)))  # now, not after a training
     pick_device(study.config.device)  # now, not after a download
     return study, load_mnist(study.config.data_dir, validation_size), study.runs(methods, seeds)
 

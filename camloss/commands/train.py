@@ -164,8 +164,7 @@ def check_trainable(config: TrainConfig) -> None:
         )
     by_alpha: dict[float, str] = {}
     for variant in (v for v in config.variants if LOSSES[v].make is CAMLoss):
-        own = LOSSES[variant].alpha
-        alpha = config.alpha if own is None else own
+        alpha = LOSSES[variant].criterion(config.alpha).alpha
         if (same := by_alpha.setdefault(alpha, variant)) != variant:
             raise CamlossError(
                 f"{same} and {variant} would be the same, CAM-loss at alpha {alpha:g}; leave one out of --variants, "
@@ -214,10 +213,10 @@ def check_network(config: TrainConfig, data: Dataset, together: Processes = ALON
         raise CamlossError(f"{config.arch} cannot take images of {height}x{width}; take a larger --size") from error
     if min(features.shape[-2:]) < FEWEST_POSITIONS and together.is_first:
         rows, columns = features.shape[-2:]
-        elsewhere = ", less stride (timm: --arch-arg output_stride=16), or small_resnet"
+        or_another = ", less stride (timm: --arch-arg output_stride=16), or small_resnet"
         print(
             f"warning: of {height}x{width} pixels {config.arch} makes maps of {rows}x{columns} positions, which locate "
-            f"little; take a larger --size{'' if config.arch == 'small_resnet' else elsewhere}",
+            f"little; take a larger --size{'' if config.arch == 'small_resnet' else or_another}",
             file=sys.stderr,
         )
 

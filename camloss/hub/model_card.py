@@ -377,11 +377,8 @@ def _training(records: Mapping[str, Mapping[str, Any]], pictures: Collection[str
         parts = []
         unused = ("data_source", *((*LOSS_SETTINGS, "teacher") if variant == BASELINE else ()))
         config, history = record.get("config", {}), record.get("history")
-        if history and "alpha" in config:
-            config = {
-                **config,
-                "alpha": history[-1].get("alpha", config["alpha"]),
-            }  # some variants have one of their own
+        if history and "alpha" in config:  # some variants have one of their own
+            config = {**config, "alpha": history[-1].get("alpha", config["alpha"])}
         if settings := {name: value for name, value in config.items() if name not in unused}:
             parts.append("Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".")
         if history:

@@ -58,7 +58,6 @@ DISTILLED = {  # in a record of `scripts/dev/benchmark_distillation.py`
 }
 NO_RECORDS = "There are no records yet; `python scripts/dev/study_photos.py` makes them."
 SETTING = "ten classes of Tiny ImageNet, a network with 0.46 million parameters"
-WITHOUT_ONE = "; none where there is one seed, or every seed differs by the same"
 OF_DIFFERENCES = 0, 2  # colours in a figure: from cross-entropy, whose colour it has, and from the strongest control
 TITLES = {"centred-gaussian": "a centred Gaussian", "edge-energy": "edge energy"}
 
@@ -258,8 +257,8 @@ def verdicts(results: Results) -> str:
     if (alpha := alpha_to_judge(results)) is None:
         return "No alpha has been tried."
     titles = {name: method.title for name, method in results.protocol.methods.items()}
-    rows = []
-    for claim in judged(results, alpha):
+    rows, found = [], judged(results, alpha)
+    for claim in found:
         base = claim.from_baseline
         rows.append(
             [
@@ -275,14 +274,14 @@ def verdicts(results: Results) -> str:
     header = ["test pictures", "cross-entropy", titles[alpha], "difference in pp [95 %]", "from the strongest control"]
     header += ["corrected p", "seeds", "verdict"]
     chosen = "picked by the rule" if chosen_alpha(results) else "not yet picked by the rule, which waits for more seeds"
-    notes = [cost(results, alpha), f"The alpha is {chosen}.", *ahead_on_test(results, alpha)]
+    notes = [cost(results, alpha), f"The alpha is {chosen}.", *ahead_on_test(results, alpha, found)]
     return f"{cli.table(header, rows)}\n\n{' '.join(notes)}"
 
 
-def ahead_on_test(results: Results, alpha: str) -> list[str]:
+def ahead_on_test(results: Results, alpha: str, claimed: Iterable[Claim]) -> list[str]:
     """What the choice of the strongest control on validation pictures changes, in a sentence; none where nothing."""
     found = []
-    for claim in judged(results, alpha):
+    for claim in claimed:
         best = strongest_control(results, claim.measure, "test")
         if best is not None and best != claim.control:
             difference = pp(results.difference(alpha, best, claim.measure))
@@ -390,7 +389,10 @@ def against_baseline(results: Results, methods: Sequence[str] | None = None) -> 
             count = str(max((d.seeds for d in found if d), default=0))
             rows.append([results.protocol.methods[method].title, *map(pp, found), count])
     table = cli.table(["test pictures", *(COLUMNS[measure] for measure in measures), "seeds"], rows)
-    return f"{table}\n\nDifferences from cross-entropy in percentage points with their 95 % intervals{WITHOUT_ONE}."
+    return (
+        f"{table}\n\nDifferences from cross-entropy in percentage points with their 95 % intervals; none where there "
+        "is one seed, or every seed differs by the same."
+    )
 
 
 def made_by(folder: Path) -> str:
