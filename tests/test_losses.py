@@ -345,6 +345,12 @@ def test_the_virtual_loss_is_half_of_both_and_has_cam_loss_beside_it() -> None:
     torch.testing.assert_close(terms.total, terms.ce + 2 * terms.cam)
 
 
+def test_a_variant_takes_the_alpha_of_the_run_unless_it_has_one_of_its_own() -> None:
+    found = {name: LOSSES[name].criterion(7.0).alpha for name in ("ce", "cam", "virtual-canvas", "alpha-3")}
+    assert found == {"ce": 0.0, "cam": 7.0, "virtual-canvas": 7.0, "alpha-3": 3.0}
+    assert LOSSES["alpha-3"].criterion(0.0).alpha == 0.0  # before the alpha start epoch
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_the_virtual_loss_takes_every_dtype_target_and_head_of_cam_loss(dtype: torch.dtype) -> None:
     features = torch.rand(5, 3, 14, 14, generator=torch.Generator().manual_seed(0))
