@@ -29,6 +29,7 @@ def test_intervals_are_student_s_t_as_in_every_table(count: int, t: float) -> No
     assert [high - mean, mean - low] == pytest.approx([t * error] * 2, rel=1e-3)
 
 
+@pytest.mark.filterwarnings("error")  # of scipy, which divides by the spread
 def test_no_interval_where_seeds_differ_alike() -> None:
     one, other = {0: 0.356, 1: 0.347}, {0: 0.370, 1: 0.361}
     assert pp(paired(one, other)) == "-1.4"  # though the two differences are not the same in floating point
